@@ -1,0 +1,57 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Every Swift target: language mode 6, warnings are errors.
+let strict: [SwiftSetting] = [
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func command(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .executableTarget(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func tests(of name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .testTarget(name: name + "Tests", dependencies: [.init(stringLiteral: name)] + dependencies, swiftSettings: strict)
+}
+
+let package = Package(
+    name: "tollgate",
+    products: [
+        .executable(name: "tollgate", targets: ["TollgateCommand"]),
+        .executable(name: "protoc-gen-tollgate-swift", targets: ["ProtocGenTollgateSwift"]),
+        .library(name: "TollgateClient", targets: ["TollgateClient"]),
+    ],
+    targets: [
+        .systemLibrary(name: "CNghttp2", pkgConfig: "libnghttp2", providers: [.apt(["libnghttp2-dev"])]),
+        .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+        .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+        .target(name: "CLinux", cSettings: [.define("_GNU_SOURCE")]),
+
+        module("Protobuf", []),
+        module("HTTP2", ["CLinux", "CNghttp2"]),
+        module("RPC", ["HTTP2", "Protobuf"]),
+        module("Ledger", []),
+        module("Storage", ["Ledger", "CLinux", "CSQLite", "COpenSSL"]),
+        module("Engine", ["Storage", "Ledger"]),
+        module("TollgateSchema", ["Protobuf", "RPC"]),
+        module("Tollgate", ["TollgateSchema", "Engine", "Storage", "Ledger", "RPC", "Protobuf", "COpenSSL"]),
+        module("TollgateClient", ["TollgateSchema", "RPC", "Protobuf"]),
+        command("TollgateCommand", ["Tollgate", "TollgateClient", "TollgateSchema", "Engine", "Storage", "Ledger", "RPC", "HTTP2", "Protobuf", "CLinux"]),
+        command("ProtocGenTollgateSwift", ["Protobuf"]),
+
+        tests(of: "Protobuf"),
+        tests(of: "HTTP2", ["CLinux", "CNghttp2"]),
+        tests(of: "RPC", ["HTTP2", "Protobuf"]),
+        tests(of: "Ledger"),
+        tests(of: "Storage", ["Ledger", "CSQLite", "CLinux"]),
+        tests(of: "Engine", ["Storage", "Ledger"]),
+        tests(of: "Tollgate", ["TollgateSchema", "Engine", "Storage", "Ledger", "RPC", "HTTP2", "Protobuf"]),
+        tests(of: "TollgateClient", ["TollgateSchema", "Tollgate", "RPC", "HTTP2", "Protobuf"]),
+    ]
+)

@@ -1,0 +1,47 @@
+// What Glibc's Swift module leaves out: epoll, eventfd, signalfd, accept4, fallocate, and CRC-32C.
+// _GNU_SOURCE is defined for the C file only: in this header it would clash with Glibc's module over fd_set.
+#ifndef TOLLGATE_CLINUX_H
+#define TOLLGATE_CLINUX_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+// One readiness report. `data` is what was given to cl_epoll_control: a registration id, never a descriptor,
+// so that a late event of a closed descriptor can be told from a new one.
+typedef struct cl_event {
+    uint32_t events;
+    uint64_t data;
+} cl_event;
+
+enum {
+    CL_EPOLLIN = 0x001,
+    CL_EPOLLOUT = 0x004,
+    CL_EPOLLERR = 0x008,
+    CL_EPOLLHUP = 0x010,
+    CL_EPOLLRDHUP = 0x2000,
+};
+
+enum { CL_EPOLL_ADD = 1, CL_EPOLL_DELETE = 2, CL_EPOLL_MODIFY = 3 };
+
+// Each returns what the system call returns; on -1 errno says why.
+int cl_epoll_create(void);
+int cl_epoll_control(int epoll, int operation, int descriptor, uint32_t events, uint64_t data);
+int cl_epoll_wait(int epoll, cl_event *events, int capacity, int timeout_ms);
+int cl_eventfd(void);
+int cl_accept(int listener);
+// A non-blocking, close-on-exec TCP socket.
+int cl_tcp_socket(int family);
+// Blocks SIGTERM, SIGINT and SIGHUP for the whole process and returns a descriptor that reads them; call before any thread starts.
+int cl_signal_descriptor(void);
+// The number of the next signal on the descriptor, 0 when there is none, -1 with errno.
+int cl_signal_read(int descriptor);
+int cl_fallocate(int descriptor, int64_t offset, int64_t length);
+// An exclusive flock(2) that does not wait: 0, or -1 with errno EWOULDBLOCK where another process holds it.
+int cl_lock_exclusive(int descriptor);
+// Names the calling thread, at most 15 bytes, as ps and perf show it.
+void cl_thread_name(const char *name);
+
+// CRC-32C (Castagnoli, RFC 3720 appendix B.4) of `length` bytes, continuing from `crc` (0 to begin).
+uint32_t cl_crc32c(uint32_t crc, const void *bytes, size_t length);
+
+#endif

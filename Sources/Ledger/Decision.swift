@@ -1,0 +1,77 @@
+/// What a step did, to the letter: everything from which its answer is made, the first time and every time after.
+package struct StepAnswer: Equatable, Sendable {
+    /// The entry of the step itself (a refusal is an error, never an answer).
+    package var kind: EntryKind
+    package var at: Instant
+    /// The credits that this step moved: granted, held, charged, given back, refunded.
+    package var amount: Int64
+    package var balance: BalanceAfter
+    /// The reservation as it stood after the step; nil for a grant.
+    package var reservation: Reservation?
+    /// The grant as it was made; nil for everything else.
+    package var grant: Grant?
+
+    package init(
+        kind: EntryKind, at: Instant, amount: Int64, balance: BalanceAfter, reservation: Reservation? = nil,
+        grant: Grant? = nil
+    ) {
+        self.kind = kind
+        self.at = at
+        self.amount = amount
+        self.balance = balance
+        self.reservation = reservation
+        self.grant = grant
+    }
+}
+
+/// What is remembered under a step's key.
+package struct RecordedStep: Equatable, Sendable {
+    package var fingerprint: UInt64
+    package var at: Instant
+    package var outcome: Result<StepAnswer, Refusal>
+
+    package init(fingerprint: UInt64, at: Instant, outcome: Result<StepAnswer, Refusal>) {
+        self.fingerprint = fingerprint
+        self.at = at
+        self.outcome = outcome
+    }
+}
+
+/// What decide found.
+package struct Decision: Sendable {
+    /// To be journaled together as one record and then evolved, in order; empty for a replay and for a refusal that is not remembered.
+    package var entries: [Entry]
+    package var outcome: Result<StepAnswer, Refusal>
+    /// True where this is the answer of the first time.
+    package var replayed: Bool
+
+    package init(entries: [Entry], outcome: Result<StepAnswer, Refusal>, replayed: Bool) {
+        self.entries = entries
+        self.outcome = outcome
+        self.replayed = replayed
+    }
+}
+
+/// What must be looked up in the tenant's shard before a command can be decided, because memory has let go of it.
+package struct Recall: Hashable, Sendable {
+    package var step: StepKey?
+    package var reservation: StepID?
+
+    package init(step: StepKey? = nil, reservation: StepID? = nil) {
+        self.step = step
+        self.reservation = reservation
+    }
+
+    package var isEmpty: Bool { step == nil && reservation == nil }
+}
+
+/// What the shard knew. Memory is newer and comes first wherever it knows too.
+package struct Recalled: Sendable {
+    package var step: RecordedStep?
+    package var reservation: Reservation?
+
+    package init(step: RecordedStep? = nil, reservation: Reservation? = nil) {
+        self.step = step
+        self.reservation = reservation
+    }
+}

@@ -1,0 +1,106 @@
+/// The part of a reservation that one grant carries, in the order in which the grants were drawn.
+package struct Draw: Equatable, Sendable {
+    package var grant: UInt32
+    package var held: Int64
+    /// What was charged to the grant for this reservation, less what was refunded.
+    package var consumed: Int64
+
+    package init(grant: UInt32, held: Int64, consumed: Int64) {
+        self.grant = grant
+        self.held = held
+        self.consumed = consumed
+    }
+}
+
+package enum ReservationState: UInt8, Sendable {
+    case open = 1
+    case committed = 2
+    case released = 3
+    /// Its time ran out. A commit within `LedgerRules.lateCommitWindow` may still charge it, which makes it committed.
+    case expired = 4
+}
+
+/// What was asked when a reservation was made; it never changes afterwards.
+package struct ReservationTerms: Equatable, Sendable {
+    package var feature: String
+    package var actor: String
+    package var comment: String
+    /// Sorted by key.
+    package var labels: [Label]
+    /// Sorted by unit; empty where a plain amount was asked.
+    package var quantities: [Quantity]
+    package var quality: Quality
+    /// The tenant's number of the price under which it was made, 0 where a plain amount was asked.
+    package var priceVersion: UInt32
+
+    package init(
+        feature: String = "", actor: String = "", comment: String = "", labels: [Label] = [],
+        quantities: [Quantity] = [], quality: Quality = .unspecified, priceVersion: UInt32 = 0
+    ) {
+        self.feature = feature
+        self.actor = actor
+        self.comment = comment
+        self.labels = labels
+        self.quantities = quantities
+        self.quality = quality
+        self.priceVersion = priceVersion
+    }
+}
+
+package struct Label: Equatable, Sendable {
+    package var key: String
+    package var value: String
+
+    package init(key: String, value: String) {
+        self.key = key
+        self.value = value
+    }
+}
+
+/// The part of a reservation that later entries change; each of them carries it whole, as it stands after the entry.
+package struct ReservationProgress: Equatable, Sendable {
+    package var state: ReservationState
+    /// True from a late commit on.
+    package var late: Bool
+    package var expiresAt: Instant
+    /// When it was closed (committed, released or run out), nil while it is open.
+    package var closedAt: Instant?
+    package var refunded: Int64
+    package var draws: [Draw]
+
+    package init(
+        state: ReservationState, late: Bool = false, expiresAt: Instant, closedAt: Instant? = nil, refunded: Int64 = 0,
+        draws: [Draw]
+    ) {
+        self.state = state
+        self.late = late
+        self.expiresAt = expiresAt
+        self.closedAt = closedAt
+        self.refunded = refunded
+        self.draws = draws
+    }
+
+    package var held: Int64 {
+        draws.reduce(0) { $0 + $1.held }
+    }
+
+    /// All that was charged, before refunds.
+    package var committed: Int64 {
+        draws.reduce(refunded) { $0 + $1.consumed }
+    }
+}
+
+/// Credits set aside for one call, and what became of them.
+package struct Reservation: Equatable, Sendable {
+    package var id: StepID
+    package var createdAt: Instant
+    package var terms: ReservationTerms
+    package var progress: ReservationProgress
+
+    package init(id: StepID, createdAt: Instant, terms: ReservationTerms, progress: ReservationProgress) {
+        self.id = id
+        self.createdAt = createdAt
+        self.terms = terms
+        self.progress = progress
+    }
+}

@@ -1,0 +1,2 @@
+/// Bounds of this module, in one place.
+enum Limits {}
