@@ -1,2 +1,40 @@
 /// Bounds of this module, in one place.
-enum Limits {}
+package enum Limits {
+    // MARK: The catalog file
+
+    /// A catalog file may be this long.
+    package static let maxCatalogBytes = 4 << 20
+    /// How deep objects and lists of a catalog file may nest.
+    package static let maxCatalogDepth = 16
+    /// How many faults of a catalog are told; a file with more is told so.
+    package static let maxCatalogFaults = 100
+    package static let maxFeatures = 10_000
+    package static let maxRoles = 64
+    package static let maxRoleNameBytes = 63
+    /// What a unit may cost at most: 10,000 million credits.
+    package static let maxUnitPriceMicros: Int64 = 10_000_000_000_000_000
+    package static let maxUnitPricePer: Int64 = 1_000_000_000_000
+    package static let maxQualityPercent: Int64 = 100_000
+
+    // MARK: Fields of requests
+
+    package static let maxFeatureBytes = 128
+    package static let maxUnitBytes = 64
+    package static let maxActorBytes = 256
+    /// Of a comment and of a reason.
+    package static let maxCommentBytes = 1_024
+    package static let maxLabels = 16
+    package static let maxLabelKeyBytes = 64
+    package static let maxLabelValueBytes = 256
+    package static let maxQuantities = 32
+    package static let maxBatchSteps = 1_000
+    package static let defaultPageSize = 50
+    package static let maxPageSize = 1_000
+    /// A page token is a list's tag and a cursor; a longer text is none of ours.
+    package static let maxPageTokenBytes = 512
+
+    // MARK: Principals
+
+    /// How many authenticated keys are kept ready; one more empties the cache.
+    package static let maxCachedPrincipals = 16_384
+}
