@@ -1,2 +1,45 @@
 /// Bounds of this module, in one place.
-enum Limits {}
+package enum Limits {
+    // MARK: Journal
+
+    /// Bytes of one segment file.
+    package static let segmentBytes: Int64 = 64 << 20
+    /// Bytes of records that one batch may hold; a batch larger than a segment gets a segment of its own size.
+    package static let maxBatchBytes = 256 << 20
+    /// Bytes of zeros written and synced in one go while a spare segment is prepared, so that the syncs of appends between do not wait for a whole segment.
+    static let preparationChunkBytes = 256 << 10
+    /// How often the preparation of a spare is tried again after a failure: only when the next segment begins.
+    static let maxSpares = 1
+
+    // MARK: Shards
+
+    /// SQLite handles that are open at once.
+    package static let maxOpenShards = 256
+    /// Bytes of a shard's write-ahead log above which it is moved into the file.
+    static let checkpointBytes: Int64 = 4 << 20
+    /// The same for a shard whose handle is closed because another one needs its place.
+    static let checkpointOnCloseBytes: Int64 = 256 << 10
+    /// Page cache of one handle, KiB.
+    static let pageCacheKiB = 1_024
+    /// How long a handle waits for a lock that another process (a backup, sqlite3) holds, milliseconds.
+    static let busyTimeoutMs: Int32 = 5_000
+    /// Open reservations whose feature and actor a handle remembers, so that their end needs no look-up.
+    static let rememberedOpenings = 8_192
+    /// How long a refusal is kept, microseconds: longer than the ledger promises.
+    static let refusalRetentionMicroseconds: Int64 = 48 * 3600 * 1_000_000
+    /// How far back the usage reaches that a loaded book carries, microseconds.
+    static let loadedUsageMicroseconds: Int64 = 62 * 24 * 3600 * 1_000_000
+    /// Rows of one page of a report.
+    package static let maxPageRows = 1_000
+    /// Rows that a report with filters looks at before it hands back what it found and where to go on.
+    static let maxScannedRows = 20_000
+
+    // MARK: Directory
+
+    /// Tenants; all of them are held in memory.
+    package static let maxTenants = 1_000_000
+    /// API keys, revoked ones included; all of them are held in memory.
+    package static let maxKeys = 2_000_000
+    /// Bytes of a name that a person gives.
+    package static let maxNameBytes = 256
+}

@@ -1,0 +1,151 @@
+import CLinux
+
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+/// The file systems of the machine.
+package struct LocalFileSystem: FileSystem {
+    package init() {}
+
+    package func open(_ path: String, _ mode: FileMode) throws(StorageError) -> any File {
+        let flags: Int32 =
+            switch mode {
+            case .existing: O_RDWR
+            case .create: O_RDWR | O_CREAT | O_TRUNC
+            case .openOrCreate: O_RDWR | O_CREAT
+            case .readOnly: O_RDONLY
+            }
+        let descriptor = try check("open", path) { Glibc.open(path, flags | O_CLOEXEC, 0o600) }
+        return LocalFile(descriptor: descriptor, path: path)
+    }
+
+    package func rename(_ path: String, to target: String) throws(StorageError) {
+        try check("rename", path) { Glibc.rename(path, target) }
+    }
+
+    package func remove(_ path: String) throws(StorageError) {
+        try check("remove", path) { unlink(path) }
+    }
+
+    package func list(_ path: String) throws(StorageError) -> [String] {
+        guard let directory = opendir(path) else { throw .system(operation: "list", path: path, errno: errno) }
+        defer { closedir(directory) }
+        var names: [String] = []
+        errno = 0
+        while let entry = readdir(directory) {
+            let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
+                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            if name != ".", name != ".." { names.append(name) }
+            errno = 0
+        }
+        guard errno == 0 else { throw .system(operation: "list", path: path, errno: errno) }
+        return names.sorted()
+    }
+
+    package func exists(_ path: String) -> Bool {
+        access(path, F_OK) == 0
+    }
+
+    package func makeDirectory(_ path: String) throws(StorageError) {
+        do throws(StorageError) {
+            try check("make", path) { mkdir(path, 0o700) }
+        } catch {
+            if case .system(_, _, EEXIST) = error { return }
+            throw error
+        }
+    }
+
+    package func syncDirectory(_ path: String) throws(StorageError) {
+        let descriptor = try check("open", path) { Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
+        defer { Glibc.close(descriptor) }
+        try check("sync", path) { fsync(descriptor) }
+    }
+}
+
+/// The one place of this module that reads errno: calls again what a signal interrupted, and throws what failed.
+@discardableResult
+private func check<Value: SignedInteger>(
+    _ operation: String, _ path: String, _ call: () -> Value
+) throws(StorageError) -> Value {
+    while true {
+        let result = call()
+        if result >= 0 { return result }
+        let code = errno
+        if code != EINTR { throw .system(operation: operation, path: path, errno: code) }
+    }
+}
+
+/// `@unchecked Sendable`: positional reads and writes may come from many threads; only `close` needs its owner's care.
+private final class LocalFile: File, @unchecked Sendable {
+    private var descriptor: Int32
+    private let path: String
+
+    init(descriptor: Int32, path: String) {
+        self.descriptor = descriptor
+        self.path = path
+    }
+
+    deinit { close() }
+
+    func size() throws(StorageError) -> Int64 {
+        var status = stat()
+        try check("inspect", path) { fstat(descriptor, &status) }
+        return Int64(status.st_size)
+    }
+
+    func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int64) throws(StorageError) -> Int {
+        var done = 0
+        while done < buffer.count {
+            let rest = UnsafeMutableRawBufferPointer(rebasing: buffer[done...])
+            let count = try check("read", path) {
+                pread(descriptor, rest.baseAddress, rest.count, off_t(offset) + done)
+            }
+            if count == 0 { break }
+            done += count
+        }
+        return done
+    }
+
+    func write(_ bytes: UnsafeRawBufferPointer, at offset: Int64) throws(StorageError) {
+        var done = 0
+        while done < bytes.count {
+            let rest = UnsafeRawBufferPointer(rebasing: bytes[done...])
+            done += try check("write", path) { pwrite(descriptor, rest.baseAddress, rest.count, off_t(offset) + done) }
+        }
+    }
+
+    func sync() throws(StorageError) {
+        try check("sync", path) { fdatasync(descriptor) }
+    }
+
+    func allocate(_ length: Int64) throws(StorageError) {
+        do throws(StorageError) {
+            try check("allocate", path) { cl_fallocate(descriptor, 0, length) }
+        } catch {
+            // A file system that cannot reserve room still can be written.
+            if case .system(_, _, EOPNOTSUPP) = error { return }
+            throw error
+        }
+    }
+
+    func truncate(to length: Int64) throws(StorageError) {
+        try check("truncate", path) { ftruncate(descriptor, off_t(length)) }
+    }
+
+    func lock() throws(StorageError) -> Bool {
+        do throws(StorageError) {
+            try check("lock", path) { cl_lock_exclusive(descriptor) }
+            return true
+        } catch {
+            if case .system(_, _, EWOULDBLOCK) = error { return false }
+            throw error
+        }
+    }
+
+    func close() {
+        if descriptor >= 0 { Glibc.close(descriptor) }
+        descriptor = -1
+    }
+}

@@ -1,0 +1,47 @@
+/// Records gathered for one append. Owned by one thread at a time.
+package struct JournalBatch: Sendable {
+    /// Position of its first record.
+    package private(set) var first: UInt64
+    package private(set) var count = 0
+    /// The records as they stand in the file.
+    private(set) var payload: [UInt8] = []
+
+    package init(first position: UInt64) {
+        first = position
+    }
+
+    package var byteCount: Int { payload.count }
+
+    /// Position of its last record; `first - 1` while it is empty.
+    package var last: UInt64 { first + UInt64(count) - 1 }
+
+    /// Adds the record that `encode` appends to the bytes it is given, and returns its position.
+    package mutating func add(tenant: TenantID, record encode: (inout [UInt8]) -> Void) -> UInt64 {
+        let name = tenant.description.utf8
+        payload.append(UInt8(name.count))
+        payload.append(contentsOf: name)
+        // The length is not known yet: two bytes of a varint are kept free, which all but the largest records fit.
+        let lengthAt = payload.count
+        payload.append(0x80)
+        payload.append(0)
+        let start = payload.count
+        encode(&payload)
+        let length = payload.count - start
+        precondition(length >= 0, "a record is appended, nothing before it is touched")
+        if length < 1 << 14 {
+            payload[lengthAt] = UInt8(length & 0x7F) | 0x80
+            payload[lengthAt + 1] = UInt8(length >> 7)
+        } else {
+            payload.replaceSubrange(lengthAt..<start, with: Varint.bytes(UInt64(length)))
+        }
+        defer { count += 1 }
+        return first + UInt64(count)
+    }
+
+    /// Begins anew at another position, and keeps the room that it had.
+    package mutating func removeAll(first position: UInt64) {
+        first = position
+        count = 0
+        payload.removeAll(keepingCapacity: true)
+    }
+}

@@ -1,0 +1,132 @@
+import CLinux
+import Synchronization
+
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+/// Keeps one file of a segment's size ready, filled and synced, so that beginning a segment costs no allocation and syncing
+/// into it no change of metadata (90 µs against 140). Old segments are used again where there are any.
+///
+/// `@unchecked Sendable`: `thread` is touched by the appending thread and by `close`, which its owner keeps apart.
+final class SparePreparer: @unchecked Sendable {
+    private enum State {
+        case none
+        case underWay
+        case ready(any File)
+    }
+
+    static let name = "next" + Segment.spareSuffix
+
+    let path: String
+    private let directory: String
+    private let fileSystem: any FileSystem
+    private let segmentBytes: Int64
+    private let runsInBackground: Bool
+    private let state = Mutex(State.none)
+    private let isClosing = Atomic(false)
+    private var thread: pthread_t?
+
+    init(directory: String, fileSystem: any FileSystem, segmentBytes: Int64, runsInBackground: Bool) {
+        path = directory + "/" + Self.name
+        self.directory = directory
+        self.fileSystem = fileSystem
+        self.segmentBytes = segmentBytes
+        self.runsInBackground = runsInBackground
+    }
+
+    /// The spare, which now is the caller's; nil while there is none.
+    func take() -> (any File)? {
+        state.withLock { state in
+            guard case .ready(let file) = state else { return nil }
+            state = .none
+            return file
+        }
+    }
+
+    /// Begins to prepare a spare in the background unless there is one.
+    func prepare() {
+        guard runsInBackground, claim() else { return }
+        join()
+        let preparer = Unmanaged.passRetained(self)
+        var handle = pthread_t()
+        let status = pthread_create(
+            &handle, nil,
+            { argument in
+                cl_thread_name("journal-spare")
+                Unmanaged<SparePreparer>.fromOpaque(argument!).takeRetainedValue().fill()
+                return nil
+            }, preparer.toOpaque())
+        if status == 0 {
+            thread = handle
+        } else {
+            preparer.release()
+            state.withLock { $0 = .none }
+        }
+    }
+
+    /// Makes a trimmed segment the spare; false where there is one already or the file has another size.
+    func recycle(_ segment: Segment) throws(StorageError) -> Bool {
+        guard segment.fileBytes == segmentBytes, claim() else { return false }
+        do throws(StorageError) {
+            try fileSystem.rename(segment.path, to: path)
+            let file = try fileSystem.open(path, .existing)
+            state.withLock { $0 = .ready(file) }
+            return true
+        } catch {
+            state.withLock { $0 = .none }
+            throw error
+        }
+    }
+
+    /// Ends the preparation that is under way.
+    func close() {
+        isClosing.store(true, ordering: .relaxed)
+        join()
+        if let file = take() { file.close() }
+    }
+
+    private func claim() -> Bool {
+        state.withLock { state in
+            guard case .none = state else { return false }
+            state = .underWay
+            return true
+        }
+    }
+
+    private func join() {
+        if let thread { pthread_join(thread, nil) }
+        thread = nil
+    }
+
+    private func fill() {
+        do throws(StorageError) {
+            let file = try fileSystem.open(path, .create)
+            let isWhole = try file.fill(segmentBytes) { isClosing.load(ordering: .relaxed) }
+            state.withLock { $0 = isWhole ? .ready(file) : .none }
+        } catch {
+            // The segment that needs the room will say so when its turn comes.
+            state.withLock { $0 = .none }
+        }
+    }
+}
+
+extension File {
+    /// Allocates `length` bytes and writes zeros into them, a chunk and a sync at a time so that other files' syncs do not wait
+    /// for the whole; false where it was told to stop.
+    func fill(_ length: Int64, shouldStop: () -> Bool = { false }) throws(StorageError) -> Bool {
+        try allocate(length)
+        let zeros = [UInt8](repeating: 0, count: Int(min(length, Int64(Limits.preparationChunkBytes))))
+        var offset: Int64 = 0
+        while offset < length {
+            if shouldStop() { return false }
+            let count = min(Int64(zeros.count), length - offset)
+            try zeros.readable { (bytes) throws(StorageError) in
+                try write(UnsafeRawBufferPointer(rebasing: bytes[..<Int(count)]), at: offset)
+            }
+            try sync()
+            offset += count
+        }
+        return true
+    }
+}

@@ -1,0 +1,72 @@
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+/// What went wrong with a disk or a file on it.
+package enum StorageError: Error, Equatable, Sendable {
+    case system(operation: String, path: String, errno: Int32)
+    /// Never names bound values: they are the tenants' own.
+    case sqlite(code: Int32, message: String, sql: String, path: String)
+    case corrupt(path: String, reason: String)
+    /// Another process works on the directory.
+    case locked(path: String, holder: String)
+    /// A bound of this module.
+    case limit(String)
+    /// What was asked does not go with what is stored; the caller's doing.
+    case conflict(String)
+}
+
+extension StorageError {
+    private static let sqliteFull: Int32 = 13
+    private static let sqliteCorrupt: Int32 = 11
+    private static let sqliteNotADatabase: Int32 = 26
+
+    /// True where room on the disk (or a quota) is what is missing.
+    package var isDiskFull: Bool {
+        switch self {
+        case .system(_, _, let errno): errno == ENOSPC || errno == EDQUOT
+        case .sqlite(let code, _, _, _): code & 0xFF == Self.sqliteFull
+        case .corrupt, .locked, .limit, .conflict: false
+        }
+    }
+
+    /// True where bytes on the disk are not what was written.
+    package var isCorruption: Bool {
+        switch self {
+        case .corrupt: true
+        case .sqlite(let code, _, _, _):
+            code & 0xFF == Self.sqliteCorrupt || code & 0xFF == Self.sqliteNotADatabase
+        case .system, .locked, .limit, .conflict: false
+        }
+    }
+}
+
+extension StorageError: CustomStringConvertible {
+    /// What happened, where, and what to do about it.
+    package var description: String {
+        switch self {
+        case .system(let operation, let path, let errno):
+            "\(operation) \(path): \(String(cString: strerror(errno)))\(Self.advice(for: errno))"
+        case .sqlite(let code, let message, let sql, let path):
+            "\(path): SQLite error \(code) (\(message)) in \"\(sql)\"\(isDiskFull ? "; make room on the disk" : "")"
+        case .corrupt(let path, let reason):
+            "\(path) is damaged: \(reason); restore it from a backup, or move it away and keep it for examination"
+        case .locked(let path, let holder):
+            "\(path) is in use by \(holder); stop that server first or use another directory"
+        case .limit(let what): what
+        case .conflict(let what): what
+        }
+    }
+
+    private static func advice(for errno: Int32) -> String {
+        switch errno {
+        case ENOSPC, EDQUOT: "; make room on the disk, it goes on by itself"
+        case EACCES, EPERM: "; the server's user needs to be allowed to write there"
+        case EROFS: "; the file system is mounted read-only, often after a fault of the disk"
+        case EIO: "; look at the disk and the kernel's log"
+        case EMFILE, ENFILE: "; raise the limit of open files"
+        case ENOENT: "; `tollgate init` makes a data directory"
+        default: ""
+        }
+    }
+}
