@@ -28,13 +28,10 @@ package enum Limits {
     package static let maxLabelValueBytes = 256
     package static let maxQuantities = 32
     package static let maxBatchSteps = 1_000
+    /// Steps of one Meter stream that are read and not yet answered.
+    package static let maxMeterStepsUnderWay = 4_096
     package static let defaultPageSize = 50
     package static let maxPageSize = 1_000
     /// A page token is a list's tag and a cursor; a longer text is none of ours.
     package static let maxPageTokenBytes = 512
-
-    // MARK: Principals
-
-    /// How many authenticated keys are kept ready; one more empties the cache.
-    package static let maxCachedPrincipals = 16_384
 }
