@@ -38,11 +38,16 @@ let package = Package(
         module("RPC", ["HTTP2", "Protobuf"]),
         module("Ledger", []),
         module("Storage", ["Ledger", "CLinux", "CSQLite", "COpenSSL"]),
-        module("Engine", ["Storage", "Ledger"]),
+        module("Engine", ["Storage", "Ledger", "CLinux"]),
         module("TollgateSchema", ["Protobuf", "RPC"]),
         module("Tollgate", ["TollgateSchema", "Engine", "Storage", "Ledger", "RPC", "Protobuf", "COpenSSL"]),
         module("TollgateClient", ["TollgateSchema", "RPC", "Protobuf"]),
-        command("TollgateCommand", ["Tollgate", "TollgateClient", "TollgateSchema", "Engine", "Storage", "Ledger", "RPC", "HTTP2", "Protobuf", "CLinux"]),
+        command(
+            "TollgateCommand",
+            [
+                "Tollgate", "TollgateClient", "TollgateSchema", "Engine", "Storage", "Ledger", "RPC", "HTTP2",
+                "Protobuf", "CLinux",
+            ]),
         command("ProtocGenTollgateSwift", ["Protobuf"]),
 
         tests(of: "Protobuf"),

@@ -1,2 +1,27 @@
-/// Bounds of this module, in one place.
-enum Limits {}
+/// The bounds of the engine. Each refuses or evicts when it is reached; none lets memory grow without end.
+package struct EngineLimits: Sendable {
+    /// Books in memory; above it, idle ones are let go of.
+    package var maxResidentTenants = 20_000
+    /// Records that are journaled but not yet in their shards, over all tenants. Above it steps are refused until the shards have caught up.
+    package var maxPendingRecords = 2_000_000
+    /// Bytes that one batch may gather while the batch before it is being synced.
+    package var maxGatheredBytes = 32 << 20
+    /// Jobs that wait for one tenant's book to be loaded.
+    package var maxWaitingJobs = 10_000
+    /// Look-ups in shards that wait for a reader thread.
+    package var maxReaderJobs = 100_000
+    /// Closed steps of one tenant that stay in memory after the shard has them, so that retries and refunds soon after need no look-up.
+    package var rememberedSteps = 10_000
+    /// How long the steps of a tenant gather before they are written to its shard.
+    package var flushIntervalMs = 200
+    /// Pending records of one tenant that are flushed without waiting for the interval.
+    package var flushRecords = 8_192
+    /// Records that go into one shard transaction.
+    package var maxRecordsPerFlush = 32_768
+    /// Journal bytes above which the shards are made durable and the journal trimmed.
+    package var trimBytes: Int64 = 256 << 20
+    /// How long after a failed write the journal is tried again while nobody asks.
+    package var probeIntervalMs = 500
+
+    package init() {}
+}

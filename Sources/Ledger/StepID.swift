@@ -21,54 +21,65 @@ package struct StepID: Hashable, Comparable, Sendable {
 }
 
 extension StepID: CustomStringConvertible {
-    private static let hyphensBefore: Set<Int> = [8, 12, 16, 20]
+    private static let textByteCount = 36
+
+    private static func isHyphen(at position: Int) -> Bool {
+        position == 8 || position == 13 || position == 18 || position == 23
+    }
 
     /// Reads `xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx`, either case; nil for anything else.
-    package init?(_ text: some StringProtocol) {
+    package init?(_ text: String) {
+        var text = text
+        guard let id = text.withUTF8(StepID.init(utf8:)) else { return nil }
+        self = id
+    }
+
+    private init?(utf8 text: UnsafeBufferPointer<UInt8>) {
+        guard text.count == Self.textByteCount else { return nil }
         var high: UInt64 = 0
         var low: UInt64 = 0
-        var digits = 0
-        var position = 0
-        for byte in text.utf8 {
-            if position == 8 || position == 13 || position == 18 || position == 23 {
+        for position in 0..<Self.textByteCount {
+            let byte = text[position]
+            if Self.isHyphen(at: position) {
                 guard byte == UInt8(ascii: "-") else { return nil }
-            } else {
-                let value: UInt8
-                switch byte {
-                case UInt8(ascii: "0")...UInt8(ascii: "9"): value = byte - UInt8(ascii: "0")
-                case UInt8(ascii: "a")...UInt8(ascii: "f"): value = byte - UInt8(ascii: "a") + 10
-                case UInt8(ascii: "A")...UInt8(ascii: "F"): value = byte - UInt8(ascii: "A") + 10
-                default: return nil
-                }
-                if digits < 16 {
-                    high = high << 4 | UInt64(value)
-                } else {
-                    low = low << 4 | UInt64(value)
-                }
-                digits += 1
+                continue
             }
-            position += 1
-            if position > 36 { return nil }
+            let value: UInt8
+            switch byte {
+            case UInt8(ascii: "0")...UInt8(ascii: "9"): value = byte - UInt8(ascii: "0")
+            case UInt8(ascii: "a")...UInt8(ascii: "f"): value = byte - UInt8(ascii: "a") + 10
+            case UInt8(ascii: "A")...UInt8(ascii: "F"): value = byte - UInt8(ascii: "A") + 10
+            default: return nil
+            }
+            if position < 18 {
+                high = high << 4 | UInt64(value)
+            } else {
+                low = low << 4 | UInt64(value)
+            }
         }
-        guard position == 36 else { return nil }
         self.init(high: high, low: low)
     }
 
     /// The canonical lower-case text.
     package var description: String {
-        String(unsafeUninitializedCapacity: 36) { buffer in
-            var position = 0
-            for digit in 0..<32 {
-                if Self.hyphensBefore.contains(digit) {
+        String(unsafeUninitializedCapacity: Self.textByteCount) { buffer in
+            var (high, low) = (high, low)
+            for position in 0..<Self.textByteCount {
+                if Self.isHyphen(at: position) {
                     buffer[position] = UInt8(ascii: "-")
-                    position += 1
+                    continue
                 }
-                let word = digit < 16 ? high : low
-                let nibble = UInt8(truncatingIfNeeded: word >> UInt64((15 - digit % 16) * 4)) & 0xF
+                let nibble: UInt8
+                if position < 18 {
+                    nibble = UInt8(truncatingIfNeeded: high >> 60)
+                    high <<= 4
+                } else {
+                    nibble = UInt8(truncatingIfNeeded: low >> 60)
+                    low <<= 4
+                }
                 buffer[position] = nibble < 10 ? UInt8(ascii: "0") + nibble : UInt8(ascii: "a") + nibble - 10
-                position += 1
             }
-            return 36
+            return Self.textByteCount
         }
     }
 }

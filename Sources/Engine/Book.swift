@@ -1,0 +1,98 @@
+import Ledger
+import Storage
+
+/// A record on its way from the journal to the shard.
+struct PendingRecord {
+    let position: UInt64
+    let entries: [Entry]
+}
+
+/// One tenant as the engine knows it: its state while it is in memory, and what its shard does not have yet.
+///
+/// Guarded by its partition's lock. What holds at all times: `state`, where there is one, is the shard's book with all of
+/// `pending` evolved on top; positions in `pending` grow; everything at or below `flushedPosition` is in the shard.
+///
+/// `@unchecked Sendable`: it goes from thread to thread, but everything mutable is touched only under its partition's lock.
+final class Book: @unchecked Sendable {
+    enum Phase {
+        /// No state in memory. The book stays known only while something is pending.
+        case asleep
+        /// A reader thread loads it; jobs wait.
+        case loading
+        case awake
+    }
+
+    let tenant: TenantID
+    unowned let partition: Partition
+    var phase = Phase.asleep
+    var state: LedgerState?
+    var waiting: [Job] = []
+
+    var pending: [PendingRecord] = []
+    /// Position of the tenant's newest record.
+    var lastPosition: UInt64 = 0
+    /// What the shard holds; nil until it was asked.
+    var flushedPosition: UInt64?
+
+    /// The shard is being written: it may not be loaded meanwhile.
+    var isFlushing = false
+    var isQueuedForFlush = false
+    var flushWaiters: [FlushWaiter] = []
+
+    /// Look-ups in the shard under way: memory may forget nothing meanwhile, or a step that was just done could be missed.
+    var recalls = 0
+    /// Grows when the state is thrown away; what was looked up before counts no more.
+    var generation = 0
+
+    /// For eviction: touched since the hand last passed.
+    var wasUsed = true
+    var ringIndex = 0
+    /// When the timers look at it next.
+    var scheduledDeadline = Instant.distantFuture
+
+    init(tenant: TenantID, partition: Partition) {
+        self.tenant = tenant
+        self.partition = partition
+    }
+
+    var isEvictable: Bool {
+        phase != .loading && pending.isEmpty && !isFlushing && !isQueuedForFlush && recalls == 0 && waiting.isEmpty
+            && flushWaiters.isEmpty
+    }
+
+    /// Throws the state away; it is built again from the shard and what is pending when somebody asks.
+    func sleep() {
+        state = nil
+        generation += 1
+        if phase == .awake { phase = .asleep }
+    }
+}
+
+/// A report that waits until the shard holds everything up to a position.
+struct FlushWaiter {
+    let position: UInt64
+    let body: @Sendable (EngineError?) -> Void
+}
+
+/// Something to do with a tenant's state once it is in memory.
+enum Job: Sendable {
+    case step(Command, queue: (any CompletionQueue)?, StepCompletion)
+    /// `body` looks at the settled state and returns what delivers the result once all that it saw is durable.
+    case read(ReadJob)
+    /// Ends what is due.
+    case settle
+
+    func fail(_ error: EngineError) {
+        switch self {
+        case .step(_, _, let completion): completion(.failure(error))
+        case .read(let job): job.failed(error)
+        case .settle: break
+        }
+    }
+}
+
+struct ReadJob: Sendable {
+    let queue: (any CompletionQueue)?
+    let body: @Sendable (borrowing LedgerState, Instant, Book) -> @Sendable () -> Void
+    let failed: @Sendable (EngineError) -> Void
+}

@@ -1,0 +1,151 @@
+import Ledger
+import Storage
+
+/// How an engine is set up.
+package struct EngineConfiguration: Sendable {
+    package var limits = EngineLimits()
+    /// Locks among which the tenants are shared out.
+    package var partitions = 16
+    /// Threads that load books and recall old steps.
+    package var readerThreads = 2
+    /// How often holds and grants of books in memory are looked at for their end.
+    package var tickMs = 50
+
+    package init() {}
+}
+
+/// Who hears how the engine fares. Called from the engine's threads; must not call back into it.
+package protocol EngineObserver: AnyObject, Sendable {
+    /// The journal stopped taking writes (every step is refused meanwhile), or takes them again (nil).
+    func journalHealth(_ error: StorageError?)
+    /// Shards stopped taking writes (steps go on, the journal grows), or take them again (nil).
+    func shardsHealth(_ error: StorageError?)
+    func storageFault(_ error: StorageError, tenant: TenantID?)
+}
+
+/// The metering engine: runs steps on the tenants' books, makes them durable together, and keeps the shards up behind.
+///
+/// Every completion is called exactly once, on a thread of the engine or of the given queue, and only when all that it
+/// tells is durable: an answer, a refusal or a read shows nothing that a crash could still take back.
+package final class Engine: Sendable {
+    private let core: EngineCore
+    private let commitThread: EngineThread
+    private let flushThread: EngineThread
+    private let timer: Timer
+
+    /// Replays what the journal has and the shards lack, and starts the engine's threads.
+    package init(
+        journal: any Journal, shards: ShardStore, clock: any Clock, configuration: EngineConfiguration,
+        observer: any EngineObserver
+    ) throws(StorageError) {
+        let core = EngineCore(
+            journal: journal, shards: shards, clock: clock, configuration: configuration, observer: observer)
+        self.core = core
+        do throws(StorageError) {
+            try core.recover()
+        } catch {
+            core.readers.stop()
+            throw error
+        }
+        commitThread = EngineThread(name: "group-commit") { core.groupCommit.run() }
+        flushThread = EngineThread(name: "write-behind") { core.writeBehind.run() }
+        timer = Timer(intervalMs: configuration.tickMs) { core.tick() }
+    }
+
+    /// Does one step on a tenant's book.
+    package func submit(
+        _ command: Command, tenant: TenantID, queue: (any CompletionQueue)? = nil, completion: @escaping StepCompletion
+    ) {
+        core.partition(of: tenant).submit(.step(command, queue: queue, completion), tenant: tenant)
+    }
+
+    /// Looks at a tenant's settled state and delivers what `body` made of it once all of it is durable.
+    package func read<Value: Sendable>(
+        tenant: TenantID, queue: (any CompletionQueue)? = nil,
+        _ body: @escaping @Sendable (borrowing LedgerState, Instant) -> Value,
+        completion: @escaping @Sendable (Result<Value, EngineError>) -> Void
+    ) {
+        let job = ReadJob(
+            queue: queue,
+            body: { state, now, _ in
+                let value = body(state, now)
+                return { completion(.success(value)) }
+            },
+            failed: { completion(.failure($0)) })
+        core.partition(of: tenant).submit(.read(job), tenant: tenant)
+    }
+
+    /// Reads a tenant's shard, on a reader thread, after everything that was durable for the tenant at the time of the call has reached it.
+    package func report<Value: Sendable>(
+        tenant: TenantID, _ body: @escaping @Sendable (ShardStore, TenantID) throws(StorageError) -> Value,
+        completion: @escaping @Sendable (Result<Value, EngineError>) -> Void
+    ) {
+        let core = core
+        core.whenFlushed(tenant) { error in
+            if let error { return completion(.failure(error)) }
+            let isQueued = core.readers.submit {
+                do throws(StorageError) {
+                    completion(.success(try body(core.shards, tenant)))
+                } catch {
+                    core.report(error, of: tenant)
+                    completion(.failure(.damaged(tenant, error)))
+                }
+            }
+            if !isQueued { completion(.failure(.overloaded("too many reports wait for a disk"))) }
+        }
+    }
+
+    /// Ends what is due now; for a clock that was moved by hand.
+    package func tick() { core.tick() }
+
+    package var now: Instant { core.clock.now() }
+
+    package var residentTenants: Int { core.partitions.reduce(0) { $0 + $1.residentCount } }
+
+    /// Records that are durable in the journal and not yet in a shard.
+    package var pendingRecords: Int { core.writeBehind.pendingCount }
+
+    /// Refuses new steps, finishes what was taken, brings the shards up to the journal and closes both. Blocks.
+    package func stop() {
+        timer.stop()
+        core.groupCommit.refuseNew()
+        // A partition whose lock was had once is inside no job that began before the refusal.
+        for partition in core.partitions { partition.monitor.locked {} }
+        core.groupCommit.stop()
+        commitThread.join()
+        core.writeBehind.stop()
+        flushThread.join()
+        core.readers.stop()
+        core.shards.close()
+        core.journal.close()
+    }
+}
+
+/// Calls a function at an interval until it is stopped.
+private final class Timer: Sendable {
+    private let monitor = Monitor()
+    private let stopped = Protected(false)
+    private let thread: EngineThread
+
+    init(intervalMs: Int, _ body: @escaping @Sendable () -> Void) {
+        let monitor = monitor
+        let stopped = stopped
+        thread = EngineThread(name: "engine-timer") {
+            while true {
+                monitor.lock()
+                if !stopped.withLock({ $0 }) { monitor.wait(milliseconds: intervalMs) }
+                monitor.unlock()
+                if stopped.withLock({ $0 }) { return }
+                body()
+            }
+        }
+    }
+
+    func stop() {
+        monitor.locked {
+            stopped.withLock { $0 = true }
+            monitor.wakeAll()
+        }
+        thread.join()
+    }
+}

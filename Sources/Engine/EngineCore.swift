@@ -1,0 +1,59 @@
+import Ledger
+import Storage
+
+/// The engine's parts, known to each other.
+///
+/// `@unchecked Sendable`: the parts are set once, before any thread starts, and guard themselves.
+final class EngineCore: @unchecked Sendable {
+    let journal: any Journal
+    let shards: ShardStore
+    let clock: any Clock
+    let limits: EngineLimits
+    let groupCommit: GroupCommit
+    private(set) var writeBehind: WriteBehind!
+    private(set) var readers: ShardReaders!
+    private(set) var partitions: [Partition] = []
+    private let observer: any EngineObserver
+
+    init(
+        journal: any Journal, shards: ShardStore, clock: any Clock, configuration: EngineConfiguration,
+        observer: any EngineObserver
+    ) {
+        self.journal = journal
+        self.shards = shards
+        self.clock = clock
+        limits = configuration.limits
+        self.observer = observer
+        groupCommit = GroupCommit(journal: journal, limits: limits)
+        writeBehind = WriteBehind(core: self)
+        readers = ShardReaders(threadCount: configuration.readerThreads, maxJobs: limits.maxReaderJobs)
+        let share = max(1, limits.maxResidentTenants / configuration.partitions)
+        partitions = (0..<configuration.partitions).map { _ in Partition(core: self, maxResident: share) }
+        groupCommit.rollBack = { [unowned self] durable, discardGathered in
+            for partition in partitions { partition.monitor.lock() }
+            discardGathered()
+            for partition in partitions { partition.rollBack(to: durable) }
+            for partition in partitions { partition.monitor.unlock() }
+        }
+        groupCommit.healthChanged = { observer.journalHealth($0) }
+    }
+
+    /// The partition that a tenant belongs to, the same for the life of the engine.
+    func partition(of tenant: TenantID) -> Partition {
+        partitions.count == 1
+            ? partitions[0] : partitions[Int(UInt(bitPattern: tenant.hashValue) % UInt(partitions.count))]
+    }
+
+    /// The oldest record that no shard has yet.
+    func firstPendingPosition() -> UInt64? {
+        partitions.compactMap { $0.firstPendingPosition() }.min()
+    }
+
+    func report(_ error: StorageError, of tenant: TenantID?) {
+        observer.storageFault(error, tenant: tenant)
+    }
+
+    func shardsHealth(_ error: StorageError?) {
+        observer.shardsHealth(error)
+    }
+}

@@ -1,0 +1,291 @@
+import Ledger
+import Storage
+
+/// A share of the tenants and the lock under which their states change.
+///
+/// A step runs whole under the lock: settle what is due, decide, evolve, hand the record to the journal. Nothing in here
+/// waits for a disk; what needs one (loading a book, recalling an old step) goes to a reader thread and comes back.
+///
+/// `@unchecked Sendable`: everything mutable is guarded by `monitor`.
+final class Partition: @unchecked Sendable {
+    let monitor = Monitor()
+    private unowned let core: EngineCore
+    private var books: [TenantID: Book] = [:]
+    /// The awake books as a ring, for eviction by the clock algorithm.
+    private var ring: [Book] = []
+    private var hand = 0
+    private var deadlines = DeadlineHeap()
+    private let maxResident: Int
+
+    init(core: EngineCore, maxResident: Int) {
+        self.core = core
+        self.maxResident = maxResident
+    }
+
+    /// Does the job now if the tenant's book is in memory, and otherwise once it is.
+    func submit(_ job: Job, tenant: TenantID) {
+        monitor.lock()
+        let after = enter(job, book: book(tenant))
+        monitor.unlock()
+        after?()
+    }
+
+    /// The tenant's book, known from now on. The lock is held.
+    func book(_ tenant: TenantID) -> Book {
+        if let book = books[tenant] { return book }
+        let book = Book(tenant: tenant, partition: self)
+        books[tenant] = book
+        return book
+    }
+
+    /// What to do after the lock was let go of.
+    typealias After = () -> Void
+
+    private func enter(_ job: Job, book: Book) -> After? {
+        if book.phase == .awake { return run(job, on: book, adopted: false) }
+        guard book.waiting.count < core.limits.maxWaitingJobs else {
+            return { job.fail(.overloaded("too many calls wait for this tenant's book")) }
+        }
+        book.waiting.append(job)
+        if book.phase == .asleep { return load(book) }
+        return nil
+    }
+
+    // MARK: - Running a job
+
+    /// - Parameter adopted: the state knows all that the shard knows about the step.
+    private func run(_ job: Job, on book: Book, adopted: Bool) -> After? {
+        guard core.groupCommit.isAccepting else { return { job.fail(.stopping) } }
+        book.wasUsed = true
+        let now = max(core.clock.now(), book.state!.lastAt)
+        switch job {
+        case .settle:
+            journal(book.state!.settle(at: now), of: book, nil)
+            return nil
+        case .read(let read):
+            let settled = book.state!.settle(at: now)
+            let deliver = read.body(book.state!, now, book)
+            return finish(
+                book, settled,
+                Waiter(queue: read.queue) { error in
+                    if let error { read.failed(error) } else { deliver() }
+                })
+        case .step(let command, let queue, let completion):
+            return step(command, queue, completion, on: book, at: now, adopted: adopted)
+        }
+    }
+
+    private func step(
+        _ command: Command, _ queue: (any CompletionQueue)?, _ completion: @escaping StepCompletion, on book: Book,
+        at now: Instant, adopted: Bool
+    ) -> After? {
+        guard core.groupCommit.hasRoom, core.writeBehind.hasRoom else {
+            return { completion(.failure(.overloaded("the disk is behind; try again"))) }
+        }
+        let settled = book.state!.settle(at: now)
+        if !adopted, let recall = book.state!.recall(for: command) {
+            journal(settled, of: book, nil)
+            return look(up: recall, for: .step(command, queue: queue, completion), on: book)
+        }
+        let decision = book.state!.decide(command, at: now, recalled: adopted)
+        for entry in decision.entries { book.state!.evolve(entry) }
+        let result = StepResult(outcome: decision.outcome, replayed: decision.replayed)
+        return finish(
+            book, settled.isEmpty ? decision.entries : settled + decision.entries,
+            Waiter(queue: queue) { error in
+                if let error { completion(.failure(error)) } else { completion(.success(result)) }
+            })
+    }
+
+    /// Journals what there is and has `waiter` told when all that the job saw is durable.
+    private func finish(_ book: Book, _ entries: [Entry], _ waiter: Waiter) -> After? {
+        if !entries.isEmpty {
+            journal(entries, of: book, waiter)
+            return nil
+        }
+        if core.groupCommit.wait(for: book.lastPosition, waiter) { return nil }
+        return { [waiter].tell(nil) }
+    }
+
+    private func journal(_ entries: [Entry], of book: Book, _ waiter: Waiter?) {
+        if !entries.isEmpty {
+            let position = core.groupCommit.submit(book.tenant, entries, waiter)
+            book.pending.append(PendingRecord(position: position, entries: entries))
+            book.lastPosition = position
+            core.writeBehind.added(to: book)
+        }
+        schedule(book)
+    }
+
+    // MARK: - Looking up what memory let go of
+
+    private func look(up recall: Recall, for job: Job, on book: Book) -> After? {
+        book.recalls += 1
+        let generation = book.generation
+        let isQueued = core.readers.submit { [self, core] in
+            let found = Result { () throws(StorageError) in try core.shards.recall(book.tenant, recall) }
+            monitor.lock()
+            book.recalls -= 1
+            let after = resume(job, with: found, on: book, generation: generation)
+            monitor.unlock()
+            after?()
+        }
+        guard isQueued else {
+            book.recalls -= 1
+            return { job.fail(.overloaded("too many look-ups wait for a disk")) }
+        }
+        return nil
+    }
+
+    private func resume(
+        _ job: Job, with found: Result<Recalled, StorageError>, on book: Book, generation: Int
+    ) -> After? {
+        switch found {
+        case .failure(let error):
+            return { [core] in
+                core.report(error, of: book.tenant)
+                job.fail(.damaged(book.tenant, error))
+            }
+        case .success(let recalled):
+            guard book.generation == generation, book.phase == .awake else { return enter(job, book: book) }
+            book.state!.adopt(recalled)
+            return run(job, on: book, adopted: true)
+        }
+    }
+
+    // MARK: - Loading and letting go
+
+    private func load(_ book: Book) -> After? {
+        book.phase = .loading
+        // A shard in the middle of a flush is loaded when the flush is over.
+        if book.isFlushing { return nil }
+        let isQueued = core.readers.submit { [self, core] in
+            let loaded = Result { () throws(StorageError) in try core.shards.load(book.tenant) }
+            monitor.lock()
+            let afters = wake(book, with: loaded)
+            monitor.unlock()
+            for after in afters { after() }
+        }
+        guard isQueued else {
+            book.phase = .asleep
+            return abandon(book, .overloaded("too many look-ups wait for a disk"))
+        }
+        return nil
+    }
+
+    /// A flush is over; the lock is held.
+    func flushEnded(_ book: Book) -> After? {
+        book.isFlushing = false
+        return book.phase == .loading ? load(book) : nil
+    }
+
+    private func wake(_ book: Book, with loaded: Result<LoadedBook?, StorageError>) -> [After] {
+        switch loaded {
+        case .failure(let error):
+            book.phase = .asleep
+            return [{ [core] in core.report(error, of: book.tenant) }]
+                + (abandon(book, .damaged(book.tenant, error)).map { [$0] } ?? [])
+        case .success(let found):
+            var state = found.map { LedgerState(restoring: $0.snapshot) } ?? LedgerState()
+            let held = found?.position ?? 0
+            for record in book.pending where record.position > held {
+                for entry in record.entries { state.evolve(entry) }
+            }
+            book.flushedPosition = max(held, book.flushedPosition ?? 0)
+            book.lastPosition = max(book.lastPosition, held)
+            book.state = state
+            book.phase = .awake
+            book.scheduledDeadline = .distantFuture
+            admit(book)
+            schedule(book)
+            let jobs = book.waiting
+            book.waiting = []
+            return jobs.compactMap { enter($0, book: book) }
+        }
+    }
+
+    private func abandon(_ book: Book, _ error: EngineError) -> After? {
+        let jobs = book.waiting
+        book.waiting = []
+        forgetIfIdle(book)
+        return jobs.isEmpty ? nil : { for job in jobs { job.fail(error) } }
+    }
+
+    private func admit(_ book: Book) {
+        if ring.count >= maxResident { evict() }
+        book.ringIndex = ring.count
+        ring.append(book)
+    }
+
+    /// Lets one idle book go: the first that the hand meets that was not used since it last passed. Looks at a bounded
+    /// number, so that a step never waits for a long search; where all are busy the ring grows for a moment.
+    private func evict() {
+        var looked = 0
+        while looked < 64, !ring.isEmpty {
+            hand = hand < ring.count ? hand : 0
+            let book = ring[hand]
+            if book.wasUsed || !book.isEvictable {
+                book.wasUsed = false
+                hand += 1
+            } else {
+                leaveRing(book)
+                book.sleep()
+                forgetIfIdle(book)
+                if ring.count < maxResident { return }
+            }
+            looked += 1
+        }
+    }
+
+    private func leaveRing(_ book: Book) {
+        let last = ring.removeLast()
+        if last !== book {
+            ring[book.ringIndex] = last
+            last.ringIndex = book.ringIndex
+        }
+    }
+
+    /// A sleeping book that nobody waits for and that owes its shard nothing need not be known. The lock is held.
+    func forgetIfIdle(_ book: Book) {
+        if book.phase == .asleep, book.isEvictable { books[book.tenant] = nil }
+    }
+
+    /// A failed batch: everything beyond `durable` never happened. The lock is held.
+    func rollBack(to durable: UInt64) {
+        for book in books.values where book.lastPosition > durable {
+            while let last = book.pending.last, last.position > durable {
+                book.pending.removeLast()
+                core.writeBehind.dropped(records: 1)
+            }
+            book.lastPosition = max(book.pending.last?.position ?? 0, book.flushedPosition ?? 0)
+            if book.phase == .awake { leaveRing(book) }
+            book.sleep()
+        }
+    }
+
+    // MARK: - Time
+
+    private func schedule(_ book: Book) {
+        guard let deadline = book.state?.nextDeadline, deadline < book.scheduledDeadline else { return }
+        book.scheduledDeadline = deadline
+        deadlines.push(deadline, book)
+    }
+
+    /// Ends what is due in the books that are in memory; a book that sleeps is settled when it is next looked at, to the same effect.
+    func tick() {
+        monitor.locked {
+            let now = core.clock.now()
+            while let (deadline, book) = deadlines.popDue(at: now) {
+                guard book.phase == .awake, book.scheduledDeadline == deadline else { continue }
+                book.scheduledDeadline = .distantFuture
+                _ = run(.settle, on: book, adopted: false)
+            }
+        }
+    }
+
+    func firstPendingPosition() -> UInt64? {
+        monitor.locked { books.values.compactMap { $0.pending.first?.position }.min() }
+    }
+
+    var residentCount: Int { monitor.locked { ring.count } }
+}

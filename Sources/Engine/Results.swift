@@ -1,0 +1,56 @@
+import Ledger
+import Storage
+
+/// Why the engine could not carry a step or a read out. The ledger's own refusals are answers, not errors.
+package enum EngineError: Error, Sendable {
+    /// The disk does not take writes. Nothing of the step stays; it may be tried again under the same id.
+    case unavailable(String)
+    /// A bound was reached; later there is room again.
+    case overloaded(String)
+    case stopping
+    /// The tenant's shard cannot be read; other tenants are not touched.
+    case damaged(TenantID, StorageError)
+}
+
+/// The outcome of a step that is durable, or was not one (a refusal).
+package struct StepResult: Sendable {
+    package var outcome: Result<StepAnswer, Refusal>
+    package var replayed: Bool
+
+    package init(outcome: Result<StepAnswer, Refusal>, replayed: Bool) {
+        self.outcome = outcome
+        self.replayed = replayed
+    }
+}
+
+package typealias StepCompletion = @Sendable (Result<StepResult, EngineError>) -> Void
+
+/// Where completions run, so that all of one batch that belong to one event loop cost one wake.
+package protocol CompletionQueue: AnyObject, Sendable {
+    func run(_ work: @escaping @Sendable () -> Void)
+}
+
+/// Who waits for the journal: called once, with nil when the records before it are durable.
+struct Waiter {
+    let queue: (any CompletionQueue)?
+    let body: @Sendable (EngineError?) -> Void
+}
+
+extension [Waiter] {
+    /// Tells all of them, those of one queue together.
+    func tell(_ error: EngineError?) {
+        var index = startIndex
+        while index < endIndex {
+            guard let queue = self[index].queue else {
+                self[index].body(error)
+                index += 1
+                continue
+            }
+            var end = index + 1
+            while end < endIndex, self[end].queue === queue { end += 1 }
+            let bodies = self[index..<end].map(\.body)
+            queue.run { for body in bodies { body(error) } }
+            index = end
+        }
+    }
+}
