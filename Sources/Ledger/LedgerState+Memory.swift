@@ -1,0 +1,109 @@
+extension LedgerState {
+    /// What must be looked up in the shard before `decide`; nil where memory knows enough. What is found, or that nothing
+    /// was, goes to `adopt`.
+    package func recall(for command: Command) -> Recall? {
+        var recall = Recall()
+        if let id = command.reservation, !knows(reservation: id) { recall.reservation = id }
+        if let key = command.key, !knows(step: key) { recall.step = key }
+        return recall.isEmpty ? nil : recall
+    }
+
+    /// Takes up what the shard knew. Memory is newer and keeps what it has. What was adopted stays until `decide` for the
+    /// command that asked, and some time longer.
+    package mutating func adopt(_ recalled: Recalled, for recall: Recall) {
+        if let reservation = recalled.reservation, canAdopt(reservation) { memory.adopt(reservation) }
+        if let key = recall.step, let step = recalled.step { memory.adopt(step, for: key) }
+    }
+
+    /// Lets go of closed reservations and of steps that the shard holds (those of entries up to `flushedThrough`), but of
+    /// the newest `keep`. Refusals go too, and in any case some time after they need to be remembered.
+    package mutating func forget(flushedThrough: UInt64, keep: Int) {
+        let memoryOfRefusals = LedgerRules.refusalMemoryMicroseconds + Limits.refusalSlackMicroseconds
+        memory.forget(
+            flushedThrough: flushedThrough, keep: keep, before: lastAt.advanced(microseconds: -memoryOfRefusals))
+    }
+
+    /// Open reservations are always in memory, and no closed one was charged more than its grants were: what says otherwise
+    /// comes from a damaged file and is as good as not found.
+    private func canAdopt(_ reservation: Reservation) -> Bool {
+        reservation.progress.state != .open && reservation.progress.refunded >= 0
+            && reservation.progress.draws.allSatisfy { draw in
+                draw.grant >= 1 && draw.grant <= grants.count && draw.held == 0 && draw.consumed >= 0
+                    && draw.consumed <= grants[Int(draw.grant) - 1].consumed
+            }
+    }
+
+    /// Memory knows the reservation, or that there is none.
+    private func knows(reservation id: StepID) -> Bool {
+        guard let place = memory.reservations.find(id) else { return memory.isNew(id) }
+        return memory.reservations[place].hasTerms
+    }
+
+    /// Memory knows the step, or that there is none.
+    private func knows(step key: StepKey) -> Bool {
+        if memory.isNew(key.id) || memory.step(key) != nil { return true }
+        guard let place = memory.reservations.find(key.id) else { return false }
+        switch key.family {
+        case .opening:
+            return memory.reservations[place].opening != nil
+        case .commit:
+            return memory.reservations[place].isWhole || memory.reservations[place].closing?.kind == .commit
+        case .release:
+            // A release would have closed it.
+            return memory.reservations[place].isWhole || memory.reservations[place].closing?.kind == .release
+                || memory.reservations[place].reservation.progress.state == .open
+        case .grant, .anonymousPartial, .refund, .extend:
+            return false
+        }
+    }
+
+    /// What is remembered under the key: first what succeeded under its reservation's own id, then the rest.
+    /// - Returns: nil where nothing is, or where the reservation that the answer is about is not known (any more).
+    func recorded(_ key: StepKey) -> RecordedStep? {
+        if let place = memory.reservations.find(key.id), let trace = memory.reservations[place].trace(key.family) {
+            guard memory.reservations[place].hasTerms else { return nil }
+            return RecordedStep(trace, memory.reservations[place].reservation)
+        }
+        switch memory.step(key) {
+        case nil:
+            return nil
+        case .adopted(let step):
+            return step
+        case .refused(let refusal, let fingerprint, let at, _):
+            return RecordedStep(fingerprint: fingerprint, at: at, outcome: .failure(refusal))
+        case .grant(let number, let fingerprint, let at, let balance):
+            return recordedGrant(number, fingerprint: fingerprint, at: at, balance: balance)
+        case .reservation(let id, let trace):
+            return reservation(id).map { RecordedStep(trace, $0) }
+        }
+    }
+
+    private func recordedGrant(
+        _ number: UInt32, fingerprint: UInt64, at: Instant, balance: BalanceAfter
+    ) -> RecordedStep {
+        let now = grants[Int(number) - 1]
+        let made = Grant(
+            number: number, id: now.id, kind: now.kind, createdAt: now.createdAt, expiresAt: now.expiresAt,
+            comment: now.comment, amount: now.amount)
+        let answer = StepAnswer(kind: .grant, at: at, amount: now.amount, balance: balance, grant: made)
+        return RecordedStep(fingerprint: fingerprint, at: at, outcome: .success(answer))
+    }
+}
+
+extension ReservationSlot {
+    /// The step of that family that goes by the reservation's own id.
+    fileprivate func trace(_ family: StepFamily) -> StepTrace? {
+        switch family {
+        case .opening: opening
+        case .commit: closing?.kind == .commit ? closing : nil
+        case .release: closing?.kind == .release ? closing : nil
+        case .grant, .anonymousPartial, .refund, .extend: nil
+        }
+    }
+}
+
+extension RecordedStep {
+    fileprivate init(_ trace: StepTrace, _ reservation: Reservation) {
+        self.init(fingerprint: trace.fingerprint, at: trace.at, outcome: .success(trace.answer(reservation)))
+    }
+}

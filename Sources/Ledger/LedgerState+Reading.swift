@@ -1,0 +1,46 @@
+extension LedgerState {
+    package var balance: BalanceAfter {
+        BalanceAfter(available: totals.available, held: totals.held)
+    }
+
+    /// By number.
+    package var grants: [Grant] { grantTable.grants }
+
+    /// When the next thing happens by itself: a hold ends, or what is available of a grant expires.
+    package var nextDeadline: Instant? {
+        switch (holds.first?.expiresAt, grantTable.nextExpiry?.at) {
+        case (let hold?, let grant?): min(hold, grant)
+        case (let hold, let grant): hold ?? grant
+        }
+    }
+
+    /// What memory knows of a reservation: every open one, and those that were closed lately.
+    package func reservation(_ id: StepID) -> Reservation? {
+        guard let place = memory.reservations.find(id), memory.reservations[place].hasTerms else { return nil }
+        return memory.reservations[place].reservation
+    }
+
+    /// In the order in which they were made.
+    package func openReservations() -> [Reservation] {
+        memory.reservations.open()
+    }
+
+    /// The price that reservations name by this version.
+    package func price(version: UInt32) -> FeaturePrice? {
+        prices[version]
+    }
+
+    /// What was consumed since the quarter of an hour that `since` belongs to, net of the refunds made since then: less
+    /// than nothing where more was refunded than charged. Reaches back 62 days from the last entry.
+    package func consumed(since: Instant) -> Int64 {
+        usage.consumed(since: since, at: lastAt)
+    }
+
+    /// What a restored state must know, as the book is now.
+    package func snapshot() -> BookSnapshot {
+        BookSnapshot(
+            sequence: sequence, at: lastAt, totals: totals, grants: grants, openReservations: openReservations(),
+            prices: prices.prices.enumerated().map { VersionedPrice(version: UInt32($0 + 1), price: $1) },
+            usage: usage.recent(at: lastAt), newestTimeOrderedID: seen.greatest, holdsOtherIDs: seen.holdsOthers)
+    }
+}

@@ -1,0 +1,61 @@
+extension LedgerState {
+    /// Ends what is due up to `now`: holds and grants, each at its exact time, in the order of time. At one instant holds
+    /// end before grants expire, so that what a hold gives back goes the way of the rest of its grant. Changes the state
+    /// and returns the entries, as many as there were holds and grants due.
+    package mutating func settle(at now: Instant) -> [Entry] {
+        guard let deadline = nextDeadline, deadline <= now else { return [] }
+        var entries: [Entry] = []
+        while let entry = nextEnd(at: now) {
+            evolve(entry)
+            entries.append(entry)
+        }
+        return entries
+    }
+
+    private func nextEnd(at now: Instant) -> Entry? {
+        let expiry = grantTable.nextExpiry
+        if let hold = holds.first, hold.expiresAt <= now, hold.expiresAt <= expiry?.at ?? .distantFuture {
+            return holdEnd(hold)
+        }
+        guard let expiry, expiry.at <= now else { return nil }
+        let amount = grantTable.available(of: expiry.grant)
+        return entry(
+            .grantExpiry, at: max(expiry.at, lastAt), amount: amount,
+            moves: [Move(grant: expiry.grant, expired: amount)])
+    }
+
+    private func holdEnd(_ hold: HoldQueue.Item) -> Entry {
+        let reservation = memory.reservations[hold.slot].reservation
+        let at = max(hold.expiresAt, lastAt)
+        var returned = Drawing(reservation.progress.draws)
+        let amount = returned.giveBack(grantTable, at: at)
+        let progress = reservation.progress.closed(.expired, at: at, draws: returned.draws)
+        return entry(
+            .holdExpiry, at: at, reservation: hold.id, amount: amount, moves: returned.moves,
+            detail: .progress(progress, quantities: []))
+    }
+
+    /// The entry that comes next in the book, with the balance that its moves lead to.
+    /// - Parameter skipping: entries of the same decision that come before it; they move nothing.
+    func entry(
+        _ kind: EntryKind, at: Instant, key: StepKey? = nil, fingerprint: UInt64 = 0, reservation: StepID = .zero,
+        amount: Int64, moves: [Move] = [], comment: String = "", detail: Entry.Detail = .none, skipping: Int = 0
+    ) -> Entry {
+        var after = balance
+        for move in moves {
+            after.held += move.held
+            after.available -= move.held + move.consumed + move.expired
+        }
+        return Entry(
+            sequence: sequence + 1 + UInt64(skipping), at: at, kind: kind, key: key, fingerprint: fingerprint,
+            reservation: reservation, amount: amount, moves: moves, after: after, comment: comment, detail: detail)
+    }
+}
+
+extension ReservationProgress {
+    /// Closed at `at`, holding what `draws` say.
+    func closed(_ state: ReservationState, at: Instant, draws: [Draw]) -> ReservationProgress {
+        ReservationProgress(
+            state: state, late: late, expiresAt: expiresAt, closedAt: at, refunded: refunded, draws: draws)
+    }
+}

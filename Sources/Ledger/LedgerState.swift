@@ -1,0 +1,45 @@
+/// One tenant's book, as far as memory must know it: what is there, what is held, and which steps were done lately.
+///
+/// It changes by entries alone (`evolve`), and the same entries lead to the same state wherever and whenever they are
+/// evolved. A step goes: `settle` what is due, `recall` what memory let go of, `decide`, `evolve` what was decided.
+/// At all times granted == available + held + consumed + expired, for each grant and for the book.
+package struct LedgerState: Sendable {
+    /// Number of the last entry, 0 in an empty book.
+    package internal(set) var sequence: UInt64
+    /// Date of the last entry: no entry is dated earlier than the one before it.
+    package internal(set) var lastAt: Instant
+    package internal(set) var totals: BookTotals
+
+    var grantTable: GrantTable
+    var holds = HoldQueue()
+    var memory: StepMemory
+    var prices: PriceTable
+    var usage: Usage
+    /// Ids of all steps and reservations that the book ever had.
+    var seen: IDMark
+    package internal(set) var openReservationCount = 0
+
+    /// An empty book: it knows every id, as there are none.
+    package init() {
+        self.init(restoring: BookSnapshot())
+    }
+
+    /// A book that is known as far as the snapshot says; every older step has to be recalled. A snapshot from a file has
+    /// passed `BookSnapshot.check` before.
+    package init(restoring snapshot: BookSnapshot) {
+        sequence = snapshot.sequence
+        lastAt = snapshot.at
+        totals = snapshot.totals
+        grantTable = GrantTable(snapshot.grants)
+        prices = PriceTable(snapshot.prices)
+        usage = Usage(snapshot.usage)
+        seen = IDMark(greatest: snapshot.newestTimeOrderedID, holdsOthers: snapshot.holdsOtherIDs)
+        memory = StepMemory(forgotten: seen)
+        for reservation in snapshot.openReservations {
+            let place = memory.reservations.insert(ReservationSlot(reservation: reservation))
+            holds.push(.init(expiresAt: reservation.progress.expiresAt, id: reservation.id, slot: place))
+        }
+        openReservationCount = snapshot.openReservations.count
+        precondition(totals.isConserved, "a book whose credits do not add up")
+    }
+}

@@ -1,0 +1,96 @@
+/// What a step did to a reservation: with the reservation's terms it makes the step's answer again, to the letter.
+struct StepTrace: Sendable {
+    var kind: EntryKind
+    var fingerprint: UInt64
+    var at: Instant
+    var amount: Int64
+    var balance: BalanceAfter
+    var progress: ReservationProgress
+
+    init(_ entry: Entry, _ progress: ReservationProgress) {
+        kind = entry.kind
+        fingerprint = entry.fingerprint
+        at = entry.at
+        amount = entry.amount
+        balance = entry.after
+        self.progress = progress
+    }
+
+    /// - Parameter reservation: in any state; its id, terms and date are taken.
+    func answer(_ reservation: Reservation) -> StepAnswer {
+        var then = reservation
+        then.progress = progress
+        return StepAnswer(kind: kind, at: at, amount: amount, balance: balance, reservation: then)
+    }
+}
+
+/// A reservation in memory, and the steps on it that go by its own id.
+struct ReservationSlot: Sendable {
+    var reservation: Reservation
+    /// False for one that went on after a restart while its beginning is known to the shard alone: then terms and date in
+    /// `reservation` mean nothing.
+    var hasTerms = true
+    /// Memory knows every commit and release that goes by this id, from the beginning.
+    var isWhole = false
+    /// The reserve or charge that made it, where memory knows it.
+    var opening: StepTrace?
+    /// The final commit or the release that goes by its id, where there is one and memory knows it.
+    var closing: StepTrace?
+    /// Number of the last entry that memory saw of it, 0 where it came from the shard as it is.
+    var lastSequence: UInt64 = 0
+
+    static let empty = ReservationSlot(
+        reservation: Reservation(
+            id: .zero, createdAt: .zero, terms: ReservationTerms(),
+            progress: ReservationProgress(state: .released, expiresAt: .zero, draws: [])),
+        hasTerms: false)
+}
+
+/// The reservations in memory, found by id. Places are used again, so that a busy book does not allocate.
+struct ReservationTable: Sendable {
+    private var index: [StepID: Int] = [:]
+    private var slots: [ReservationSlot] = []
+    private var free: [Int] = []
+
+    var count: Int { index.count }
+
+    /// The place of a reservation.
+    func find(_ id: StepID) -> Int? { index[id] }
+
+    subscript(place: Int) -> ReservationSlot {
+        _read { yield slots[place] }
+        _modify { yield &slots[place] }
+    }
+
+    /// Takes up a reservation that is not in the table.
+    mutating func insert(_ slot: ReservationSlot) -> Int {
+        let place: Int
+        if let used = free.popLast() {
+            place = used
+            slots[place] = slot
+        } else {
+            place = slots.count
+            slots.append(slot)
+        }
+        index[slot.reservation.id] = place
+        return place
+    }
+
+    mutating func remove(_ place: Int) {
+        index[slots[place].reservation.id] = nil
+        slots[place] = .empty
+        free.append(place)
+    }
+
+    /// The queued hold is still open and still ends when the queue says.
+    func isLive(_ item: HoldQueue.Item) -> Bool {
+        slots[item.slot].reservation.id == item.id && slots[item.slot].reservation.progress.state == .open
+            && slots[item.slot].reservation.progress.expiresAt == item.expiresAt
+    }
+
+    /// The open ones, in the order in which they were made.
+    func open() -> [Reservation] {
+        slots.lazy.map(\.reservation).filter { $0.progress.state == .open }
+            .sorted { ($0.createdAt, $0.id) < ($1.createdAt, $1.id) }
+    }
+}

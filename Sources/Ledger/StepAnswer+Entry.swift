@@ -1,0 +1,48 @@
+extension StepAnswer {
+    /// The answer of the step that made `entry`: the only way in which an answer is made, so that a replay from the shard
+    /// says the same as the first time, to the letter.
+    /// - Parameter opening: the entry that began the reservation, where `entry` is a later one of a reservation.
+    /// - Returns: nil where the entry is not a caller's step that succeeded, or `opening` is not its reservation's.
+    package static func answer(for entry: Entry, opening: Entry?) -> StepAnswer? {
+        switch entry.detail {
+        case .progress:
+            guard let opening, opening.reservation == entry.reservation, case .opening(let terms, _) = opening.detail
+            else { return nil }
+            return answer(for: entry, terms: terms, createdAt: opening.at)
+        default:
+            return answer(for: entry, terms: ReservationTerms(), createdAt: entry.at)
+        }
+    }
+
+    /// - Parameters:
+    ///   - terms: those of the reservation that the entry goes on with; any where it does not.
+    ///   - createdAt: when that reservation was made.
+    static func answer(for entry: Entry, terms: ReservationTerms, createdAt: Instant) -> StepAnswer? {
+        var answer = StepAnswer(kind: entry.kind, at: entry.at, amount: entry.amount, balance: entry.after)
+        switch entry.detail {
+        case .grant(let grant):
+            answer.grant = grant
+        case .opening(let terms, let progress):
+            answer.reservation = Reservation(
+                id: entry.reservation, createdAt: entry.at, terms: terms, progress: progress)
+        case .progress(let progress, _):
+            if entry.kind == .holdExpiry { return nil }
+            answer.reservation = Reservation(
+                id: entry.reservation, createdAt: createdAt, terms: terms, progress: progress)
+        case .none, .price, .refusal:
+            return nil
+        }
+        return answer
+    }
+}
+
+extension RecordedStep {
+    /// What is remembered of the step that made `entry`, refused or not; nil where `StepAnswer.answer(for:opening:)` has none.
+    package static func recorded(for entry: Entry, opening: Entry?) -> RecordedStep? {
+        if case .refusal(let refusal) = entry.detail {
+            return RecordedStep(fingerprint: entry.fingerprint, at: entry.at, outcome: .failure(refusal))
+        }
+        guard let answer = StepAnswer.answer(for: entry, opening: opening) else { return nil }
+        return RecordedStep(fingerprint: entry.fingerprint, at: entry.at, outcome: .success(answer))
+    }
+}
