@@ -46,9 +46,9 @@ struct Field {
     let isRecursive: Bool
 
     /// The tag of a value, as a number.
-    var tag: Int32 { number << 3 | Int32(wireType.rawValue) }
+    var tag: UInt32 { UInt32(bitPattern: number) << 3 | wireType.rawValue }
     /// The tag of a packed field.
-    var packedTag: Int32 { number << 3 | Int32(WireType.lengthDelimited.rawValue) }
+    var packedTag: UInt32 { UInt32(bitPattern: number) << 3 | WireType.lengthDelimited.rawValue }
 
     /// A field of the message with the full name `owner`.
     init(_ field: FieldDescriptorProto, of owner: String, _ types: TypeIndex) throws(SchemaFault) {

@@ -200,7 +200,7 @@ package struct AllTypes: Message {
                 self.choice = .choiceSelf(value)
             case 680: self.choice = .choiceColor(try reader.enumeration())
             case 690: self.choice = .choiceBytes(try reader.bytes())
-            case -3: self.last = try reader.fixed32()
+            case 4294967293: self.last = try reader.fixed32()
             default: try reader.skip(tag, into: &self.unknownFields)
             }
         }
@@ -268,7 +268,7 @@ package struct AllTypes: Message {
         case .choiceBytes(let value)?: writer.write(BytesCodec.self, value, tag: 690)
         case nil: break
         }
-        if self.last != 0 { writer.write(Fixed32Codec.self, self.last, tag: -3) }
+        if self.last != 0 { writer.write(Fixed32Codec.self, self.last, tag: 4294967293) }
         writer.writeUnknown(self.unknownFields)
     }
 
@@ -434,6 +434,38 @@ package struct AllTypes: Message {
                 }
             }
         }
+    }
+}
+
+/// Many messages as one, so that one run of a tool checks them all.
+package struct AllTypesList: Message {
+    /// The messages.
+    package var items: [AllTypes] = []
+    /// Fields that came over the wire and are not in this build's schema.
+    package var unknownFields = UnknownFields()
+    package static var messageName: String { "tollgate.test.AllTypesList" }
+
+    /// A message with every field unset.
+    package init() {}
+
+    package mutating func decode(from reader: inout WireReader) throws(WireError) {
+        while let tag = try reader.nextTag() {
+            switch tag {
+            case 10: try reader.message(appendingTo: &self.items)
+            default: try reader.skip(tag, into: &self.unknownFields)
+            }
+        }
+    }
+
+    package func encode(to writer: inout WireWriter) {
+        writer.write(messages: self.items, tag: 10)
+        writer.writeUnknown(self.unknownFields)
+    }
+
+    package func encodeJSON(to json: inout JSONWriter) {
+        json.beginObject()
+        json.write(messages: self.items, key: "items")
+        json.endObject()
     }
 }
 
