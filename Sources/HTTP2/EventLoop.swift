@@ -1,0 +1,282 @@
+import CLinux
+import Glibc
+import Synchronization
+
+/// Takes the readiness of a descriptor, on the loop's thread.
+protocol ReadinessHandler: AnyObject {
+    /// The descriptor is ready; `events` are epoll's.
+    func ready(_ events: UInt32)
+    /// The loop ends; nothing more will come.
+    func loopStopped()
+}
+
+/// Does something once at the end of a turn in which it asked to, such as writing all that a turn has gathered.
+protocol TurnEndHandler: AnyObject {
+    func turnEnded()
+}
+
+/// Names a descriptor that a loop watches; a late report for one that was closed finds no match.
+struct Registration: Equatable {
+    var slot: UInt32
+    var generation: UInt32
+    var data: UInt64 { UInt64(generation) << 32 | UInt64(slot) }
+}
+
+/// One thread around one epoll descriptor. All that belongs to a connection happens on its loop's thread.
+///
+/// A turn is: wait for readiness, handle it, run due timers, run what other threads handed over, then end the turn:
+/// connections that were touched write what they have, once each. What other threads hand over in one batch so becomes
+/// one wake and one write for each connection.
+///
+/// `Sendable` since everything but the inbox, which stands under its lock, and a few atomics is touched by the loop's
+/// thread alone, or before it starts.
+package final class EventLoop: @unchecked Sendable {
+    /// What other threads hand over.
+    struct Inbox {
+        var work: [@Sendable () -> Void] = []
+        /// Whether the loop waits, or is about to, and nobody has woken it yet.
+        var sleeps = false
+        /// After the end nothing is taken any more.
+        var isClosed = false
+    }
+
+    /// The thread's name, as ps shows it.
+    package let name: String
+    private let epoll: Int32
+    private let wakeup: Int32
+    private let inbox = Mutex(Inbox())
+    private let threadID = Atomic<UInt>(0)
+    private var thread: pthread_t?
+    private var isRunning = true
+    private var timers = TimerHeap()
+    private var handlers: [(generation: UInt32, handler: (any ReadinessHandler)?)] = []
+    private var freeSlots: [UInt32] = []
+    private var turnEnders: [any TurnEndHandler] = []
+    private var batch: [@Sendable () -> Void] = []
+    /// Monotonic time at the start of this part of the turn, in nanoseconds; good enough for time-outs.
+    package private(set) var nowNs: Int64 = monotonicNanoseconds()
+    /// One buffer for what any connection reads, one for what it writes: neither keeps anything between two turns.
+    let readBuffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Limits.readBufferBytes, alignment: 16)
+    let writeBuffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Limits.writeBufferBytes, alignment: 16)
+
+    package init(name: String) throws(HTTP2Error) {
+        self.name = name
+        epoll = cl_epoll_create()
+        guard epoll >= 0 else { throw HTTP2Error.system(call: "epoll_create1", errno: errno) }
+        wakeup = cl_eventfd()
+        guard wakeup >= 0 else {
+            let error = errno
+            close(epoll)
+            throw HTTP2Error.system(call: "eventfd", errno: error)
+        }
+        // Edge-triggered: every write is a new edge, so that nobody has to read the counter.
+        let events = UInt32(CL_EPOLLIN) | Self.edgeTriggered
+        guard cl_epoll_control(epoll, Int32(CL_EPOLL_ADD), wakeup, events, Self.wakeupData) == 0 else {
+            let error = errno
+            close(epoll)
+            close(wakeup)
+            throw HTTP2Error.system(call: "epoll_ctl", errno: error)
+        }
+    }
+
+    deinit {
+        close(epoll)
+        close(wakeup)
+        readBuffer.deallocate()
+        writeBuffer.deallocate()
+    }
+
+    private static let edgeTriggered: UInt32 = 1 << 31
+    private static let wakeupData = UInt64.max
+
+    // MARK: From any thread
+
+    /// Whether this is the loop's thread.
+    package var inLoop: Bool { threadID.load(ordering: .relaxed) == UInt(pthread_self()) }
+
+    /// Starts the thread. Once.
+    package func start() throws(HTTP2Error) {
+        precondition(thread == nil, "an event loop is started once")
+        var made = pthread_t()
+        let box = Unmanaged.passRetained(self)
+        let error = pthread_create(
+            &made, nil,
+            { argument in
+                Unmanaged<EventLoop>.fromOpaque(argument!).takeRetainedValue().run()
+                return nil
+            }, box.toOpaque())
+        guard error == 0 else {
+            box.release()
+            throw HTTP2Error.system(call: "pthread_create", errno: error)
+        }
+        thread = made
+    }
+
+    /// Has the loop do something soon, in the order of the calls. After the loop's end it is dropped.
+    package func execute(_ work: @escaping @Sendable () -> Void) {
+        let mustWake = inbox.withLock { inbox in
+            guard !inbox.isClosed else { return false }
+            inbox.work.append(work)
+            guard inbox.sleeps else { return false }
+            inbox.sleeps = false
+            return true
+        }
+        if mustWake {
+            var one: UInt64 = 1
+            _ = write(wakeup, &one, 8)
+        }
+    }
+
+    /// Ends the loop after what was handed over before; its connections are closed.
+    package func stop() {
+        execute { [self] in isRunning = false }
+    }
+
+    /// Waits for the end of the thread; never from the loop itself.
+    package func join() {
+        precondition(!inLoop, "an event loop cannot wait for itself")
+        guard let thread else { return }
+        pthread_join(thread, nil)
+        self.thread = nil
+    }
+
+    // MARK: On the loop
+
+    /// Has `work` done once after so many nanoseconds. Only on the loop's thread.
+    @discardableResult
+    package func schedule(after delayNs: Int64, _ work: @escaping () -> Void) -> TimerToken {
+        precondition(inLoop, "timers belong to the loop's thread")
+        let (dueNs, overflow) = monotonicNanoseconds().addingReportingOverflow(max(0, delayNs))
+        let token = TimerToken(dueNs: overflow ? .max : dueNs, work: work)
+        timers.insert(token)
+        return token
+    }
+
+    /// Takes a timer back; nothing happens where it has run already. Only on the loop's thread.
+    package func cancel(_ token: TimerToken) {
+        precondition(inLoop, "timers belong to the loop's thread")
+        timers.remove(token)
+        token.work = nil
+    }
+
+    /// Watches a descriptor; `handler` is kept until `unregister`.
+    func register(
+        _ descriptor: Int32, events: UInt32, handler: any ReadinessHandler
+    ) throws(HTTP2Error) -> Registration {
+        let slot = freeSlots.popLast() ?? UInt32(handlers.count)
+        if Int(slot) == handlers.count { handlers.append((0, nil)) }
+        let registration = Registration(slot: slot, generation: handlers[Int(slot)].generation)
+        guard cl_epoll_control(epoll, Int32(CL_EPOLL_ADD), descriptor, events, registration.data) == 0 else {
+            let error = errno
+            freeSlots.append(slot)
+            throw HTTP2Error.system(call: "epoll_ctl", errno: error)
+        }
+        handlers[Int(slot)].handler = handler
+        return registration
+    }
+
+    /// Changes what a descriptor is watched for.
+    func modify(_ registration: Registration, _ descriptor: Int32, events: UInt32) {
+        let result = cl_epoll_control(epoll, Int32(CL_EPOLL_MODIFY), descriptor, events, registration.data)
+        precondition(result == 0, "a registered descriptor can be changed")
+    }
+
+    /// Ends the watch, before the descriptor is closed.
+    func unregister(_ registration: Registration, _ descriptor: Int32) {
+        _ = cl_epoll_control(epoll, Int32(CL_EPOLL_DELETE), descriptor, 0, 0)
+        let slot = Int(registration.slot)
+        handlers[slot].handler = nil
+        handlers[slot].generation &+= 1
+        freeSlots.append(registration.slot)
+    }
+
+    /// Has the handler called at the end of this turn; it sees to asking once only.
+    func atTurnEnd(_ handler: any TurnEndHandler) { turnEnders.append(handler) }
+
+    // MARK: The thread
+
+    private func run() {
+        threadID.store(UInt(pthread_self()), ordering: .relaxed)
+        cl_thread_name(String(name.prefix(15)))
+        var events = [cl_event](repeating: cl_event(), count: Limits.eventsPerTurnMax)
+        while isRunning {
+            let count = events.withUnsafeMutableBufferPointer { wait(into: $0) }
+            nowNs = monotonicNanoseconds()
+            for index in 0..<max(0, count) { dispatch(events[index]) }
+            runTimers()
+            takeInbox()
+            endTurn()
+        }
+        shutDown()
+    }
+
+    /// Waits until something is ready, due or handed over.
+    private func wait(into events: UnsafeMutableBufferPointer<cl_event>) -> Int {
+        let isEmpty = inbox.withLock { inbox in
+            inbox.sleeps = inbox.work.isEmpty
+            return inbox.sleeps
+        }
+        var timeoutMs: Int32 = isEmpty ? -1 : 0
+        if isEmpty, let dueNs = timers.nextDueNs {
+            let leftNs = max(0, dueNs - monotonicNanoseconds())
+            // Rounded up: waking early would spin until the time has come.
+            timeoutMs = Int32(min(Int64(Int32.max), leftNs / 1_000_000 + (leftNs % 1_000_000 == 0 ? 0 : 1)))
+        }
+        let count = cl_epoll_wait(epoll, events.baseAddress, Int32(events.count), timeoutMs)
+        precondition(count >= 0 || errno == EINTR, "epoll_wait fails on nothing but a signal")
+        return Int(count)
+    }
+
+    private func dispatch(_ event: cl_event) {
+        guard event.data != Self.wakeupData else { return }
+        let slot = Int(event.data & 0xffff_ffff)
+        guard slot < handlers.count, UInt64(handlers[slot].generation) == event.data >> 32 else { return }
+        handlers[slot].handler?.ready(event.events)
+    }
+
+    private func runTimers() {
+        while let token = timers.popDue(nowNs: nowNs) {
+            let work = token.work
+            token.work = nil
+            work?()
+        }
+    }
+
+    /// Runs what has been handed over up to now; what comes meanwhile waits for the next turn, after a look at the sockets.
+    private func takeInbox() {
+        inbox.withLock { inbox in
+            inbox.sleeps = false
+            swap(&inbox.work, &batch)
+        }
+        for work in batch { work() }
+        batch.removeAll(keepingCapacity: true)
+    }
+
+    /// Handlers may ask again while others are called: the list is walked until it ends.
+    private func endTurn() {
+        var index = 0
+        while index < turnEnders.count {
+            turnEnders[index].turnEnded()
+            index += 1
+        }
+        turnEnders.removeAll(keepingCapacity: true)
+    }
+
+    private func shutDown() {
+        for index in handlers.indices { handlers[index].handler?.loopStopped() }
+        takeInbox()
+        endTurn()
+        inbox.withLock { inbox in
+            inbox.isClosed = true
+            inbox.work.removeAll()
+        }
+        while let token = timers.popDue(nowNs: .max) { token.work = nil }
+    }
+}
+
+/// The monotonic clock, in nanoseconds.
+func monotonicNanoseconds() -> Int64 {
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+}

@@ -1,0 +1,221 @@
+import CNghttp2
+
+/// What nghttp2 reports, within `nghttp2_session_mem_recv` and `nghttp2_session_mem_send`.
+extension HTTP2Connection {
+    private func stream(_ id: Int32) -> HTTP2Stream? {
+        guard let session, let pointer = nghttp2_session_get_stream_user_data(session, id) else { return nil }
+        return Unmanaged<HTTP2Stream>.fromOpaque(pointer).takeUnretainedValue()
+    }
+
+    // MARK: Headers
+
+    func headersBegan(_ frame: UnsafePointer<nghttp2_frame>) {
+        let id = frame.pointee.hd.stream_id
+        incomingIsTooLarge = false
+        if role == .server, frame.pointee.headers.cat == NGHTTP2_HCAT_REQUEST {
+            let stream = HTTP2Stream(connection: self, id: id)
+            nghttp2_session_set_stream_user_data(session, id, Unmanaged.passUnretained(stream).toOpaque())
+            insert(stream)
+            stream.delegate = handler?.streamOpened(stream)
+            incomingStream = stream
+        } else {
+            incomingStream = stream(id)
+        }
+    }
+
+    func headerReceived(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
+        guard !incomingIsTooLarge, incomingStream != nil else { return }
+        guard incoming.listSizeBytes + name.count + value.count + 32 <= configuration.headerListBytesMax else {
+            incomingIsTooLarge = true
+            return
+        }
+        incoming.append(name, value)
+    }
+
+    private func headersEnded(_ flags: UInt8) {
+        guard let stream = incomingStream else { return }
+        incomingStream = nil
+        let headers = incoming
+        incoming = HTTP2Headers(reservingBytes: headers.arenaBytes)
+        let endStream = flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0
+        if endStream { stream.remoteEnded = true }
+        if incomingIsTooLarge {
+            metrics.add(.headersTooLarge)
+            if stream.receivedHeaders {
+                stream.reset(errorCode: HTTP2ErrorCode.enhanceYourCalm)
+            } else {
+                stream.receivedHeaders = true
+                stream.delegate?.headersTooLarge(stream, endStream: endStream)
+            }
+        } else if stream.receivedHeaders {
+            stream.delegate?.trailersReceived(stream, headers: headers)
+        } else if role == .client, headers.isInformational {
+            return
+        } else {
+            stream.receivedHeaders = true
+            stream.delegate?.headersReceived(stream, headers: headers, endStream: endStream)
+        }
+    }
+
+    // MARK: Other frames received
+
+    func frameReceived(_ frame: UnsafePointer<nghttp2_frame>) {
+        let header = frame.pointee.hd
+        switch nghttp2_frame_type(UInt32(header.type)) {
+        case NGHTTP2_HEADERS: headersEnded(header.flags)
+        case NGHTTP2_DATA: dataEnded(header)
+        case NGHTTP2_RST_STREAM: metrics.add(.resetsReceived)
+        case NGHTTP2_PING: pingReceived(frame)
+        case NGHTTP2_SETTINGS: settingsReceived(header.flags)
+        case NGHTTP2_GOAWAY: goawayReceived()
+        case NGHTTP2_PRIORITY: spendControlFrame()
+        default: break
+        }
+    }
+
+    func dataReceived(_ id: Int32, _ bytes: UnsafeRawBufferPointer) {
+        guard let stream = stream(id), let delegate = stream.delegate else { return }
+        stream.unconsumedBytes += bytes.count
+        delegate.dataReceived(stream, bytes: bytes, endStream: false)
+    }
+
+    private func dataEnded(_ header: nghttp2_frame_hd) {
+        guard header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0 else {
+            if header.length == 0 { spendControlFrame() }
+            return
+        }
+        guard let stream = stream(header.stream_id) else { return }
+        stream.remoteEnded = true
+        stream.delegate?.dataReceived(stream, bytes: UnsafeRawBufferPointer(start: nil, count: 0), endStream: true)
+    }
+
+    private func settingsReceived(_ flags: UInt8) {
+        guard flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) == 0 else { return }
+        spendControlFrame()
+        if !receivedSettings {
+            receivedSettings = true
+            clock.handshakeDueNs = nil
+        }
+        handler?.settingsReceived(self)
+    }
+
+    private func pingReceived(_ frame: UnsafePointer<nghttp2_frame>) {
+        guard frame.pointee.hd.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) == 0 else {
+            let opaque = withUnsafeBytes(of: frame.pointee.ping.opaque_data) { $0.loadUnaligned(as: UInt64.self) }
+            if UInt64(bigEndian: opaque) == Self.drainPing { drainPingAnswered() } else { clock.pingAnswered() }
+            return
+        }
+        spendControlFrame()
+        guard role == .server else { return }
+        if !strikes.pingReceived(nowNs: loop.nowNs, hasStreams: !liveStreams.isEmpty) {
+            metrics.add(.goawayPings)
+            finish(errorCode: HTTP2ErrorCode.enhanceYourCalm, debug: "too_many_pings", reason: "too many pings")
+        }
+    }
+
+    private func goawayReceived() {
+        guard !peerSaidGoaway else { return }
+        peerSaidGoaway = true
+        handler?.connectionDraining(self)
+        markDirty()
+    }
+
+    /// Counts a frame that costs us more than the peer.
+    private func spendControlFrame() {
+        if !controlFrames.take(nowNs: loop.nowNs) { endFlood("too many control frames") }
+    }
+
+    func endFlood(_ reason: StaticString) {
+        guard case .open = phase else { return }
+        metrics.add(.goawayFlood)
+        finish(errorCode: HTTP2ErrorCode.enhanceYourCalm, debug: reason, reason: reason.description)
+    }
+
+    // MARK: Streams' ends
+
+    func streamEnded(_ id: Int32, errorCode: UInt32) {
+        guard let stream = stream(id) else { return }
+        if errorCode == HTTP2ErrorCode.refusedStream { stream.wasRefused = true }
+        if stream.unconsumedBytes > 0, let session {
+            nghttp2_session_consume_connection(session, stream.unconsumedBytes)
+            stream.unconsumedBytes = 0
+        }
+        if incomingStream === stream { incomingStream = nil }
+        remove(stream)
+        stream.close(errorCode: errorCode)
+        handler?.streamSlotFreed(self)
+        if liveStreams.isEmpty { markDirty() }
+    }
+
+    // MARK: Frames sent
+
+    func frameSent(_ frame: UnsafePointer<nghttp2_frame>) {
+        switch nghttp2_frame_type(UInt32(frame.pointee.hd.type)) {
+        case NGHTTP2_HEADERS:
+            if role == .client { stream(frame.pointee.hd.stream_id)?.wasSent = true }
+            strikes.callFrameSent()
+        case NGHTTP2_DATA:
+            strikes.callFrameSent()
+        case NGHTTP2_RST_STREAM:
+            metrics.add(.resetsSent)
+            // What follows an early status is bounded by its delay; the rest is what a peer may provoke.
+            guard role == .server, frame.pointee.rst_stream.error_code != HTTP2ErrorCode.noError else { return }
+            if !ownResets.take(nowNs: loop.nowNs) { endFlood("too many resets") }
+        case NGHTTP2_GOAWAY:
+            if frame.pointee.goaway.error_code != HTTP2ErrorCode.noError, case .open = phase {
+                metrics.add(.goawayProtocol)
+            }
+        default: break
+        }
+    }
+
+    /// A header block that nghttp2 cannot send leaves its stream without an end: it is reset. A request that was never
+    /// sent is closed by nghttp2.
+    func frameNotSent(_ frame: UnsafePointer<nghttp2_frame>, error: Int32) {
+        let header = frame.pointee.hd
+        guard role == .server, header.type == UInt8(NGHTTP2_HEADERS.rawValue) else { return }
+        guard error != NGHTTP2_ERR_STREAM_CLOSED.rawValue, error != NGHTTP2_ERR_STREAM_CLOSING.rawValue else { return }
+        stream(header.stream_id)?.reset(errorCode: HTTP2ErrorCode.internalError)
+    }
+
+    /// Gives nghttp2 what a DATA frame is to hold.
+    func readOutput(
+        of stream: HTTP2Stream, into buffer: UnsafeMutableRawBufferPointer, flags: UnsafeMutablePointer<UInt32>
+    ) -> Int {
+        let count = stream.output.read(into: buffer)
+        outputShrank(count)
+        if stream.output.byteCount > 0 { return count }
+        switch stream.ending {
+        case .endStream:
+            flags.pointee |= NGHTTP2_DATA_FLAG_EOF.rawValue
+        case .constantTrailers(let trailers):
+            flags.pointee |= NGHTTP2_DATA_FLAG_EOF.rawValue | NGHTTP2_DATA_FLAG_NO_END_STREAM.rawValue
+            submitTrailers(UnsafeBufferPointer(trailers.fields), of: stream)
+        case .trailers(let trailers):
+            flags.pointee |= NGHTTP2_DATA_FLAG_EOF.rawValue | NGHTTP2_DATA_FLAG_NO_END_STREAM.rawValue
+            trailers.withFields { submitTrailers($0, of: stream) }
+        case .open:
+            if count > 0 { break }
+            stream.isDeferred = true
+            return Int(NGHTTP2_ERR_DEFERRED.rawValue)
+        }
+        tellWritable(stream)
+        return count
+    }
+
+    private func submitTrailers(_ fields: UnsafeBufferPointer<nghttp2_nv>, of stream: HTTP2Stream) {
+        let result = nghttp2_submit_trailer(session, stream.id, fields.baseAddress, fields.count)
+        precondition(result == 0, "nghttp2 takes trailers for an open stream")
+    }
+
+    private func tellWritable(_ stream: HTTP2Stream) {
+        guard stream.owesWritable, stream.output.byteCount <= configuration.streamBufferLowBytes else { return }
+        stream.owesWritable = false
+        if !stream.isEnding { stream.delegate?.streamWritable(stream) }
+    }
+}
+
+extension HTTP2Headers {
+    /// Whether this is a 1xx response, which another one follows.
+    fileprivate var isInformational: Bool { withValue(of: ":status") { $0.first == UInt8(ascii: "1") } ?? false }
+}

@@ -1,0 +1,253 @@
+import CNghttp2
+
+/// One HTTP/2 connection, of either side. Confined to its loop's thread; `Sendable` so that work for the loop may name it.
+///
+/// nghttp2 may be told things from within its own callbacks, but neither asked for output nor ended there. Hence nothing is
+/// written, and no connection goes away, before the end of the loop's turn (`turnEnded`).
+package final class HTTP2Connection: @unchecked Sendable {
+    package enum Role: Sendable { case server, client }
+
+    /// From open to closed, never back.
+    enum Phase {
+        case open
+        /// The last GOAWAY is queued: nothing is read any more, what is queued goes out.
+        case finishing(HTTP2Error)
+        /// Our side of the socket is shut; the peer's end is awaited, lest unread bytes make the kernel drop what we wrote.
+        case lingering
+        case closed
+    }
+
+    package let role: Role
+    package let loop: EventLoop
+    package let configuration: HTTP2Configuration
+    package let metrics: HTTP2Metrics
+    /// The other end's address, for people to read.
+    package let peerAddress: String
+    /// Whatever the connection's owner wants to find again.
+    package var userData: AnyObject?
+
+    let transport: any ByteTransport
+    var registration: Registration?
+    /// nghttp2's state; gone as soon as the phase is neither open nor finishing.
+    var session: OpaquePointer?
+    var handler: (any HTTP2ConnectionHandler)?
+    /// The owner's list is told of the end.
+    var onClosed: ((HTTP2Connection) -> Void)?
+    var phase = Phase.open
+    /// Why the connection is to be closed at the end of the turn.
+    var closeReason: HTTP2Error?
+    var liveStreams: [HTTP2Stream] = []
+
+    // Reading.
+    /// The header block that is coming in, and whose it is.
+    var incoming = HTTP2Headers()
+    var incomingStream: HTTP2Stream?
+    /// Whether that block went over the limit: the rest of it is dropped.
+    var incomingIsTooLarge = false
+    var receivedSettings = false
+
+    // Writing.
+    /// What a write left over; nghttp2 is asked for more only when it is gone.
+    var pendingOutput: [UInt8] = []
+    var pendingOffset = 0
+    var awaitsWritable = false
+    var isDirty = false
+    /// The output of all streams.
+    var bufferedBytes = 0
+
+    // Ends.
+    var drain = DrainState.none
+    var peerSaidGoaway = false
+    var clock: ConnectionClock
+    var armed: TimerToken?
+    var strikes: PingStrikes
+    var ownResets: TokenBucket
+    var controlFrames: TokenBucket
+
+    init(
+        role: Role, loop: EventLoop, transport: any ByteTransport, peerAddress: String,
+        configuration: HTTP2Configuration, metrics: HTTP2Metrics
+    ) {
+        self.role = role
+        self.loop = loop
+        self.transport = transport
+        self.peerAddress = peerAddress
+        self.configuration = configuration
+        self.metrics = metrics
+        let nowNs = loop.nowNs
+        clock = ConnectionClock(configuration, nowNs: nowNs, jitter: Double.random(in: -1...1))
+        strikes = PingStrikes(configuration.keepalive)
+        let floods = configuration.floods
+        ownResets = TokenBucket(burst: floods.ownResetBurst, perSecond: floods.ownResetsPerSecond, nowNs: nowNs)
+        controlFrames = TokenBucket(
+            burst: floods.controlFrameBurst, perSecond: floods.controlFramesPerSecond, nowNs: nowNs)
+    }
+
+    deinit {
+        if let session { nghttp2_session_del(session) }
+    }
+
+    /// Begins: makes the session, sends SETTINGS, reads.
+    func start(handler: any HTTP2ConnectionHandler) throws(HTTP2Error) {
+        self.handler = handler
+        session = SessionFactory.make(for: self)
+        registration = try loop.register(transport.descriptor, events: Self.readable, handler: self)
+        rearm()
+        markDirty()
+    }
+
+    // MARK: What is known
+
+    /// Whether new streams may be opened.
+    package var isOpen: Bool {
+        guard case .open = phase else { return false }
+        return closeReason == nil && drain == .none && !peerSaidGoaway
+    }
+
+    /// How many streams are open.
+    package var streamCount: Int { liveStreams.count }
+
+    /// Clients: how many more streams the peer takes now. Before its SETTINGS came, nghttp2's customary 100 are assumed.
+    package var availableStreams: Int {
+        guard isOpen, let session else { return 0 }
+        let allowed = nghttp2_session_get_remote_settings(session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS)
+        let most = receivedSettings ? Int(allowed) : 100
+        return max(0, most - liveStreams.count)
+    }
+
+    // MARK: What may be asked
+
+    /// Clients: opens a stream. `body` goes out at once; without `endStream` more may be sent with `HTTP2Stream.sendData`.
+    package func openStream(
+        headers: HTTP2Headers, body: [UInt8] = [], endStream: Bool, delegate: any HTTP2StreamDelegate
+    ) throws(HTTP2Error) -> HTTP2Stream {
+        let opened = headers.withFields { open($0, body: body, endStream: endStream, delegate: delegate) }
+        guard let opened else { throw HTTP2Error.notAcceptingStreams }
+        return opened
+    }
+
+    private func open(
+        _ fields: UnsafeBufferPointer<nghttp2_nv>, body: [UInt8], endStream: Bool, delegate: any HTTP2StreamDelegate
+    ) -> HTTP2Stream? {
+        precondition(role == .client, "only clients open streams")
+        guard isOpen, let session else { return nil }
+        let stream = HTTP2Stream(connection: self, id: 0)
+        stream.delegate = delegate
+        stream.sentHeaders = true
+        stream.output.append(body)
+        if endStream {
+            stream.ending = .endStream
+            stream.isEnding = true
+        }
+        let pointer = Unmanaged.passUnretained(stream).toOpaque()
+        let id: Int32
+        if endStream && body.isEmpty {
+            id = nghttp2_submit_request(session, nil, fields.baseAddress, fields.count, nil, pointer)
+        } else {
+            var provider = SessionFactory.provider(for: stream)
+            id = nghttp2_submit_request(session, nil, fields.baseAddress, fields.count, &provider, pointer)
+        }
+        guard id > 0 else {
+            stream.isClosed = true
+            return nil
+        }
+        stream.id = id
+        outputGrew(body.count, of: stream)
+        insert(stream)
+        markDirty()
+        return stream
+    }
+
+    /// Sends a PING of the owner's; the answer shows in nothing but the connection's life.
+    package func ping() {
+        guard let session, isOpen else { return }
+        submitPing(session, Self.keepalivePing)
+    }
+
+    /// Ends the connection at the end of this turn, with all of its streams.
+    package func close(error: HTTP2Error = .closedLocally) {
+        guard closeReason == nil else { return }
+        closeReason = error
+        markDirty()
+    }
+
+    static let keepalivePing: UInt64 = 0x746f_6c6c_6761_7465
+    static let drainPing: UInt64 = 0x746f_6c6c_6472_6e21
+
+    // MARK: For streams
+
+    func insert(_ stream: HTTP2Stream) {
+        stream.liveIndex = liveStreams.count
+        liveStreams.append(stream)
+        metrics.add(.streams)
+        if liveStreams.count == 1 { streamCountChanged() }
+    }
+
+    func remove(_ stream: HTTP2Stream) {
+        guard stream.liveIndex >= 0 else { return }
+        let last = liveStreams.removeLast()
+        if last !== stream {
+            liveStreams[stream.liveIndex] = last
+            last.liveIndex = stream.liveIndex
+        }
+        stream.liveIndex = -1
+        if liveStreams.isEmpty { streamCountChanged() }
+    }
+
+    private func streamCountChanged() {
+        clock.streamsChanged(count: liveStreams.count, nowNs: loop.nowNs)
+        rearm()
+    }
+
+    func submitResponse(_ fields: UnsafeBufferPointer<nghttp2_nv>, of stream: HTTP2Stream, endStream: Bool) {
+        guard let session else { return }
+        let result: Int32
+        if endStream {
+            result = nghttp2_submit_response(session, stream.id, fields.baseAddress, fields.count, nil)
+        } else {
+            var provider = SessionFactory.provider(for: stream)
+            result = nghttp2_submit_response(session, stream.id, fields.baseAddress, fields.count, &provider)
+        }
+        precondition(result == 0, "nghttp2 takes a response for an open stream")
+        markDirty()
+    }
+
+    func submitReset(_ id: Int32, errorCode: UInt32) {
+        guard let session else { return }
+        nghttp2_submit_rst_stream(session, UInt8(NGHTTP2_FLAG_NONE.rawValue), id, errorCode)
+        markDirty()
+    }
+
+    func resume(_ stream: HTTP2Stream) {
+        guard let session else { return }
+        nghttp2_session_resume_data(session, stream.id)
+        markDirty()
+    }
+
+    func credit(_ byteCount: Int, to stream: HTTP2Stream) {
+        guard let session else { return }
+        if stream.remoteEnded {
+            nghttp2_session_consume_connection(session, byteCount)
+        } else {
+            nghttp2_session_consume(session, stream.id, byteCount)
+        }
+        markDirty()
+    }
+
+    /// The bound of all streams' output together: who goes over it is reset, the connection lives on.
+    func outputGrew(_ byteCount: Int, of stream: HTTP2Stream) {
+        bufferedBytes += byteCount
+        guard bufferedBytes > configuration.connectionBufferBytesMax else { return }
+        metrics.add(.outputTooLarge)
+        stream.reset(errorCode: HTTP2ErrorCode.enhanceYourCalm)
+    }
+
+    func outputShrank(_ byteCount: Int) { bufferedBytes -= byteCount }
+
+    /// Has `turnEnded` called.
+    func markDirty() {
+        guard !isDirty else { return }
+        isDirty = true
+        loop.atTurnEnd(self)
+    }
+}

@@ -1,0 +1,191 @@
+import CNghttp2
+
+/// One stream of a connection: one call. Confined to its connection's loop; `Sendable` so that work for the loop may name it.
+///
+/// After the stream's end, or the connection's, every method does nothing.
+package final class HTTP2Stream: @unchecked Sendable {
+    /// What is sent behind the data.
+    enum Ending {
+        case open, endStream
+        case constantTrailers(HTTP2ConstantHeaders)
+        case trailers(HTTP2Headers)
+    }
+
+    package let connection: HTTP2Connection
+    package internal(set) var id: Int32
+    /// Who follows the stream.
+    package internal(set) var delegate: (any HTTP2StreamDelegate)?
+    /// Whether the stream is gone.
+    package internal(set) var isClosed = false
+    /// Whether the peer has ended its side.
+    package internal(set) var remoteEnded = false
+    /// Why the connection took the stream down with it; nil where the stream ended by itself.
+    package internal(set) var connectionError: HTTP2Error?
+
+    /// Where the stream stands in its connection's list.
+    var liveIndex = -1
+    var output = OutputQueue()
+    var ending = Ending.open
+    /// Whether a header block was handed to nghttp2; the first is the response, or the request.
+    var sentHeaders = false
+    /// Whether the end of our side was asked for, or a reset.
+    var isEnding = false
+    /// Whether nghttp2 waits for `nghttp2_session_resume_data`.
+    var isDeferred = false
+    /// Whether `isWritable` was seen to be false since the last `streamWritable`.
+    var owesWritable = false
+    /// Whether the first final header block has come.
+    var receivedHeaders = false
+    /// Received and not yet credited to the connection's window.
+    var unconsumedBytes = 0
+    /// Clients: whether the request's HEADERS went out.
+    var wasSent = false
+    /// Clients: whether the peer refused it, by REFUSED_STREAM or a GOAWAY with a lower id.
+    var wasRefused = false
+    private var resetTimer: TimerToken?
+
+    init(connection: HTTP2Connection, id: Int32) {
+        self.connection = connection
+        self.id = id
+    }
+
+    // MARK: What is known
+
+    /// Bytes that wait to be sent.
+    package var bufferedBytes: Int { output.byteCount }
+
+    /// Whether more should be sent now; where not, `streamWritable` follows.
+    package var isWritable: Bool {
+        guard !isClosed else { return false }
+        if output.byteCount < connection.configuration.streamBufferHighBytes { return true }
+        owesWritable = true
+        return false
+    }
+
+    /// Clients: whether no handler at the peer can have seen the stream, so that trying again is safe.
+    package var wasSurelyNotProcessed: Bool { wasRefused || !wasSent }
+
+    // MARK: Sending
+
+    /// Sends the response's headers.
+    package func sendHeaders(_ headers: HTTP2Headers, endStream: Bool = false) {
+        headers.withFields { submitResponse($0, endStream: endStream) }
+    }
+
+    /// Sends the response's headers.
+    package func sendHeaders(_ headers: HTTP2ConstantHeaders, endStream: Bool = false) {
+        submitResponse(UnsafeBufferPointer(headers.fields), endStream: endStream)
+    }
+
+    /// Sends bytes, without copying them here.
+    package func sendData(_ bytes: [UInt8], endStream: Bool = false) {
+        guard !isClosed, !isEnding else { return }
+        output.append(bytes)
+        if endStream { end(with: .endStream) }
+        connection.outputGrew(bytes.count, of: self)
+        resume()
+    }
+
+    /// Sends bytes, which are copied.
+    package func sendData(_ bytes: UnsafeRawBufferPointer, endStream: Bool = false) {
+        sendData(Array(bytes), endStream: endStream)
+    }
+
+    /// Ends our side with trailers.
+    package func sendTrailers(_ trailers: HTTP2Headers) {
+        guard !isClosed, !isEnding else { return }
+        end(with: .trailers(trailers))
+        resume()
+    }
+
+    /// Ends our side with trailers.
+    package func sendTrailers(_ trailers: HTTP2ConstantHeaders) {
+        guard !isClosed, !isEnding else { return }
+        end(with: .constantTrailers(trailers))
+        resume()
+    }
+
+    /// Sends a whole answer.
+    package func respond(headers: HTTP2ConstantHeaders, body: [UInt8], trailers: HTTP2ConstantHeaders) {
+        guard !isClosed, !isEnding else { return }
+        output.append(body)
+        end(with: .constantTrailers(trailers))
+        submitResponse(UnsafeBufferPointer(headers.fields), endStream: false)
+        connection.outputGrew(body.count, of: self)
+    }
+
+    /// Sends a whole answer.
+    package func respond(headers: HTTP2Headers, body: [UInt8], trailers: HTTP2Headers) {
+        guard !isClosed, !isEnding else { return }
+        output.append(body)
+        end(with: .trailers(trailers))
+        headers.withFields { submitResponse($0, endStream: false) }
+        connection.outputGrew(body.count, of: self)
+    }
+
+    /// Credits bytes to the sender that `dataReceived` brought: the handler has taken them.
+    package func consume(_ byteCount: Int) {
+        let credited = min(byteCount, unconsumedBytes)
+        guard credited > 0, !isClosed else { return }
+        unconsumedBytes -= credited
+        connection.credit(credited, to: self)
+    }
+
+    /// Ends the stream at once in both directions.
+    package func reset(errorCode: UInt32) {
+        guard !isClosed else { return }
+        isEnding = true
+        dropOutput()
+        connection.submitReset(id, errorCode: errorCode)
+    }
+
+    /// After a whole answer to a peer that still sends: RST_STREAM(NO_ERROR) in a while, unless the peer ends its side
+    /// before. At once it would make proxies drop the answer.
+    package func resetAfterDelay() {
+        guard !isClosed, !remoteEnded, resetTimer == nil else { return }
+        resetTimer = connection.loop.schedule(after: connection.configuration.resetDelayNs) { [weak self] in
+            guard let self, !self.remoteEnded else { return }
+            self.reset(errorCode: HTTP2ErrorCode.noError)
+        }
+    }
+
+    // MARK: Within the module
+
+    private func end(with ending: Ending) {
+        self.ending = ending
+        isEnding = true
+    }
+
+    private func submitResponse(_ fields: UnsafeBufferPointer<nghttp2_nv>, endStream: Bool) {
+        guard !isClosed, !sentHeaders else { return }
+        sentHeaders = true
+        if endStream { isEnding = true }
+        connection.submitResponse(fields, of: self, endStream: endStream)
+    }
+
+    private func resume() {
+        guard isDeferred else { return }
+        isDeferred = false
+        connection.resume(self)
+    }
+
+    /// Forgets what waits to be sent.
+    func dropOutput() {
+        connection.outputShrank(output.byteCount)
+        output.removeAll()
+    }
+
+    /// The last of a stream: its delegate hears of it and is let go.
+    func close(errorCode: UInt32) {
+        guard !isClosed else { return }
+        isClosed = true
+        dropOutput()
+        if let resetTimer {
+            connection.loop.cancel(resetTimer)
+            self.resetTimer = nil
+        }
+        let last = delegate
+        delegate = nil
+        last?.streamClosed(self, errorCode: errorCode)
+    }
+}
