@@ -114,7 +114,7 @@ extension LedgerState {
             precondition(amount >= 0, "less than nothing is asked for")
             return Priced(amount: amount)
         case .quantities(let quantities, let quality, let price):
-            guard let price else { throw .price(.unknownUnit(quantities.first?.unit ?? "")) }
+            guard let price else { throw .price(.unknownFeature) }
             let amount = try cost(quantities, quality, price)
             if let version = prices.version(of: price) { return Priced(amount: amount, version: version) }
             let version = prices.nextVersion

@@ -11,7 +11,9 @@ extension LedgerState {
     /// Takes up what the shard knew. Memory is newer and keeps what it has. What was adopted stays until `decide` for the
     /// command that asked, and some time longer.
     package mutating func adopt(_ recalled: Recalled, for recall: Recall) {
-        if let reservation = recalled.reservation, canAdopt(reservation) { memory.adopt(reservation) }
+        if let found = recalled.reservation, memory.reservations.find(found.id) != nil || canAdopt(found) {
+            memory.adopt(found)
+        }
         if let key = recall.step, let step = recalled.step { memory.adopt(step, for: key) }
     }
 

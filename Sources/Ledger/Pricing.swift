@@ -61,7 +61,10 @@ package struct PriceLine: Equatable, Sendable {
     }
 }
 
+/// Why quantities have no price.
 package enum PricingError: Error, Equatable {
+    /// The rate card does not name the feature (any more).
+    case unknownFeature
     case unknownUnit(String)
     case negativeQuantity(unit: String)
     case overflow(unit: String)

@@ -1,0 +1,89 @@
+/// Reads what `[UInt8]`'s appending functions wrote. Never reads beyond the end, whatever the bytes are.
+struct ByteReader {
+    private let bytes: UnsafeRawBufferPointer
+    private var offset = 0
+
+    init(_ bytes: UnsafeRawBufferPointer) {
+        self.bytes = bytes
+    }
+
+    var remaining: Int { bytes.count - offset }
+
+    func end() throws(CodecError) {
+        if remaining > 0 { throw .trailing }
+    }
+
+    mutating func byte() throws(CodecError) -> UInt8 {
+        guard offset < bytes.count else { throw .truncated }
+        defer { offset += 1 }
+        return bytes[offset]
+    }
+
+    mutating func varint() throws(CodecError) -> UInt64 {
+        var value: UInt64 = 0
+        var shift: UInt64 = 0
+        while true {
+            let byte = try byte()
+            // The tenth byte has one bit left of the 64.
+            if shift == 63, byte > 1 { throw .invalid(field: .varint) }
+            value |= UInt64(byte & 0x7F) << shift
+            if byte < 0x80 { return value }
+            shift += 7
+        }
+    }
+
+    mutating func zigZag() throws(CodecError) -> Int64 {
+        Int64(zigZag: try varint())
+    }
+
+    mutating func number() throws(CodecError) -> UInt32 {
+        guard let number = UInt32(exactly: try varint()) else { throw .invalid(field: .varint) }
+        return number
+    }
+
+    mutating func fixed() throws(CodecError) -> UInt64 {
+        guard remaining >= 8 else { throw .truncated }
+        defer { offset += 8 }
+        return UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
+    }
+
+    mutating func id() throws(CodecError) -> StepID {
+        guard remaining >= 16 else { throw .truncated }
+        defer { offset += 16 }
+        return StepID(
+            high: UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self)),
+            low: UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: offset + 8, as: UInt64.self)))
+    }
+
+    mutating func text() throws(CodecError) -> String {
+        let length = try count(ofAtLeast: 1)
+        defer { offset += length }
+        guard let text = String(validating: bytes[offset..<offset + length], as: UTF8.self) else {
+            throw .invalid(field: .text)
+        }
+        return text
+    }
+
+    mutating func distance(from start: Instant) throws(CodecError) -> Instant {
+        let code = try varint()
+        let distance: Int64
+        if code == 1 {
+            distance = Int64(bitPattern: try fixed())
+        } else if code & 1 == 1 {
+            distance = Int64(zigZag: code >> 1)
+        } else {
+            let (product, overflow) = Int64(zigZag: code >> 1).multipliedReportingOverflow(by: 1_000_000)
+            if overflow { throw .invalid(field: .duration) }
+            distance = product
+        }
+        return Instant(microseconds: start.microseconds &+ distance)
+    }
+
+    /// How many items follow. Each takes at least `size` bytes, so that a wrong count never makes room for more than the
+    /// bytes can hold.
+    mutating func count(ofAtLeast size: Int) throws(CodecError) -> Int {
+        let count = try varint()
+        guard count <= UInt64(remaining / size) else { throw .truncated }
+        return Int(count)
+    }
+}

@@ -1,0 +1,204 @@
+extension EntryCodec {
+    static func entry(_ reader: inout ByteReader) throws(CodecError) -> Entry {
+        let bits = try reader.varint()
+        let kindBits = UInt8(bits & (1 << Head.kindBits - 1))
+        guard let kind = EntryKind(rawValue: kindBits) else { throw .unknownKind(kindBits) }
+        let head = Head(rawValue: bits >> Head.kindBits)
+        guard head.isSubset(of: .all) else { throw .invalid(field: .flags) }
+        let sequence = try reader.varint()
+        let at = Instant(microseconds: try reader.zigZag() &+ epoch.microseconds)
+        var entry = Entry(sequence: sequence, at: at, kind: kind, after: BalanceAfter(available: 0, held: 0))
+        if head.contains(.fingerprint) { entry.fingerprint = try reader.fixed() }
+        if head.contains(.reservation) { entry.reservation = try reader.id() }
+        entry.key = try key(&reader, head, of: entry)
+        let amount = head.contains(.amount) ? try reader.zigZag() : nil
+        entry.moves = try moves(&reader)
+        entry.amount = amount ?? entry.amountFromMoves
+        entry.after.available = try reader.zigZag()
+        entry.after.held = try reader.zigZag()
+        if head.contains(.comment) { entry.comment = try reader.text() }
+        if head.contains(.actor) { entry.actor = try reader.text() }
+        entry.detail = try detail(&reader, head, of: entry)
+        return entry
+    }
+
+    private static func key(
+        _ reader: inout ByteReader, _ head: Head, of entry: Entry
+    ) throws(CodecError) -> StepKey? {
+        if head.contains(.otherKey) {
+            guard !head.contains(.ownKey) else { throw .invalid(field: .key) }
+            guard let family = StepFamily(rawValue: try reader.byte()) else { throw .invalid(field: .family) }
+            return StepKey(family: family, id: try reader.id())
+        }
+        guard head.contains(.ownKey) else { return nil }
+        guard let family = Entry.ownFamily(of: entry.kind) else { throw .invalid(field: .key) }
+        return StepKey(family: family, id: entry.reservation)
+    }
+
+    private static func moves(_ reader: inout ByteReader) throws(CodecError) -> [Move] {
+        let count = try reader.count(ofAtLeast: 1)
+        var moves: [Move] = []
+        moves.reserveCapacity(count)
+        for _ in 0..<count {
+            let bits = try reader.varint()
+            var move = Move(grant: try grantNumber(bits >> 3))
+            if bits & 1 != 0 { move.held = try reader.zigZag() }
+            if bits & 2 != 0 { move.consumed = try reader.zigZag() }
+            if bits & 4 != 0 { move.expired = try reader.zigZag() }
+            moves.append(move)
+        }
+        return moves
+    }
+
+    private static func grantNumber(_ bits: UInt64) throws(CodecError) -> UInt32 {
+        guard let number = UInt32(exactly: bits) else { throw .invalid(field: .varint) }
+        return number
+    }
+
+    private static func detail(
+        _ reader: inout ByteReader, _ head: Head, of entry: Entry
+    ) throws(CodecError) -> Entry.Detail {
+        switch entry.kind {
+        case .grant:
+            return .grant(try grant(&reader, of: entry))
+        case .reserve, .charge:
+            let terms = try terms(&reader)
+            return .opening(terms, try progress(&reader, of: entry))
+        case .commit, .partialCommit, .release, .holdExpiry, .extend, .refund:
+            let progress = try progress(&reader, of: entry)
+            return .progress(progress, quantities: head.contains(.quantities) ? try quantities(&reader) : [])
+        case .price:
+            let version = try reader.number()
+            return .price(version: version, try price(&reader))
+        case .refusal:
+            return .refusal(try refusal(&reader))
+        case .grantExpiry:
+            return .none
+        }
+    }
+
+    private static func grant(_ reader: inout ByteReader, of entry: Entry) throws(CodecError) -> Grant {
+        let head = GrantHead(rawValue: try reader.byte())
+        guard head.isSubset(of: .all) else { throw .invalid(field: .flags) }
+        let number = try reader.number()
+        guard let kind = GrantKind(rawValue: try reader.byte()) else { throw .invalid(field: .grantKind) }
+        var grant = Grant(
+            number: number, id: .zero, kind: kind, createdAt: entry.at, expiresAt: nil, comment: "",
+            amount: entry.amount)
+        if head.contains(.plain) {
+            guard let key = entry.key else { throw .invalid(field: .key) }
+            grant.id = key.id
+        } else {
+            grant.id = try reader.id()
+            grant.createdAt = try reader.distance(from: entry.at)
+            grant.amount = try reader.zigZag()
+            grant.available = grant.amount
+        }
+        if head.contains(.expires) { grant.expiresAt = try reader.distance(from: entry.at) }
+        if head.contains(.comment) { grant.comment = try reader.text() }
+        return grant
+    }
+
+    private static func terms(_ reader: inout ByteReader) throws(CodecError) -> ReservationTerms {
+        let head = TermsHead(rawValue: try reader.byte())
+        guard head.isSubset(of: .all) else { throw .invalid(field: .flags) }
+        var terms = ReservationTerms()
+        if head.contains(.feature) { terms.feature = try reader.text() }
+        if head.contains(.actor) { terms.actor = try reader.text() }
+        if head.contains(.comment) { terms.comment = try reader.text() }
+        if head.contains(.labels) {
+            for _ in 0..<(try reader.count(ofAtLeast: 2)) {
+                let key = try reader.text()
+                terms.labels.append(Label(key: key, value: try reader.text()))
+            }
+        }
+        if head.contains(.quantities) { terms.quantities = try quantities(&reader) }
+        if head.contains(.quality) {
+            guard let quality = Quality(rawValue: try reader.byte()) else { throw .invalid(field: .quality) }
+            terms.quality = quality
+        }
+        if head.contains(.price) { terms.priceVersion = try reader.number() }
+        return terms
+    }
+
+    private static func progress(
+        _ reader: inout ByteReader, of entry: Entry
+    ) throws(CodecError) -> ReservationProgress {
+        let bits = try reader.byte()
+        guard let state = ReservationState(rawValue: bits & ProgressHead.state) else { throw .invalid(field: .state) }
+        let head = ProgressHead(rawValue: bits & ~ProgressHead.state)
+        var progress = ReservationProgress(
+            state: state, late: head.contains(.late), expiresAt: try reader.distance(from: entry.at), draws: [])
+        if head.contains(.closedHere) {
+            progress.closedAt = entry.at
+        } else if head.contains(.closed) {
+            progress.closedAt = try reader.distance(from: entry.at)
+        }
+        if head.contains(.refunded) { progress.refunded = try reader.zigZag() }
+        progress.draws = head.contains(.draws) ? try draws(&reader) : entry.drawsFromMoves
+        return progress
+    }
+
+    private static func draws(_ reader: inout ByteReader) throws(CodecError) -> [Draw] {
+        let count = try reader.count(ofAtLeast: 1)
+        var draws: [Draw] = []
+        draws.reserveCapacity(count)
+        for _ in 0..<count {
+            let bits = try reader.varint()
+            var draw = Draw(grant: try grantNumber(bits >> 2), held: 0, consumed: 0)
+            if bits & 1 != 0 { draw.held = try reader.zigZag() }
+            if bits & 2 != 0 { draw.consumed = try reader.zigZag() }
+            draws.append(draw)
+        }
+        return draws
+    }
+
+    private static func quantities(_ reader: inout ByteReader) throws(CodecError) -> [Quantity] {
+        let count = try reader.count(ofAtLeast: 2)
+        var quantities: [Quantity] = []
+        quantities.reserveCapacity(count)
+        for _ in 0..<count {
+            let unit = try reader.text()
+            quantities.append(Quantity(unit: unit, count: try reader.zigZag()))
+        }
+        return quantities
+    }
+
+    /// A price that could not have come from a catalog is refused here, so that no later sum meets one.
+    private static func price(_ reader: inout ByteReader) throws(CodecError) -> FeaturePrice {
+        var price = FeaturePrice(feature: try reader.text(), units: [], qualityPercent: [])
+        for _ in 0..<(try reader.count(ofAtLeast: 3)) {
+            let name = try reader.text()
+            let amountMicros = try reader.zigZag()
+            let unit = UnitPrice(unit: name, amountMicros: amountMicros, per: try reader.zigZag())
+            guard unit.amountMicros >= 0, unit.per > 0 else { throw .invalid(field: .price) }
+            price.units.append(unit)
+        }
+        for _ in 0..<(try reader.count(ofAtLeast: 1)) {
+            let percent = try reader.zigZag()
+            guard percent >= 0 else { throw .invalid(field: .price) }
+            price.qualityPercent.append(percent)
+        }
+        return price
+    }
+
+    private static func refusal(_ reader: inout ByteReader) throws(CodecError) -> Refusal {
+        switch try reader.byte() {
+        case 1:
+            let needed = try reader.zigZag()
+            return .insufficientCredits(neededMicros: needed, availableMicros: try reader.zigZag())
+        case 2: return .reservationNotFound
+        case 3:
+            guard let state = ReservationState(rawValue: try reader.byte()) else { throw .invalid(field: .state) }
+            return .reservationClosed(state)
+        case 4: return .idReused
+        case 5: return .refundExceedsCommitted(refundableMicros: try reader.zigZag())
+        case 6: return .price(.unknownUnit(try reader.text()))
+        case 7: return .price(.negativeQuantity(unit: try reader.text()))
+        case 8: return .price(.overflow(unit: try reader.text()))
+        case 9: return .overflow
+        case 10: return .price(.unknownFeature)
+        default: throw .invalid(field: .refusal)
+        }
+    }
+}

@@ -1,0 +1,138 @@
+/// Entries as bytes, in the journal and in the shards. What follows from the rest of an entry is left out.
+///
+/// Layout of an entry (varints are LEB128, signed numbers zig-zag, texts with their length before them):
+/// head (kind in the low five bits, `Head` above), sequence, at (microseconds since `epoch`), then as the head says:
+/// fingerprint (8 bytes), reservation (16), key (family, 16), amount; moves; balance afterwards; comment, actor; the
+/// kind's detail. Bytes that are stored are never changed: another layout is another version.
+package enum EntryCodec {
+    static let version: UInt8 = 1
+    /// Dates count from here, which makes them one byte shorter: 2025-01-01T00:00:00Z.
+    static let epoch = Instant(microseconds: 1_735_689_600_000_000)
+
+    /// Which of an entry's fields follow, and which follow from others.
+    struct Head: OptionSet {
+        let rawValue: UInt64
+
+        static let reservation = Head(rawValue: 1 << 0)
+        /// The key is the reservation's own.
+        static let ownKey = Head(rawValue: 1 << 1)
+        static let otherKey = Head(rawValue: 1 << 2)
+        static let fingerprint = Head(rawValue: 1 << 3)
+        static let comment = Head(rawValue: 1 << 4)
+        static let actor = Head(rawValue: 1 << 5)
+        /// The amount does not follow from the moves.
+        static let amount = Head(rawValue: 1 << 6)
+        static let quantities = Head(rawValue: 1 << 7)
+
+        static let all = Head(rawValue: 1 << 8 - 1)
+        static let kindBits: UInt64 = 5
+    }
+
+    /// Which of a reservation's terms follow.
+    struct TermsHead: OptionSet {
+        let rawValue: UInt8
+
+        static let feature = TermsHead(rawValue: 1 << 0)
+        static let actor = TermsHead(rawValue: 1 << 1)
+        static let comment = TermsHead(rawValue: 1 << 2)
+        static let labels = TermsHead(rawValue: 1 << 3)
+        static let quantities = TermsHead(rawValue: 1 << 4)
+        static let quality = TermsHead(rawValue: 1 << 5)
+        static let price = TermsHead(rawValue: 1 << 6)
+
+        static let all = TermsHead(rawValue: 1 << 7 - 1)
+    }
+
+    /// The state in the low three bits, and what follows of a reservation's progress.
+    struct ProgressHead: OptionSet {
+        let rawValue: UInt8
+
+        static let state: UInt8 = 0b111
+        static let late = ProgressHead(rawValue: 1 << 3)
+        static let closed = ProgressHead(rawValue: 1 << 4)
+        /// It was closed by this very entry.
+        static let closedHere = ProgressHead(rawValue: 1 << 5)
+        static let refunded = ProgressHead(rawValue: 1 << 6)
+        /// The draws do not follow from the moves.
+        static let draws = ProgressHead(rawValue: 1 << 7)
+    }
+
+    struct GrantHead: OptionSet {
+        let rawValue: UInt8
+
+        /// The id is the key's, the date and the amount are the entry's.
+        static let plain = GrantHead(rawValue: 1 << 0)
+        static let expires = GrantHead(rawValue: 1 << 1)
+        static let comment = GrantHead(rawValue: 1 << 2)
+
+        static let all = GrantHead(rawValue: 1 << 3 - 1)
+    }
+
+    // MARK: - One entry
+
+    package static func encode(_ entry: Entry, into bytes: inout [UInt8]) {
+        bytes.append(version)
+        append(entry, to: &bytes)
+    }
+
+    package static func decode(_ bytes: UnsafeRawBufferPointer) throws(CodecError) -> Entry {
+        var reader = ByteReader(bytes)
+        try checkVersion(&reader)
+        let entry = try entry(&reader)
+        try reader.end()
+        return entry
+    }
+
+    // MARK: - The entries of one record
+
+    package static func encodeRecord(_ entries: [Entry], into bytes: inout [UInt8]) {
+        bytes.append(version)
+        bytes.appendVarint(UInt64(entries.count))
+        for entry in entries { append(entry, to: &bytes) }
+    }
+
+    package static func decodeRecord(_ bytes: UnsafeRawBufferPointer) throws(CodecError) -> [Entry] {
+        var reader = ByteReader(bytes)
+        try checkVersion(&reader)
+        let count = try reader.count(ofAtLeast: 6)
+        var entries: [Entry] = []
+        entries.reserveCapacity(count)
+        for _ in 0..<count { entries.append(try entry(&reader)) }
+        try reader.end()
+        return entries
+    }
+
+    private static func checkVersion(_ reader: inout ByteReader) throws(CodecError) {
+        let found = try reader.byte()
+        if found != version { throw .unknownVersion(found) }
+    }
+}
+
+extension Entry {
+    /// The amount that follows from the moves; a grant's stands in its detail.
+    var amountFromMoves: Int64 {
+        switch kind {
+        case .reserve: moves.reduce(0) { $0 &+ $1.held }
+        case .charge, .commit, .partialCommit: moves.reduce(0) { $0 &+ $1.consumed }
+        case .release, .holdExpiry: moves.reduce(0) { $0 &- $1.held }
+        case .refund: moves.reduce(0) { $0 &- $1.consumed }
+        case .grantExpiry: moves.reduce(0) { $0 &+ $1.expired }
+        case .grant, .extend, .price, .refusal: 0
+        }
+    }
+
+    /// The family of the key that a step of this kind has where it goes by its reservation's id.
+    static func ownFamily(of kind: EntryKind) -> StepFamily? {
+        switch kind {
+        case .reserve, .charge: .opening
+        case .commit: .commit
+        case .release: .release
+        default: nil
+        }
+    }
+
+    /// The draws of a reservation that has nothing but what this entry's moves hold and charge.
+    var drawsFromMoves: [Draw] {
+        moves.map { Draw(grant: $0.grant, held: max(0, $0.held), consumed: max(0, $0.consumed)) }
+    }
+}
