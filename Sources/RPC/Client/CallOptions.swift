@@ -12,7 +12,8 @@ public struct CallOptions: Sendable {
 
     /// Options of one call; every one has a default.
     public init(
-        timeout: Duration? = nil, metadata: Metadata = Metadata(), waitForReady: Bool = false, maxResponseBytes: Int? = nil
+        timeout: Duration? = nil, metadata: Metadata = Metadata(), waitForReady: Bool = false,
+        maxResponseBytes: Int? = nil
     ) {
         self.timeout = timeout
         self.metadata = metadata

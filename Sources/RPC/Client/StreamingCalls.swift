@@ -95,12 +95,12 @@ public struct ClientStreamingCall<Request: Message, Response: Message>: Sendable
     public func finish() async throws(RPCError) -> Response {
         stream.finishSending()
         guard let bytes = try await stream.receive() else {
-            throw RPCError(code: .internalError, message: "the server ended the call with OK but sent no message")
+            throw RPCError(code: .internal, message: "the server ended the call with OK but sent no message")
         }
         let response: Response = try decodeResponse(bytes)
         guard try await stream.receive() == nil else {
             stream.cancel()
-            throw RPCError(code: .internalError, message: "the server sent more than one message")
+            throw RPCError(code: .internal, message: "the server sent more than one message")
         }
         return response
     }
@@ -148,6 +148,6 @@ func decodeResponse<Response: Message>(_ bytes: [UInt8]) throws(RPCError) -> Res
     do throws(WireError) {
         return try Response(wireBytes: bytes)
     } catch {
-        throw RPCError(code: .internalError, message: "the response is not a \(Response.messageName): \(error)")
+        throw RPCError(code: .internal, message: "the response is not a \(Response.messageName): \(error)")
     }
 }

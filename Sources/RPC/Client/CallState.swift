@@ -1,0 +1,93 @@
+import HTTP2
+
+/// What unary and streaming calls have in common on the client: their request headers, their deadline, and how often they
+/// were sent. Confined to the channel's loop after the call has started.
+struct CallState {
+    /// What a caller asked for, settled with the channel's defaults on the caller's thread.
+    struct Settings: Sendable {
+        let method: MethodDescriptor
+        /// Metadata of this call alone; the channel's own stands in the templates.
+        let metadata: Metadata
+        let waitsForReady: Bool
+        let maxResponseBytes: Int
+        /// How long the call may take, in nanoseconds; nil for ever.
+        let timeoutNs: Int64?
+        /// When the call was made, on the monotonic clock; 0 where it has no timeout.
+        let startNs: Int64
+
+        init(method: MethodDescriptor, options: CallOptions, configuration: ClientConfiguration) throws(RPCError) {
+            self.method = method
+            var metadata = options.metadata
+            for interceptor in configuration.interceptors { try interceptor.intercept(method, metadata: &metadata) }
+            self.metadata = metadata
+            waitsForReady = options.waitForReady
+            maxResponseBytes = options.maxResponseBytes ?? configuration.maxResponseBytes
+            timeoutNs = (options.timeout ?? configuration.defaultTimeout).map(\.nanosecondsClamped)
+            startNs = timeoutNs == nil ? 0 : monotonicNs()
+        }
+
+        /// What is left of the timeout; nil where there is none.
+        var remainingNs: Int64? {
+            guard let timeoutNs else { return nil }
+            let (deadline, overflow) = startNs.addingReportingOverflow(timeoutNs)
+            return overflow ? .max : deadline - monotonicNs()
+        }
+    }
+
+    let settings: Settings
+    /// How often the call was sent again by itself.
+    private(set) var retries = 0
+    private var timer: TimerToken?
+
+    init(_ settings: Settings) {
+        self.settings = settings
+    }
+
+    /// The headers to send now. The first attempt names the timeout as it was asked for, which compresses to one byte on
+    /// a connection that has seen it before; a later one names what is left.
+    func headers(on connection: ClientConnection) -> HTTP2Headers {
+        var headers = connection.headers(for: settings.method)
+        if let timeoutNs = settings.timeoutNs {
+            let remainingNs = settings.remainingNs ?? timeoutNs
+            let wasDelayed = timeoutNs - remainingNs > Self.promptNs
+            headers.add(
+                name: "grpc-timeout", value: CallTimeout.format(nanoseconds: wasDelayed ? remainingNs : timeoutNs))
+        }
+        if !settings.metadata.isEmpty { headers.add(settings.metadata) }
+        return headers
+    }
+
+    /// A call that is sent within so long of being made counts as sent at once.
+    private static let promptNs: Int64 = 1_000_000
+
+    /// Has the deadline watched. False where it has passed already.
+    mutating func startTimer(on loop: EventLoop, _ expired: @escaping () -> Void) -> Bool {
+        guard let remainingNs = settings.remainingNs else { return true }
+        guard remainingNs > 0 else { return false }
+        if remainingNs < .max { timer = loop.schedule(after: remainingNs, expired) }
+        return true
+    }
+
+    /// The call is over; its deadline matters no more.
+    mutating func stopTimer(on loop: EventLoop) {
+        if let timer { loop.cancel(timer) }
+        timer = nil
+    }
+
+    /// Whether the call may be sent once more after the server said that it did not begin with it; counts it.
+    mutating func mayRetry() -> Bool {
+        guard retries < Limits.transparentRetries else { return false }
+        retries += 1
+        return true
+    }
+
+    /// How a call ends when its time has run out.
+    static var deadlineExceeded: RPCError {
+        RPCError(code: .deadlineExceeded, message: "the call took longer than its timeout")
+    }
+
+    /// How a call ends when its caller gave it up.
+    static var cancelled: RPCError {
+        RPCError(code: .cancelled, message: "the call was cancelled")
+    }
+}
