@@ -10,4 +10,19 @@ package enum Limits {
     package static let metadataEntries = 256
     /// The most bytes of metadata, counted as name + value + 32, that are sent with one call.
     package static let metadataBytes = 32 << 10
+
+    /// Calls under way on one server, beyond which further ones are refused with UNAVAILABLE.
+    package static let concurrentCalls = 20_000
+    /// When a refused caller may try again, in milliseconds, as `RetryInfo` tells it.
+    package static let retryAfterMs: Int64 = 200
+    /// Taken request bytes that are gathered before the client is told of the room.
+    package static let creditBytes = 32 << 10
+    /// Response bytes that a streaming handler may write before it waits for the loop to fetch them.
+    package static let responseQueueBytes = 64 << 10
+    /// How many health watchers there may be at a time; the next is refused with RESOURCE_EXHAUSTED.
+    package static let healthWatchers = 1_000
+    /// Requests that one reflection stream may have answered.
+    package static let reflectionRequests = 10_000
+    /// Loop threads of one server.
+    package static let serverLoops = 64
 }

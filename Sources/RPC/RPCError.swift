@@ -1,3 +1,5 @@
+import Protobuf
+
 /// Why a call did not succeed: a status, a text for people, and details for programs.
 ///
 /// A handler throws one to choose what its caller sees. An error that is not an `RPCError` reaches the caller as
@@ -8,7 +10,7 @@ public struct RPCError: Error, Sendable {
     /// What a person may read. It crosses the wire percent-encoded and is cut at 4 KiB.
     public var message: String
     /// What a program may read: messages of `google.rpc`, carried in `grpc-status-details-bin`.
-    public var details: [ErrorDetail]
+    public var details: [ProtoAny]
     /// Further trailing metadata of the call.
     public var metadata: Metadata
     /// What led to this on the side where the error was made; it never crosses the wire.
@@ -16,7 +18,7 @@ public struct RPCError: Error, Sendable {
 
     /// An error with a status other than `.ok`.
     public init(
-        code: RPCStatusCode, message: String, details: [ErrorDetail] = [], metadata: Metadata = Metadata(),
+        code: RPCStatusCode, message: String, details: [ProtoAny] = [], metadata: Metadata = Metadata(),
         cause: (any Error)? = nil
     ) {
         precondition(code != .ok, "An error cannot have the status OK.")
@@ -42,23 +44,4 @@ public struct RPCError: Error, Sendable {
 extension RPCError: CustomStringConvertible {
     /// The status and the text, as a log wants them.
     public var description: String { message.isEmpty ? code.name : "\(code.name): \(message)" }
-}
-
-/// One message in the details of an error, as `google.protobuf.Any` packs it.
-public struct ErrorDetail: Sendable, Hashable {
-    /// Which message this is, such as `type.googleapis.com/google.rpc.ErrorInfo`.
-    public var typeURL: String
-    /// The message's wire bytes.
-    public var value: [UInt8]
-
-    /// A detail from its two parts.
-    public init(typeURL: String, value: [UInt8]) {
-        self.typeURL = typeURL
-        self.value = value
-    }
-
-    /// The message's full name: what follows the last slash of the type's URL.
-    public var messageName: Substring {
-        typeURL.lastIndex(of: "/").map { typeURL[typeURL.index(after: $0)...] } ?? typeURL[...]
-    }
 }

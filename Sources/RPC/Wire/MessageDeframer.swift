@@ -1,3 +1,5 @@
+import Protobuf
+
 /// Why the bytes of a call are not a sequence of gRPC messages that are taken here.
 package enum DeframeError: Error, Sendable, Hashable {
     /// A prefix announces more than the limit. It is found before the message is buffered.
@@ -119,7 +121,17 @@ package enum MessageFraming {
         bytes.storeBytes(of: UInt32(length).bigEndian, toByteOffset: 1, as: UInt32.self)
     }
 
-    /// A message with its prefix in one buffer.
+    /// A message with its prefix, encoded into one buffer.
+    @usableFromInline
+    package static func frame<M: Message>(_ message: M) -> [UInt8] {
+        var writer = WireWriter(reservedPrefix: MessageDeframer.prefixBytes)
+        message.encode(to: &writer)
+        let length = writer.count - MessageDeframer.prefixBytes
+        writer.withUnsafeMutableBytes { writePrefix(length: length, to: $0) }
+        return writer.bytes()
+    }
+
+    /// Encoded bytes with their prefix.
     package static func frame(_ message: [UInt8]) -> [UInt8] {
         [UInt8](unsafeUninitializedCapacity: message.count + MessageDeframer.prefixBytes) { buffer, count in
             writePrefix(length: message.count, to: UnsafeMutableRawBufferPointer(buffer))

@@ -1,0 +1,158 @@
+import HTTP2
+
+/// One gRPC call over one HTTP/2 stream, at the server: turns frames into messages and a call's end into trailers.
+/// Confined to its loop's thread.
+final class GRPCExchange: HTTP2StreamDelegate, ServerExchange {
+    private let home: ServerLoop
+    private let stream: HTTP2Stream
+    private(set) var headers = HTTP2Headers()
+    private var deframer: MessageDeframer
+    /// The call; nil before its headers and after its end.
+    private var call: ServerCall?
+    /// Request bytes for which the client was not given new room.
+    private var uncreditedBytes = 0
+    /// Whether the client has sent all that it will.
+    private var hasRequestEnded = false
+    /// Whether response headers were sent.
+    private var hasSentHeaders = false
+
+    init(home: ServerLoop, stream: HTTP2Stream) {
+        self.home = home
+        self.stream = stream
+        deframer = MessageDeframer(limit: home.core.configuration.maxRequestBytes)
+    }
+
+    // MARK: From HTTP/2
+
+    func headersReceived(_ stream: HTTP2Stream, headers: HTTP2Headers, endStream: Bool) {
+        self.headers = headers
+        hasRequestEnded = endStream
+        switch GRPCRequestHead(headers, methods: home.core.methods) {
+        case .call(let method, let timeoutNs):
+            let call = ServerCall(home: home, method: method, exchange: self, timeoutNs: timeoutNs)
+            self.call = call
+            call.start()
+            if endStream { call.receiveEnd() }
+        case .refused(let error):
+            finish(CallEnd(error: error))
+        case .unknownEncoding:
+            let error = RPCError(code: .unimplemented, message: "messages must not be compressed")
+            stream.sendHeaders(
+                GRPCResponseHead.trailersOnly(error: error, metadata: Metadata(), acceptedEncoding: true),
+                endStream: true)
+            endEarly()
+        case .healthCheck:
+            PlainAnswer.health(home.core.health).send(on: stream)
+        case .http(let refusal):
+            PlainAnswer(refusal).send(on: stream)
+            endEarly()
+        }
+    }
+
+    func headersTooLarge(_ stream: HTTP2Stream, endStream: Bool) {
+        hasRequestEnded = endStream
+        finish(
+            CallEnd(
+                error: RPCError(code: .resourceExhausted, message: "the request's metadata is too large")))
+    }
+
+    func dataReceived(_ stream: HTTP2Stream, bytes: UnsafeRawBufferPointer, endStream: Bool) {
+        if endStream { hasRequestEnded = true }
+        guard let call else {
+            stream.consume(bytes.count)
+            return
+        }
+        do throws(DeframeError) {
+            if endStream, deframer.pendingBytes == 0, call.message == nil, call.requests == nil,
+                let message = try MessageDeframer.single(
+                    in: bytes, limit: home.core.configuration.maxRequestBytes)
+            {
+                stream.consume(bytes.count)
+                call.receiveOnly(message)
+                return
+            }
+            uncreditedBytes += bytes.count
+            deframer.push(bytes)
+            while let message = try deframer.next() { call.receive(message) }
+        } catch {
+            call.fail(error.rpcError)
+        }
+        if endStream { endRequest() }
+        if self.call?.wantsMore ?? true { took(uncreditedBytes, idle: true) }
+    }
+
+    func trailersReceived(_ stream: HTTP2Stream, headers: HTTP2Headers) {
+        hasRequestEnded = true
+        endRequest()
+    }
+
+    func streamClosed(_ stream: HTTP2Stream, errorCode: UInt32) {
+        call?.abandon()
+        call = nil
+    }
+
+    func streamWritable(_ stream: HTTP2Stream) { call?.becameWritable() }
+
+    /// The client has sent all that it will.
+    private func endRequest() {
+        if deframer.pendingBytes > 0 {
+            call?.fail(.internal, "the request ended within a message")
+        } else {
+            call?.receiveEnd()
+        }
+    }
+
+    // MARK: From the call
+
+    var peer: String { stream.connection.peerAddress }
+
+    var isWritable: Bool { stream.isWritable }
+
+    func send(_ message: [UInt8], initialMetadata: Metadata) {
+        sendHeaders(initialMetadata)
+        stream.sendData(message, endStream: false)
+    }
+
+    func finish(_ end: CallEnd) {
+        call = nil
+        let isPlain = end.error == nil && end.trailingMetadata.isEmpty
+        if let message = end.message, isPlain, !hasSentHeaders, end.initialMetadata.isEmpty {
+            stream.respond(
+                headers: GRPCResponseHead.headers, body: message, trailers: GRPCResponseHead.okTrailers)
+        } else if end.message == nil, !hasSentHeaders, end.initialMetadata.isEmpty {
+            stream.sendHeaders(
+                GRPCResponseHead.trailersOnly(error: end.error, metadata: end.trailingMetadata),
+                endStream: true)
+        } else {
+            sendHeaders(end.initialMetadata)
+            if let message = end.message { stream.sendData(message, endStream: false) }
+            stream.sendTrailers(
+                GRPCResponseHead.trailers(error: end.error, metadata: end.trailingMetadata))
+        }
+        endEarly()
+    }
+
+    func took(_ byteCount: Int, idle: Bool) {
+        let credited = idle ? uncreditedBytes : min(byteCount, uncreditedBytes)
+        guard credited > 0 else { return }
+        uncreditedBytes -= credited
+        stream.consume(credited)
+    }
+
+    /// Sends the headers before the first message, once.
+    private func sendHeaders(_ metadata: Metadata) {
+        guard !hasSentHeaders else { return }
+        hasSentHeaders = true
+        if metadata.isEmpty {
+            stream.sendHeaders(GRPCResponseHead.headers, endStream: false)
+        } else {
+            stream.sendHeaders(GRPCResponseHead.headers(metadata: metadata), endStream: false)
+        }
+    }
+
+    /// The answer is complete; where the client still sends, it is stopped after a while (WIRE.md, gRPC 9).
+    private func endEarly() {
+        took(0, idle: true)
+        if !hasRequestEnded { stream.resetAfterDelay() }
+    }
+}

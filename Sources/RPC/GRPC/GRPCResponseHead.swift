@@ -1,0 +1,58 @@
+import HTTP2
+
+/// The header blocks that a server sends. Those of a plain success are the same in every call and made once.
+enum GRPCResponseHead {
+    /// Before the messages.
+    static let headers = HTTP2ConstantHeaders(headers())
+    /// After the messages of a call that succeeded.
+    static let okTrailers = HTTP2ConstantHeaders(trailers(error: nil, metadata: Metadata()))
+
+    /// Before the messages, with metadata of the application.
+    static func headers(metadata: Metadata = Metadata()) -> HTTP2Headers {
+        var headers = HTTP2Headers()
+        headers.add(":status", "200")
+        headers.add("content-type", "application/grpc")
+        add(metadata, to: &headers)
+        return headers
+    }
+
+    /// The status, beside metadata of the application.
+    static func trailers(error: RPCError?, metadata: Metadata) -> HTTP2Headers {
+        var headers = HTTP2Headers()
+        addStatus(error, metadata: metadata, to: &headers)
+        return headers
+    }
+
+    /// The whole answer in one block, where there are no messages (WIRE.md, gRPC 1).
+    static func trailersOnly(error: RPCError?, metadata: Metadata, acceptedEncoding: Bool = false)
+        -> HTTP2Headers
+    {
+        var headers = headers()
+        if acceptedEncoding { headers.add("grpc-accept-encoding", "identity") }
+        addStatus(error, metadata: metadata, to: &headers)
+        return headers
+    }
+
+    private static func addStatus(
+        _ error: RPCError?, metadata: Metadata, to headers: inout HTTP2Headers
+    ) {
+        guard let error else {
+            headers.add("grpc-status", "0")
+            add(metadata, to: &headers)
+            return
+        }
+        headers.add(name: "grpc-status", value: String(error.code.rawValue))
+        if !error.message.isEmpty {
+            headers.add(name: "grpc-message", value: PercentEncoding.encode(error.message))
+        }
+        if let details = error.statusDetails {
+            headers.add(name: "grpc-status-details-bin", value: Base64.encode(details))
+        }
+        add(metadata, to: &headers)
+        add(error.metadata, to: &headers)
+    }
+
+    private static func add(_ metadata: Metadata, to headers: inout HTTP2Headers) {
+        for entry in metadata.entries { headers.add(name: entry.key, value: entry.wireValue) }
+    }
+}

@@ -1,0 +1,179 @@
+import HTTP2
+import Synchronization
+
+/// What handlers set from their threads while a call is under way.
+struct CallExtras: Sendable {
+    /// Nobody waits for the answer any more.
+    var isCancelled = false
+    /// The answer was sent; handlers of later events never run.
+    var isFinished = false
+    /// The server drains.
+    var isDraining = false
+    var cancelHandlers: [@Sendable () -> Void] = []
+    var drainHandlers: [@Sendable () -> Void] = []
+    var initialMetadata = Metadata()
+    var trailingMetadata = Metadata()
+}
+
+extension ServerCall {
+    // MARK: From any thread
+
+    /// Ends the call with its last message, framed.
+    @usableFromInline
+    func complete(_ message: [UInt8]) { complete(CallEnd(message: message)) }
+
+    /// Ends the call with an error.
+    @usableFromInline
+    func complete(_ error: RPCError) { complete(CallEnd(error: error)) }
+
+    /// Ends the call: at once on the loop's thread, soon from any other.
+    func complete(_ end: CallEnd) {
+        if home.loop.inLoop {
+            finish(end)
+        } else {
+            home.loop.execute { [self] in finish(end) }
+        }
+    }
+
+    /// See `ServerContext.onCancel`.
+    func onCancel(_ body: @escaping @Sendable () -> Void) {
+        let runsNow = extras.withLock { extras in
+            if !extras.isCancelled, !extras.isFinished { extras.cancelHandlers.append(body) }
+            return extras.isCancelled
+        }
+        if runsNow { home.loop.execute(body) }
+    }
+
+    /// See `ServerContext.onDrain`.
+    func onDrain(_ body: @escaping @Sendable () -> Void) {
+        let runsNow = extras.withLock { extras in
+            if !extras.isDraining, !extras.isFinished, !extras.isCancelled { extras.drainHandlers.append(body) }
+            return extras.isDraining
+        }
+        if runsNow { home.loop.execute(body) }
+    }
+
+    // MARK: On the loop
+
+    /// Runs a handler in a task; its end ends the call.
+    func run(_ body: @escaping @Sendable (ServerCall) async throws -> [UInt8]?) {
+        home.add(self)
+        task = Task { [self] in
+            do {
+                complete(CallEnd(message: try await body(self)))
+            } catch {
+                complete(RPCError(hiding: error))
+            }
+        }
+    }
+
+    /// Runs the handler of a call that streams its requests.
+    func startStreaming(
+        _ handler: @escaping @Sendable (ServerCall, RequestQueue, ResponseQueue) async throws -> [UInt8]?
+    ) {
+        let loop = home.loop
+        let requests = RequestQueue { [self] byteCount, idle in
+            loop.execute { [self] in exchange?.took(byteCount, idle: idle && wantsMore) }
+        }
+        self.requests = requests
+        let responses = makeResponses()
+        run { call in try await handler(call, requests, responses) }
+    }
+
+    /// The queue through which a handler's task sends. It and the call hold each other until the call ends.
+    func makeResponses() -> ResponseQueue {
+        let loop = home.loop
+        let responses = ResponseQueue { [self] in loop.execute { [self] in sendPending() } }
+        self.responses = responses
+        return responses
+    }
+
+    /// Sends what the handler wrote.
+    private func sendPending() {
+        guard let exchange, let responses else { return }
+        let pending = responses.fetch()
+        guard !pending.isEmpty else { return }
+        let initialMetadata = extras.withLock { $0.initialMetadata }
+        for message in pending { exchange.send(message, initialMetadata: initialMetadata) }
+        responses.setBlocked(!exchange.isWritable)
+    }
+
+    /// Ends the call because of its deadline.
+    func expire() { fail(.deadlineExceeded, "the deadline has passed") }
+
+    /// Ends the call with an error that is not its handler's; the handler, where one runs, is told.
+    func fail(_ code: RPCStatusCode, _ message: String) { fail(RPCError(code: code, message: message)) }
+
+    /// Ends the call with an error that is not its handler's; the handler, where one runs, is told.
+    func fail(_ error: RPCError) {
+        guard let exchange else { return }
+        close(code: error.code, cancelling: error)
+        exchange.finish(CallEnd(error: error))
+    }
+
+    /// Ends the call with what its handler came to.
+    func finish(_ end: CallEnd) {
+        sendPending()
+        guard let exchange else { return }
+        var end = end
+        extras.withLock { extras in
+            extras.isFinished = true
+            extras.cancelHandlers = []
+            extras.drainHandlers = []
+            end.initialMetadata = extras.initialMetadata
+            end.trailingMetadata = extras.trailingMetadata
+        }
+        close(code: end.error?.code ?? .ok, cancelling: nil)
+        exchange.finish(end)
+    }
+
+    /// Lets go of everything once. With an error, the handler that still runs is told so.
+    func close(code: RPCStatusCode, cancelling error: RPCError?) {
+        exchange = nil
+        if let timer { home.loop.cancel(timer) }
+        timer = nil
+        message = nil
+        let ended = error ?? RPCError(code: .cancelled, message: "the call has ended")
+        requests?.end(.failure(ended), aborting: true)
+        requests = nil
+        responses?.end(ended)
+        responses = nil
+        if let task {
+            if error != nil { task.cancel() }
+            home.remove(self)
+        }
+        task = nil
+        if error != nil { runCancelHandlers() }
+        guard !home.core.interceptors.isEmpty else { return }
+        let durationNs = monotonicNs() - startNs
+        for interceptor in home.core.interceptors { interceptor.finished(context, code: code, durationNs: durationNs) }
+    }
+
+    /// Tells those who asked that nobody waits for the answer any more.
+    private func runCancelHandlers() {
+        let handlers = extras.withLock { extras in
+            extras.isCancelled = true
+            defer {
+                extras.cancelHandlers = []
+                extras.drainHandlers = []
+            }
+            return extras.cancelHandlers
+        }
+        for handler in handlers { handler() }
+    }
+
+    // MARK: Errors
+
+    /// Too many calls are under way; the caller may try again after a moment.
+    static var overloaded: RPCError {
+        RPCError(
+            code: .unavailable, message: "the server has too many calls under way",
+            details: [.retry(afterMs: Limits.retryAfterMs)])
+    }
+
+    /// The server goes away; another one, or this one after its restart, takes the call.
+    static var draining: RPCError {
+        RPCError(
+            code: .unavailable, message: "the server is shutting down", details: [.retry(afterMs: Limits.retryAfterMs)])
+    }
+}
