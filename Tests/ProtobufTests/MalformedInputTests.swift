@@ -1,5 +1,6 @@
-import Protobuf
 import Testing
+
+@testable import Protobuf
 
 /// Bytes that are no message, each with the error that says so.
 struct MalformedInputTests {

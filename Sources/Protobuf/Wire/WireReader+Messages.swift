@@ -76,6 +76,8 @@ extension WireReader {
             }
         }
         leave(outerEnd)
+        // Most maps are small: room for three spares them moving from one to two.
+        if map.isEmpty { map.reserveCapacity(3) }
         map[key] = value
     }
 }
