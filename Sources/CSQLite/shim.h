@@ -3,3 +3,8 @@
 // The destructor constants are casts in C macros, which Swift does not import.
 static inline sqlite3_destructor_type tollgate_sqlite_transient(void) { return SQLITE_TRANSIENT; }
 static inline sqlite3_destructor_type tollgate_sqlite_static(void) { return SQLITE_STATIC; }
+
+// sqlite3_db_config takes its values as C varargs, which Swift does not import.
+static inline int tollgate_sqlite_keep_wal(sqlite3 *db) {
+    return sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, (int *)0);
+}

@@ -1,0 +1,242 @@
+import CSQLite
+
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+/// One connection to an SQLite file, used by one thread at a time. Errors carry code, message and SQL, never a bound value.
+///
+/// `@unchecked Sendable`: its owner guards it.
+final class Database: @unchecked Sendable {
+    enum Mode {
+        case create
+        case readWrite
+        case readOnly
+    }
+
+    let path: String
+    private var handle: OpaquePointer?
+    private var statements: [String: Statement] = [:]
+
+    init(path: String, _ mode: Mode, setup: String) throws(StorageError) {
+        self.path = path
+        let flags: Int32 =
+            switch mode {
+            case .create: SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
+            case .readWrite: SQLITE_OPEN_READWRITE
+            case .readOnly: SQLITE_OPEN_READONLY
+            }
+        // The owner serialises; SQLite's own mutexes would be taken for nothing.
+        let code = sqlite3_open_v2(path, &handle, flags | SQLITE_OPEN_NOMUTEX, nil)
+        guard code == SQLITE_OK else {
+            let failure = error(code, sql: "open")
+            close()
+            throw failure
+        }
+        sqlite3_extended_result_codes(handle, 1)
+        sqlite3_busy_timeout(handle, Limits.busyTimeoutMs)
+        do throws(StorageError) {
+            try execute(setup)
+        } catch {
+            close()
+            throw error
+        }
+    }
+
+    deinit { close() }
+
+    func close() {
+        statements = [:]
+        if let handle { sqlite3_close_v2(handle) }
+        handle = nil
+    }
+
+    /// Keeps the write-ahead log when the last connection closes: the next one then need not make and sync a new one.
+    func keepLogOnClose() {
+        tollgate_sqlite_keep_wal(handle)
+    }
+
+    /// Runs statements that neither take values nor give rows.
+    func execute(_ sql: String) throws(StorageError) {
+        let code = sqlite3_exec(handle, sql, nil, nil, nil)
+        guard code == SQLITE_OK else { throw error(code, sql: sql) }
+    }
+
+    /// The statement for `sql`, prepared once.
+    func statement(_ sql: String) throws(StorageError) -> Statement {
+        if let statement = statements[sql] { return statement }
+        var pointer: OpaquePointer?
+        let code = sqlite3_prepare_v3(handle, sql, -1, UInt32(SQLITE_PREPARE_PERSISTENT), &pointer, nil)
+        guard code == SQLITE_OK, let pointer else { throw error(code, sql: sql) }
+        let statement = Statement(pointer, sql: sql, database: self)
+        statements[sql] = statement
+        return statement
+    }
+
+    /// Runs `body` as one transaction: all of it, or, when it throws, nothing.
+    func transaction<Result>(
+        _ begin: String = "BEGIN IMMEDIATE", _ body: () throws(StorageError) -> Result
+    ) throws(StorageError) -> Result {
+        try execute(begin)
+        do throws(StorageError) {
+            let result = try body()
+            try execute("COMMIT")
+            return result
+        } catch {
+            // SQLite rolls back by itself after some errors; then there is nothing left to do.
+            if sqlite3_get_autocommit(handle) == 0 { sqlite3_exec(handle, "ROLLBACK", nil, nil, nil) }
+            throw error
+        }
+    }
+
+    /// Moves the write-ahead log into the file, syncs both and empties the log. Does not wait for readers: false where one
+    /// still needs a part of the log, which then stays.
+    func checkpoint() throws(StorageError) -> Bool {
+        sqlite3_busy_timeout(handle, 0)
+        defer { sqlite3_busy_timeout(handle, Limits.busyTimeoutMs) }
+        let code = sqlite3_wal_checkpoint_v2(handle, nil, SQLITE_CHECKPOINT_TRUNCATE, nil, nil)
+        if code & 0xFF == SQLITE_BUSY { return false }
+        guard code == SQLITE_OK else { throw error(code, sql: "checkpoint") }
+        return true
+    }
+
+    /// Bytes of the write-ahead log; 0 where there is none.
+    var logBytes: Int64 {
+        var status = stat()
+        return stat(path + "-wal", &status) == 0 ? Int64(status.st_size) : 0
+    }
+
+    /// The last failure as an error. A failing file's errno says more than SQLite's own text.
+    fileprivate func error(_ code: Int32, sql: String) -> StorageError {
+        var message = String(cString: handle.map { sqlite3_errmsg($0) } ?? sqlite3_errstr(code))
+        let errno = handle.map { sqlite3_system_errno($0) } ?? 0
+        if code & 0xFF == SQLITE_IOERR || code & 0xFF == SQLITE_CANTOPEN, errno != 0 {
+            message += ": " + String(cString: strerror(errno))
+        }
+        return .sqlite(code: code, message: message, sql: sql, path: path)
+    }
+}
+
+/// A prepared statement. Every use binds, steps and resets within one call.
+final class Statement {
+    private let pointer: OpaquePointer
+    private let sql: String
+    private unowned let database: Database
+
+    fileprivate init(_ pointer: OpaquePointer, sql: String, database: Database) {
+        self.pointer = pointer
+        self.sql = sql
+        self.database = database
+    }
+
+    deinit { sqlite3_finalize(pointer) }
+
+    /// Runs it for its effect.
+    func run(_ bind: (inout Bindings) -> Void = { _ in }) throws(StorageError) {
+        try rows(bind) { _ in true }
+    }
+
+    /// Calls `body` with each row until it returns false.
+    func rows(
+        _ bind: (inout Bindings) -> Void = { _ in }, _ body: (Row) throws(StorageError) -> Bool
+    ) throws(StorageError) {
+        var bindings = Bindings(pointer)
+        bind(&bindings)
+        defer { sqlite3_reset(pointer) }
+        guard bindings.code == SQLITE_OK else { throw database.error(bindings.code, sql: sql) }
+        while true {
+            switch sqlite3_step(pointer) {
+            case SQLITE_ROW: if try !body(Row(pointer)) { return }
+            case SQLITE_DONE: return
+            case let code: throw database.error(code, sql: sql)
+            }
+        }
+    }
+
+    /// What `body` makes of the first row; nil where there is none.
+    func first<Value>(
+        _ bind: (inout Bindings) -> Void = { _ in }, _ body: (Row) throws(StorageError) -> Value
+    ) throws(StorageError) -> Value? {
+        var value: Value?
+        try rows(bind) { (row) throws(StorageError) in
+            value = try body(row)
+            return false
+        }
+        return value
+    }
+}
+
+/// The values of a statement, given from the first parameter on.
+struct Bindings {
+    private let pointer: OpaquePointer
+    private var index: Int32 = 0
+    /// The first failure.
+    fileprivate private(set) var code: Int32 = SQLITE_OK
+
+    fileprivate init(_ pointer: OpaquePointer) {
+        self.pointer = pointer
+    }
+
+    mutating func integer(_ value: Int64?) {
+        index += 1
+        note(value.map { sqlite3_bind_int64(pointer, index, $0) } ?? sqlite3_bind_null(pointer, index))
+    }
+
+    /// Sequences, positions and counts: SQLite's integers are signed, the bits are kept.
+    mutating func integer(_ value: UInt64) { integer(Int64(bitPattern: value)) }
+
+    mutating func text(_ value: String) {
+        index += 1
+        var value = value
+        value.withUTF8 { utf8 in
+            utf8.withMemoryRebound(to: CChar.self) { characters in
+                note(
+                    sqlite3_bind_text(
+                        pointer, index, characters.baseAddress, Int32(characters.count), tollgate_sqlite_transient()))
+            }
+        }
+    }
+
+    mutating func blob(_ bytes: UnsafeRawBufferPointer) {
+        index += 1
+        note(sqlite3_bind_blob(pointer, index, bytes.baseAddress, Int32(bytes.count), tollgate_sqlite_transient()))
+    }
+
+    /// Bytes that stay where they are until the statement has run.
+    mutating func borrowed(_ bytes: UnsafeRawBufferPointer) {
+        index += 1
+        note(sqlite3_bind_blob(pointer, index, bytes.baseAddress, Int32(bytes.count), tollgate_sqlite_static()))
+    }
+
+    private mutating func note(_ result: Int32) {
+        if code == SQLITE_OK { code = result }
+    }
+}
+
+/// One row of a result, valid until the next step.
+struct Row {
+    private let pointer: OpaquePointer
+
+    fileprivate init(_ pointer: OpaquePointer) {
+        self.pointer = pointer
+    }
+
+    func isNull(_ column: Int32) -> Bool { sqlite3_column_type(pointer, column) == SQLITE_NULL }
+
+    func integer(_ column: Int32) -> Int64 { sqlite3_column_int64(pointer, column) }
+
+    func optionalInteger(_ column: Int32) -> Int64? { isNull(column) ? nil : integer(column) }
+
+    func unsigned(_ column: Int32) -> UInt64 { UInt64(bitPattern: integer(column)) }
+
+    func text(_ column: Int32) -> String {
+        let bytes = sqlite3_column_text(pointer, column)
+        let count = Int(sqlite3_column_bytes(pointer, column))
+        return String(decoding: UnsafeBufferPointer(start: bytes, count: count), as: UTF8.self)
+    }
+
+    func blob(_ column: Int32) -> UnsafeRawBufferPointer {
+        let bytes = sqlite3_column_blob(pointer, column)
+        return UnsafeRawBufferPointer(start: bytes, count: Int(sqlite3_column_bytes(pointer, column)))
+    }
+}

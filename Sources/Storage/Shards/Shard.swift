@@ -1,0 +1,220 @@
+import Ledger
+
+/// An open shard: one tenant's SQLite file, used by one thread at a time. This process is its only writer, so where the
+/// book stands is kept in memory.
+///
+/// `@unchecked Sendable`: `ShardPool` guards it.
+final class Shard: @unchecked Sendable {
+    let tenant: TenantID
+    let database: Database
+    private(set) var meta: ShardMeta
+    private let chain = HashChain()
+    /// Of reservations that were left open by a flush, so that their end needs no look-up. Bounded; cleared when it is full.
+    private var subjects: [StepID: FlushFold.Subject] = [:]
+
+    /// Opens the tenant's file; nil where it does not exist, or has no book yet, and is not to be made.
+    init?(tenant: TenantID, path: String, create: Bool) throws(StorageError) {
+        self.tenant = tenant
+        let database = try Database(path: path, create ? .create : .readWrite, setup: ShardSchema.setup)
+        self.database = database
+        database.keepLogOnClose()
+        if let meta = try ShardMeta.read(from: database, tenant: tenant) {
+            self.meta = meta
+        } else if create {
+            let meta = ShardMeta(origin: chain.origin(of: tenant))
+            try database.transaction { () throws(StorageError) in
+                try database.execute(ShardSchema.create)
+                try meta.write(to: database, tenant: tenant)
+            }
+            self.meta = meta
+        } else {
+            database.close()
+            return nil
+        }
+    }
+
+    func close() {
+        database.close()
+    }
+
+    /// Takes a run of entries in one transaction. The journal's records up to `position` are then in the shard.
+    func apply(_ entries: [Entry], through position: UInt64) throws(StorageError) {
+        guard position > meta.position else {
+            throw .corrupt(database, "it already holds position \(meta.position), beyond \(position)")
+        }
+        var fold = FlushFold(after: meta, chain: chain, path: database.path)
+        for entry in entries {
+            try fold.add(entry) { (id) throws(StorageError) in try subject(of: id) }
+        }
+        fold.finish(position: position)
+        try database.transaction { () throws(StorageError) in
+            try writeEntries(fold)
+            try writeGrants(fold)
+            try writeReservations(fold)
+            try writeRollups(fold)
+            try writeRefusals(fold, now: entries.last?.at)
+            try fold.meta.write(to: database, tenant: tenant)
+        }
+        meta = fold.meta
+        remember(fold)
+    }
+
+    private func subject(of reservation: StepID) throws(StorageError) -> FlushFold.Subject {
+        if let known = subjects[reservation] { return known }
+        guard let opening = try opening(of: reservation), case .opening(let terms, _) = opening.detail else {
+            throw .corrupt(database, "the opening entry of reservation \(reservation) is missing")
+        }
+        return FlushFold.Subject(feature: terms.feature, actor: terms.actor)
+    }
+
+    private func remember(_ fold: FlushFold) {
+        if subjects.count + fold.reservations.count > Limits.rememberedOpenings { subjects = [:] }
+        for (id, change) in fold.reservations {
+            if change.closed != nil {
+                subjects[id] = nil
+            } else if let subject = fold.subjects[id], subjects.count < Limits.rememberedOpenings {
+                subjects[id] = subject
+            }
+        }
+    }
+}
+
+// MARK: - Writing
+
+extension Shard {
+    private func writeEntries(_ fold: FlushFold) throws(StorageError) {
+        let insert = try database.statement("INSERT INTO entries (sequence, body, hash) VALUES (?, ?, ?)")
+        try fold.bodies.readable { (bodies) throws(StorageError) in
+            for row in fold.rows {
+                try insert.run { values in
+                    values.integer(row.sequence)
+                    values.borrowed(UnsafeRawBufferPointer(rebasing: bodies[row.body]))
+                    row.hash.withBytes { values.blob($0) }
+                }
+            }
+        }
+        for (key, sequence) in fold.steps {
+            try database.statement("INSERT INTO steps (family, id, sequence) VALUES (?, ?, ?)").run { values in
+                values.integer(Int64(key.family.rawValue))
+                values.id(key.id)
+                values.integer(sequence)
+            }
+        }
+        for (version, sequence) in fold.prices {
+            try database.statement("INSERT INTO prices (version, sequence) VALUES (?, ?)").run { values in
+                values.integer(Int64(version))
+                values.integer(sequence)
+            }
+        }
+    }
+
+    private func writeGrants(_ fold: FlushFold) throws(StorageError) {
+        for grant in fold.newGrants { try insert(grant) }
+        let update = """
+            UPDATE grants SET available = available + ?, held = held + ?, consumed = consumed + ?, expired = expired + ?,
+                refunded = refunded + ?
+            WHERE number = ?
+            """
+        for (number, change) in fold.grants {
+            try database.statement(update).run { values in
+                values.integer(change.available)
+                values.integer(change.held)
+                values.integer(change.consumed)
+                values.integer(change.expired)
+                values.integer(change.refunded)
+                values.integer(Int64(number))
+            }
+        }
+    }
+
+    private func insert(_ grant: Grant) throws(StorageError) {
+        let sql = """
+            INSERT INTO grants (number, id, kind, created_at, expires_at, comment, amount, available, held, consumed, expired,
+                refunded)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0)
+            """
+        try database.statement(sql).run { values in
+            values.integer(Int64(grant.number))
+            values.id(grant.id)
+            values.integer(Int64(grant.kind.rawValue))
+            values.integer(grant.createdAt.microseconds)
+            values.integer(grant.expiresAt?.microseconds)
+            values.text(grant.comment)
+            values.integer(grant.amount)
+            values.integer(grant.amount)
+        }
+    }
+
+    /// `last` stays empty where it is the closing entry, or the opening one of an open reservation: most rows need none.
+    private func writeReservations(_ fold: FlushFold) throws(StorageError) {
+        let insert = "INSERT INTO reservations (id, opened, closed, last) VALUES (?, ?, ?, ?)"
+        let update =
+            "UPDATE reservations SET closed = coalesce(?, closed), last = nullif(?, coalesce(?, closed)) WHERE id = ?"
+        for (id, change) in fold.reservations.sorted(by: { $0.key < $1.key }) {
+            let closed = change.closed.map { Int64(bitPattern: $0) }
+            let last = Int64(bitPattern: change.last)
+            if let opened = change.opened {
+                try database.statement(insert).run { values in
+                    values.id(id)
+                    values.integer(opened)
+                    values.integer(closed)
+                    values.integer(change.last == change.closed ?? opened ? nil : last)
+                }
+            } else {
+                try database.statement(update).run { values in
+                    values.integer(closed)
+                    values.integer(last)
+                    values.integer(closed)
+                    values.id(id)
+                }
+            }
+        }
+    }
+
+    private func writeRollups(_ fold: FlushFold) throws(StorageError) {
+        let usage = """
+            INSERT INTO usage (quarter_hour, micros, calls) VALUES (?, ?, ?)
+            ON CONFLICT DO UPDATE SET micros = micros + excluded.micros, calls = calls + excluded.calls
+            """
+        for (quarterHour, use) in fold.usage {
+            try database.statement(usage).run { values in
+                values.integer(quarterHour)
+                values.integer(use.micros)
+                values.integer(use.calls)
+            }
+        }
+        let daily = """
+            INSERT INTO daily (day, feature, actor, micros, calls) VALUES (?, ?, ?, ?, ?)
+            ON CONFLICT DO UPDATE SET micros = micros + excluded.micros, calls = calls + excluded.calls
+            """
+        for (key, use) in fold.daily {
+            try database.statement(daily).run { values in
+                values.integer(key.day)
+                values.text(key.subject.feature)
+                values.text(key.subject.actor)
+                values.integer(use.micros)
+                values.integer(use.calls)
+            }
+        }
+    }
+
+    private func writeRefusals(_ fold: FlushFold, now: Instant?) throws(StorageError) {
+        var body: [UInt8] = []
+        for refusal in fold.refusals {
+            guard let key = refusal.key else { continue }
+            body.removeAll(keepingCapacity: true)
+            EntryCodec.encode(refusal, into: &body)
+            let sql = "INSERT OR REPLACE INTO refusals (family, id, at, body) VALUES (?, ?, ?, ?)"
+            try database.statement(sql).run { values in
+                values.integer(Int64(key.family.rawValue))
+                values.id(key.id)
+                values.integer(refusal.at.microseconds)
+                body.readable { values.blob($0) }
+            }
+        }
+        guard let now else { return }
+        try database.statement("DELETE FROM refusals WHERE at < ?").run { values in
+            values.integer(now.advanced(microseconds: -Limits.refusalRetentionMicroseconds).microseconds)
+        }
+    }
+}

@@ -1,0 +1,91 @@
+import Synchronization
+
+/// The open shards: at most so many at once, the least recently used ones closed first, each used by one thread at a time.
+final class ShardPool: Sendable {
+    /// A tenant's place in the pool, and what guards its shard.
+    final class Slot: @unchecked Sendable {
+        let lock = Lock()
+        /// Guarded by `lock`.
+        var shard: Shard?
+        /// Guarded by the pool: how many threads use the slot or wait for it, and when it was last asked for.
+        fileprivate var users = 0
+        fileprivate var lastUse: UInt64 = 0
+    }
+
+    fileprivate struct State {
+        var slots: [TenantID: Slot] = [:]
+        var clock: UInt64 = 0
+    }
+
+    private let state = Mutex(State())
+    private let capacity: Int
+
+    init(capacity: Int) {
+        self.capacity = capacity
+    }
+
+    /// Runs `body` alone with the tenant's slot. A failure closes the shard: its next user begins from what is on the disk.
+    func with<Result>(_ tenant: TenantID, _ body: (Slot) throws(StorageError) -> Result) throws(StorageError) -> Result
+    {
+        let (slot, victim) = enter(tenant)
+        if let victim { close(victim, checkpointAbove: Limits.checkpointOnCloseBytes) }
+        defer { state.withLock { _ in slot.users -= 1 } }
+        return try slot.lock.locked { () throws(StorageError) in
+            do throws(StorageError) {
+                return try body(slot)
+            } catch {
+                slot.shard?.close()
+                slot.shard = nil
+                throw error
+            }
+        }
+    }
+
+    var openCount: Int { state.withLock { $0.slots.count } }
+
+    /// Closes the shards that nobody uses at the moment and moves their logs into their files.
+    func closeIdle() {
+        let idle = state.withLock { state in
+            let idle = state.slots.filter { $0.value.users == 0 }
+            for tenant in idle.keys { state.slots[tenant] = nil }
+            return Array(idle.values)
+        }
+        for slot in idle { close(slot, checkpointAbove: 0) }
+    }
+
+    private func enter(_ tenant: TenantID) -> (Slot, victim: Slot?) {
+        state.withLock { state in
+            state.clock += 1
+            var victim: Slot?
+            let slot: Slot
+            if let known = state.slots[tenant] {
+                slot = known
+            } else {
+                if state.slots.count >= capacity { victim = state.takeLeastRecentlyUsed() }
+                slot = Slot()
+                state.slots[tenant] = slot
+            }
+            slot.users += 1
+            slot.lastUse = state.clock
+            return (slot, victim)
+        }
+    }
+
+    private func close(_ slot: Slot, checkpointAbove bytes: Int64) {
+        slot.lock.locked {
+            slot.shard?.checkpointIfLong(above: bytes)
+            slot.shard?.close()
+            slot.shard = nil
+        }
+    }
+}
+
+extension ShardPool.State {
+    /// Takes out the idle slot that was not used for longest; nil where all are in use, and the pool grows for a moment.
+    fileprivate mutating func takeLeastRecentlyUsed() -> ShardPool.Slot? {
+        let oldest = slots.filter { $0.value.users == 0 }.min { $0.value.lastUse < $1.value.lastUse }
+        guard let oldest else { return nil }
+        slots[oldest.key] = nil
+        return oldest.value
+    }
+}

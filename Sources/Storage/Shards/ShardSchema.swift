@@ -1,0 +1,97 @@
+import Ledger
+
+/// The tables of a shard. `entries` is the truth; everything else is a projection that could be made from it again.
+///
+/// The closed and the last entry of a reservation are enough to rebuild it: terms stand in its opening entry, and every later
+/// one carries its progress whole. Keys of steps that go by their reservation's id are found through `reservations`; only the
+/// others need a row in `steps`. Times are microseconds since 1970 (UTC), amounts are micros, ids 16 bytes.
+enum ShardSchema {
+    static let format: Int64 = 1
+
+    static let create = """
+        CREATE TABLE meta (
+            id INTEGER PRIMARY KEY CHECK (id = 1),
+            format INTEGER NOT NULL,
+            tenant TEXT NOT NULL,
+            position INTEGER NOT NULL,
+            sequence INTEGER NOT NULL,
+            head BLOB NOT NULL,
+            at INTEGER NOT NULL,
+            granted INTEGER NOT NULL,
+            available INTEGER NOT NULL,
+            held INTEGER NOT NULL,
+            consumed INTEGER NOT NULL,
+            expired INTEGER NOT NULL,
+            newest_id BLOB NOT NULL,
+            holds_other_ids INTEGER NOT NULL
+        );
+        CREATE TABLE entries (sequence INTEGER PRIMARY KEY, body BLOB NOT NULL, hash BLOB NOT NULL);
+        CREATE TABLE grants (
+            number INTEGER PRIMARY KEY,
+            id BLOB NOT NULL,
+            kind INTEGER NOT NULL,
+            created_at INTEGER NOT NULL,
+            expires_at INTEGER,
+            comment TEXT NOT NULL,
+            amount INTEGER NOT NULL,
+            available INTEGER NOT NULL,
+            held INTEGER NOT NULL,
+            consumed INTEGER NOT NULL,
+            expired INTEGER NOT NULL,
+            refunded INTEGER NOT NULL
+        );
+        CREATE TABLE reservations (
+            id BLOB PRIMARY KEY,
+            opened INTEGER NOT NULL,
+            closed INTEGER,
+            last INTEGER
+        ) WITHOUT ROWID;
+        CREATE INDEX open_reservations ON reservations (id) WHERE closed IS NULL;
+        CREATE TABLE steps (
+            family INTEGER NOT NULL, id BLOB NOT NULL, sequence INTEGER NOT NULL, PRIMARY KEY (family, id)
+        ) WITHOUT ROWID;
+        CREATE TABLE prices (version INTEGER PRIMARY KEY, sequence INTEGER NOT NULL);
+        CREATE TABLE usage (quarter_hour INTEGER PRIMARY KEY, micros INTEGER NOT NULL, calls INTEGER NOT NULL);
+        CREATE TABLE daily (
+            day INTEGER NOT NULL, feature TEXT NOT NULL, actor TEXT NOT NULL, micros INTEGER NOT NULL,
+            calls INTEGER NOT NULL, PRIMARY KEY (day, feature, actor)
+        ) WITHOUT ROWID;
+        CREATE TABLE refusals (
+            family INTEGER NOT NULL, id BLOB NOT NULL, at INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY (family, id)
+        ) WITHOUT ROWID;
+        CREATE INDEX refusals_at ON refusals (at);
+        """
+
+    /// What every connection that writes begins with. The log is synced by `ShardStore.makeDurable` and moved into the file
+    /// when it has grown, never in the middle of a commit.
+    static let setup = """
+        PRAGMA page_size = 4096;
+        PRAGMA journal_mode = WAL;
+        PRAGMA synchronous = NORMAL;
+        PRAGMA wal_autocheckpoint = 0;
+        PRAGMA cache_size = -\(Limits.pageCacheKiB);
+        PRAGMA temp_store = MEMORY;
+        PRAGMA trusted_schema = OFF;
+        """
+
+    static let readOnlySetup = "PRAGMA query_only = ON; PRAGMA trusted_schema = OFF;"
+
+    static let hasTables = "SELECT count(*) FROM sqlite_schema WHERE name IN ('meta', 'entries')"
+}
+
+extension Bindings {
+    mutating func id(_ id: StepID) {
+        withUnsafeBytes(of: (id.high.bigEndian, id.low.bigEndian)) { blob($0) }
+    }
+}
+
+extension Row {
+    /// Nil where the column does not have 16 bytes.
+    func id(_ column: Int32) -> StepID? {
+        let bytes = blob(column)
+        guard bytes.count == 16 else { return nil }
+        return StepID(
+            high: UInt64(bigEndian: bytes.loadUnaligned(as: UInt64.self)),
+            low: UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: 8, as: UInt64.self)))
+    }
+}

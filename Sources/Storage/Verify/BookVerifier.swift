@@ -1,0 +1,61 @@
+import CSQLite
+import Ledger
+
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+/// Proves a tenant's book from its file alone: the chain of hashes, that the entries lead from nothing to the balance that
+/// each of them states, the conservation law, and that every projection says what the entries say.
+///
+/// Reads in one transaction of its own connection, so that it may run beside a server that writes the book.
+package struct BookVerifier {
+    private let path: String
+    private let tenant: TenantID
+
+    package init(path: String, tenant: TenantID) {
+        self.path = path
+        self.tenant = tenant
+    }
+
+    /// The verdict. Throws only where the file cannot be read at all.
+    package func verify() throws(StorageError) -> BookVerdict {
+        guard access(path, F_OK) == 0 else { throw .system(operation: "open", path: path, errno: errno) }
+        var verdict = BookVerdict(tenant: tenant)
+        do throws(StorageError) {
+            let database = try Database(path: path, .readOnly, setup: ShardSchema.readOnlySetup)
+            defer { database.close() }
+            verdict = try database.transaction("BEGIN") { () throws(StorageError) in
+                try verify(database)
+            }
+        } catch {
+            guard error.isCorruption else { throw error }
+            verdict.fault = BookFault(entry: nil, reason: error.description)
+        }
+        return verdict
+    }
+
+    private func verify(_ database: Database) throws(StorageError) -> BookVerdict {
+        var verdict = BookVerdict(tenant: tenant)
+        guard let meta = try ShardMeta.read(from: database, tenant: tenant) else { return verdict }
+        verdict.position = meta.position
+        var proof = BookProof(database: database, tenant: tenant)
+        do throws(ProofStop) {
+            try proof.run(against: meta)
+        } catch {
+            switch error {
+            case .fault(let fault): verdict.fault = fault
+            case .storage(let error): throw error
+            }
+        }
+        verdict.entries = proof.state.sequence
+        verdict.totals = proof.state.totals
+        return verdict
+    }
+}
+
+/// Why a proof goes no further.
+enum ProofStop: Error {
+    case fault(BookFault)
+    case storage(StorageError)
+}
