@@ -20,6 +20,9 @@ package struct UsageBucket: Equatable, Sendable {
         self.consumed = consumed
     }
 
+    /// The moment at which it begins.
+    package var start: Instant { Instant(microseconds: quarterHour * Self.lengthMicroseconds) }
+
     package static let lengthMicroseconds: Int64 = 15 * 60 * 1_000_000
 
     /// The quarter of an hour that `instant` belongs to.

@@ -57,7 +57,7 @@ extension LedgerState {
         // Each column is a part of what the grants have, so the difference fits; `isConserved` proves it.
         totals.available = totals.granted &- totals.held &- totals.consumed &- totals.expired
         let consumed = totals.consumed - consumedBefore
-        if consumed != 0 { usage.add(consumed, at: entry.at) }
+        if consumed != 0 { usageTable.add(consumed, at: entry.at) }
     }
 
     private mutating func add(_ grant: Grant, _ entry: Entry) throws(Contradiction) {

@@ -33,14 +33,17 @@ extension LedgerState {
     /// What was consumed since the quarter of an hour that `since` belongs to, net of the refunds made since then: less
     /// than nothing where more was refunded than charged. Reaches back 62 days from the last entry.
     package func consumed(since: Instant) -> Int64 {
-        usage.consumed(since: since, at: lastAt)
+        usageTable.consumed(since: since, at: lastAt)
     }
+
+    /// What was consumed by quarter of an hour, sorted, in the 62 days before the last entry; those without any are left out.
+    package var usage: [UsageBucket] { usageTable.recent(at: lastAt) }
 
     /// What a restored state must know, as the book is now.
     package func snapshot() -> BookSnapshot {
         BookSnapshot(
             sequence: sequence, at: lastAt, totals: totals, grants: grants, openReservations: openReservations(),
             prices: prices.prices.enumerated().map { VersionedPrice(version: UInt32($0 + 1), price: $1) },
-            usage: usage.recent(at: lastAt), newestTimeOrderedID: seen.greatest, holdsOtherIDs: seen.holdsOthers)
+            usage: usage, newestTimeOrderedID: seen.greatest, holdsOtherIDs: seen.holdsOthers)
     }
 }

@@ -3,7 +3,9 @@
 /// It changes by entries alone (`evolve`), and the same entries lead to the same state wherever and whenever they are
 /// evolved. A step goes: `settle` what is due, `recall` what memory let go of, `decide`, `evolve` what was decided.
 /// At all times granted == available + held + consumed + expired, for each grant and for the book.
-package struct LedgerState: Sendable {
+///
+/// There is one state of a book, and it is large: it cannot be copied, not even by an optimizer that sees no other way.
+package struct LedgerState: ~Copyable, Sendable {
     /// Number of the last entry, 0 in an empty book.
     package internal(set) var sequence: UInt64
     /// Date of the last entry: no entry is dated earlier than the one before it.
@@ -14,7 +16,7 @@ package struct LedgerState: Sendable {
     var holds = HoldQueue()
     var memory: StepMemory
     var prices: PriceTable
-    var usage: Usage
+    var usageTable: UsageTable
     /// Ids of all steps and reservations that the book ever had.
     var seen: IDMark
     package internal(set) var openReservationCount = 0
@@ -32,7 +34,7 @@ package struct LedgerState: Sendable {
         totals = snapshot.totals
         grantTable = GrantTable(snapshot.grants)
         prices = PriceTable(snapshot.prices)
-        usage = Usage(snapshot.usage)
+        usageTable = UsageTable(snapshot.usage)
         seen = IDMark(greatest: snapshot.newestTimeOrderedID, holdsOthers: snapshot.holdsOtherIDs)
         memory = StepMemory(forgotten: seen)
         for reservation in snapshot.openReservations {

@@ -1,5 +1,5 @@
 /// What was consumed by quarter of an hour, for the last 62 days of the book's own time.
-struct Usage: Sendable {
+struct UsageTable: Sendable {
     /// Sorted by quarter of an hour.
     private(set) var buckets: [UsageBucket]
 
