@@ -46,8 +46,8 @@ struct PrivateError: Error {
 
 /// A service with a method of each shape, and ways to make each of them fail, wait and see its call.
 ///
-/// Texts of requests are commands: `fail:<code>:<message>` and `throw` end the call, `wait` waits until it is cancelled,
-/// `metadata` answers with the metadata it got, `silent` never answers a direct call.
+/// Texts of requests are commands: `slow` takes a while, `fail:<code>:<message>` and `throw` end the call, `wait` waits until it is cancelled,
+/// `metadata` answers with the metadata it got, `details` fails with some, `silent` never answers a direct call.
 final class EchoService: Sendable {
     /// What was seen by handlers.
     struct Seen: Sendable {
@@ -125,6 +125,10 @@ final class EchoService: Sendable {
     private func answer(_ request: EchoMessage, _ context: ServerContext) async throws -> EchoMessage {
         switch request.text {
         case "throw": throw PrivateError()
+        case "slow":
+            note { $0.started += 1 }
+            try await Task.sleep(for: .milliseconds(300))
+            return request
         case "wait":
             note { $0.started += 1 }
             do {
@@ -154,6 +158,14 @@ final class EchoService: Sendable {
         if request.text.hasPrefix("fail:") {
             let parts = request.text.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
             throw RPCError(code: RPCStatusCode(rawValue: Int(parts[1])!)!, message: String(parts[2]))
+        }
+        if request.text == "details" {
+            let info = ErrorInfo.with {
+                $0.reason = "WHY"
+                $0.domain = "tollgate.test"
+                $0.metadata = ["key": "value"]
+            }
+            throw RPCError(code: .resourceExhausted, message: "no", details: [ProtoAny(packing: info)])
         }
         guard request.text == "metadata" else { return request }
         context.setInitialMetadata(["x-initial": "before"])

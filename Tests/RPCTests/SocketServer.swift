@@ -6,6 +6,7 @@ import Synchronization
 /// A real server on a port of its own, and one HTTP/2 connection to it.
 final class SocketServer: TestServer {
     let echo = EchoService()
+    /// The server itself.
     let server: RPCServer
     /// Where it listens.
     let address: SocketAddress
@@ -40,7 +41,7 @@ final class SocketServer: TestServer {
     }
 
     /// Begins a call with these headers in place of or beside the usual ones; an empty value leaves a usual one out.
-    func open(_ fields: [(name: String, value: String)]) async -> SocketCall {
+    func open(_ fields: [(name: String, value: String)], consumes: Bool = true) async -> SocketCall {
         let usual = [
             (":method", "POST"), (":scheme", "http"), (":path", EchoService.direct.path), (":authority", "test"),
             ("te", "trailers"), ("content-type", "application/grpc"),
@@ -56,7 +57,7 @@ final class SocketServer: TestServer {
             if field.value.isEmpty, usual.contains(where: { $0.0 == field.name }) { continue }
             headers.add(name: field.name, value: field.value)
         }
-        let (call, loop, connection) = (SocketCall(loop), loop, connection)
+        let (call, loop, connection) = (SocketCall(loop, consumes: consumes), loop, connection)
         loop.execute { [headers] in call.open(on: connection, headers) }
         return call
     }
