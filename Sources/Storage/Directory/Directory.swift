@@ -121,9 +121,14 @@ package final class Directory: Sendable {
         contents.withLock { $0.keys[keyID] }
     }
 
+    /// Every key, of whatever tenant, revoked ones included, oldest first.
+    package func allKeys() -> [KeyRecord] { keys { _ in true } }
+
     /// The keys of a tenant, or those for all tenants, revoked ones included, oldest first.
-    package func keys(_ tenant: TenantID?) -> [KeyRecord] {
-        let keys = contents.withLock { contents in contents.keys.values.filter { $0.tenant == tenant } }
+    package func keys(_ tenant: TenantID?) -> [KeyRecord] { keys { $0.tenant == tenant } }
+
+    private func keys(where isWanted: (KeyRecord) -> Bool) -> [KeyRecord] {
+        let keys = contents.withLock { contents in contents.keys.values.filter(isWanted) }
         return keys.sorted { ($0.createdAt, $0.keyID) < ($1.createdAt, $1.keyID) }
     }
 

@@ -2,7 +2,7 @@ import Ledger
 
 /// One walk over a book's entries. Memory holds what the open reservations and the grants need; the rows of everything else
 /// are looked up as the entries that made them come by, and counted, so that none can be missing or too many.
-struct BookProof {
+struct BookProof: ~Copyable {
     let database: Database
     private let tenant: TenantID
     private let chain = HashChain()

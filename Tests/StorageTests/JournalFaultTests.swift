@@ -1,0 +1,89 @@
+import Glibc
+import Storage
+import Testing
+
+/// Every system call of the journal fails once, or for good, at every place, and the power goes after it.
+@Suite struct JournalFaultTests {
+    /// What one run did: what was acknowledged, and what was refused last.
+    struct Outcome {
+        var acknowledged: [Replayed] = []
+        var refused: [Replayed] = []
+        var hasFailed = false
+    }
+
+    static func open(_ disk: SimulatedFileSystem) throws -> LocalJournal {
+        try LocalJournal(
+            directory: "/j", fileSystem: disk, segmentBytes: 300, preparesSpares: false, randomSalt: { 99 })
+    }
+
+    /// Appends ten batches, trims in between, and goes on after failures as the engine does.
+    static func run(on disk: SimulatedFileSystem, retries: Bool) throws -> Outcome {
+        var outcome = Outcome()
+        var journal: LocalJournal?
+        for _ in 0..<3 where journal == nil { journal = try? open(disk) }
+        guard let journal else { return outcome }
+        for number in 0..<10 {
+            let contents = JournalTests.batch(number, records: number % 3 + 1, bytes: 20 + number * 5)
+            do {
+                outcome.acknowledged += try journal.append(contents)
+            } catch {
+                outcome.refused = contents.enumerated().map { index, record in
+                    Replayed(
+                        position: journal.durablePosition + 1 + UInt64(index), tenant: record.tenant.description,
+                        record: record.record)
+                }
+                if !retries { break }
+            }
+            if number == 6 { try? journal.trim(through: 4) }
+            #expect(try journal.records() == outcome.acknowledged.filter { $0.position >= journal.firstPosition })
+        }
+        outcome.hasFailed = disk.hasFailed
+        return outcome
+    }
+
+    static func check(_ disk: SimulatedFileSystem, _ outcome: Outcome, mayKeepRefused: Bool, _ context: Comment) throws
+    {
+        let journal = try open(disk)
+        let found = try journal.records()
+        let expected = outcome.acknowledged.filter { $0.position >= journal.firstPosition }
+        let withRefused = expected + outcome.refused
+        #expect(found == expected || (mayKeepRefused && found == withRefused), context)
+        let next = try journal.append(JournalTests.batch(77))
+        #expect(try open(disk).records() == found + next, context)
+    }
+
+    @Test(arguments: [EIO, ENOSPC], SimulatedFileSystem.Loss.allCases)
+    func oneFailureAnywhereLosesNothingAcknowledgedAndKeepsNothingRefused(
+        errno: Int32, loss: SimulatedFileSystem.Loss
+    ) throws {
+        var random = SeededGenerator(seed: 1)
+        for call in 1... {
+            let disk = SimulatedFileSystem()
+            try disk.makeDirectory("/j")
+            disk.fail(atCall: call, .once(errno: errno))
+            let outcome = try Self.run(on: disk, retries: true)
+            guard outcome.hasFailed else {
+                #expect(call > 60, "the run is long enough to mean something")
+                return
+            }
+            disk.losePower(loss, using: &random)
+            try Self.check(disk, outcome, mayKeepRefused: false, "call \(call)")
+        }
+    }
+
+    @Test(arguments: SimulatedFileSystem.Loss.allCases)
+    func aPowerCutAnywhereLosesNothingAcknowledgedAndLeavesNoHalf(loss: SimulatedFileSystem.Loss) throws {
+        for seed in propertySeeds(0..<3) {
+            var random = SeededGenerator(seed: seed)
+            for call in 1... {
+                let disk = SimulatedFileSystem()
+                try disk.makeDirectory("/j")
+                disk.fail(atCall: call, .forGood(errno: EIO))
+                let outcome = try Self.run(on: disk, retries: false)
+                guard outcome.hasFailed else { break }
+                disk.losePower(loss, using: &random)
+                try Self.check(disk, outcome, mayKeepRefused: true, "call \(call), TOLLGATE_SEED=\(seed)")
+            }
+        }
+    }
+}
