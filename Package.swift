@@ -40,7 +40,8 @@ let package = Package(
         module("Storage", ["Ledger", "CLinux", "CSQLite", "COpenSSL"]),
         module("Engine", ["Storage", "Ledger", "CLinux"]),
         module("TollgateSchema", ["Protobuf", "RPC"]),
-        module("Tollgate", ["TollgateSchema", "Engine", "Storage", "Ledger", "RPC", "Protobuf", "COpenSSL"]),
+        module(
+            "Tollgate", ["TollgateSchema", "Engine", "Storage", "Ledger", "RPC", "HTTP2", "Protobuf", "COpenSSL"]),
         module("TollgateClient", ["TollgateSchema", "RPC", "Protobuf"]),
         command(
             "TollgateCommand",

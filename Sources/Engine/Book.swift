@@ -7,6 +7,15 @@ struct PendingRecord {
     let entries: [Entry]
 }
 
+/// A tenant's state while it is in memory, by reference: it is large and cannot be copied.
+final class ResidentState {
+    var ledger: LedgerState
+
+    init(_ ledger: consuming LedgerState) {
+        self.ledger = ledger
+    }
+}
+
 /// One tenant as the engine knows it: its state while it is in memory, and what its shard does not have yet.
 ///
 /// Guarded by its partition's lock. What holds at all times: `state`, where there is one, is the shard's book with all of
@@ -25,7 +34,7 @@ final class Book: @unchecked Sendable {
     let tenant: TenantID
     unowned let partition: Partition
     var phase = Phase.asleep
-    var state: LedgerState?
+    var state: ResidentState?
     var waiting: [Job] = []
 
     var pending: [PendingRecord] = []

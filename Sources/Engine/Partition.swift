@@ -57,14 +57,14 @@ final class Partition: @unchecked Sendable {
     private func run(_ job: Job, on book: Book, adopted: Bool) -> After? {
         guard core.groupCommit.isAccepting else { return { job.fail(.stopping) } }
         book.wasUsed = true
-        let now = max(core.clock.now(), book.state!.lastAt)
+        let now = max(core.clock.now(), book.state!.ledger.lastAt)
         switch job {
         case .settle:
-            journal(book.state!.settle(at: now), of: book, nil)
+            journal(book.state!.ledger.settle(at: now), of: book, nil)
             return nil
         case .read(let read):
-            let settled = book.state!.settle(at: now)
-            let deliver = read.body(book.state!, now, book)
+            let settled = book.state!.ledger.settle(at: now)
+            let deliver = read.body(book.state!.ledger, now, book)
             return finish(
                 book, settled,
                 Waiter(queue: read.queue) { error in
@@ -82,13 +82,13 @@ final class Partition: @unchecked Sendable {
         guard core.groupCommit.hasRoom, core.writeBehind.hasRoom else {
             return { completion(.failure(.overloaded("the disk is behind; try again"))) }
         }
-        let settled = book.state!.settle(at: now)
-        if !adopted, let recall = book.state!.recall(for: command) {
+        let settled = book.state!.ledger.settle(at: now)
+        if !adopted, let recall = book.state!.ledger.recall(for: command) {
             journal(settled, of: book, nil)
             return look(up: recall, for: .step(command, queue: queue, completion), on: book)
         }
-        let decision = book.state!.decide(command, at: now, recalled: adopted)
-        for entry in decision.entries { book.state!.evolve(entry) }
+        let decision = book.state!.ledger.decide(command, at: now, recalled: adopted)
+        for entry in decision.entries { book.state!.ledger.evolve(entry) }
         let result = StepResult(outcome: decision.outcome, replayed: decision.replayed)
         return finish(
             book, settled.isEmpty ? decision.entries : settled + decision.entries,
@@ -126,7 +126,7 @@ final class Partition: @unchecked Sendable {
             let found = Result { () throws(StorageError) in try core.shards.recall(book.tenant, recall) }
             monitor.lock()
             book.recalls -= 1
-            let after = resume(job, with: found, on: book, generation: generation)
+            let after = resume(job, recall, with: found, on: book, generation: generation)
             monitor.unlock()
             after?()
         }
@@ -138,7 +138,7 @@ final class Partition: @unchecked Sendable {
     }
 
     private func resume(
-        _ job: Job, with found: Result<Recalled, StorageError>, on book: Book, generation: Int
+        _ job: Job, _ recall: Recall, with found: Result<Recalled, StorageError>, on book: Book, generation: Int
     ) -> After? {
         switch found {
         case .failure(let error):
@@ -148,7 +148,7 @@ final class Partition: @unchecked Sendable {
             }
         case .success(let recalled):
             guard book.generation == generation, book.phase == .awake else { return enter(job, book: book) }
-            book.state!.adopt(recalled)
+            book.state!.ledger.adopt(recalled, for: recall)
             return run(job, on: book, adopted: true)
         }
     }
@@ -186,14 +186,14 @@ final class Partition: @unchecked Sendable {
             return [{ [core] in core.report(error, of: book.tenant) }]
                 + (abandon(book, .damaged(book.tenant, error)).map { [$0] } ?? [])
         case .success(let found):
-            var state = found.map { LedgerState(restoring: $0.snapshot) } ?? LedgerState()
+            var state = LedgerState(restoring: found?.snapshot ?? BookSnapshot())
             let held = found?.position ?? 0
             for record in book.pending where record.position > held {
                 for entry in record.entries { state.evolve(entry) }
             }
             book.flushedPosition = max(held, book.flushedPosition ?? 0)
             book.lastPosition = max(book.lastPosition, held)
-            book.state = state
+            book.state = ResidentState(state)
             book.phase = .awake
             book.scheduledDeadline = .distantFuture
             admit(book)
@@ -266,7 +266,7 @@ final class Partition: @unchecked Sendable {
     // MARK: - Time
 
     private func schedule(_ book: Book) {
-        guard let deadline = book.state?.nextDeadline, deadline < book.scheduledDeadline else { return }
+        guard let deadline = book.state?.ledger.nextDeadline, deadline < book.scheduledDeadline else { return }
         book.scheduledDeadline = deadline
         deadlines.push(deadline, book)
     }

@@ -150,7 +150,7 @@ final class WriteBehind: @unchecked Sendable {
             if book.recalls == 0, book.phase == .awake,
                 let sequence = records.last(where: { $0.lastSequence > 0 })?.lastSequence
             {
-                book.state!.forget(flushedThrough: sequence, keep: core.limits.rememberedSteps)
+                book.state!.ledger.forget(flushedThrough: sequence, keep: core.limits.rememberedSteps)
             }
             if unsynced[book.tenant] == nil { unsynced[book.tenant] = records[0].position }
             waiters = takeWaiters(of: book)

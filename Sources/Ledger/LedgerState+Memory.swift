@@ -62,7 +62,7 @@ extension LedgerState {
     /// What is remembered under the key: first what succeeded under its reservation's own id, then the rest.
     /// - Returns: nil where nothing is, or where the reservation that the answer is about is not known (any more).
     func recorded(_ key: StepKey) -> RecordedStep? {
-        if let place = memory.reservations.find(key.id), let trace = memory.reservations[place].trace(key.family) {
+        if let place = memory.reservations.find(key.id), let trace = memory.reservations.trace(place, key.family) {
             guard memory.reservations[place].hasTerms else { return nil }
             return RecordedStep(trace, memory.reservations[place].reservation)
         }
@@ -89,18 +89,6 @@ extension LedgerState {
             comment: now.comment, amount: now.amount)
         let answer = StepAnswer(kind: .grant, at: at, amount: now.amount, balance: balance, grant: made)
         return RecordedStep(fingerprint: fingerprint, at: at, outcome: .success(answer))
-    }
-}
-
-extension ReservationSlot {
-    /// The step of that family that goes by the reservation's own id.
-    fileprivate func trace(_ family: StepFamily) -> StepTrace? {
-        switch family {
-        case .opening: opening
-        case .commit: closing?.kind == .commit ? closing : nil
-        case .release: closing?.kind == .release ? closing : nil
-        case .grant, .anonymousPartial, .refund, .extend: nil
-        }
     }
 }
 

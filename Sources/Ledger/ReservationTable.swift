@@ -62,9 +62,20 @@ struct ReservationTable: Sendable {
         _modify { yield &slots[place] }
     }
 
+    /// The step of that family that goes by the reservation's own id. Reads no more of the slot than it needs.
+    func trace(_ place: Int, _ family: StepFamily) -> StepTrace? {
+        switch family {
+        case .opening: slots[place].opening
+        case .commit: slots[place].closing?.kind == .commit ? slots[place].closing : nil
+        case .release: slots[place].closing?.kind == .release ? slots[place].closing : nil
+        case .grant, .anonymousPartial, .refund, .extend: nil
+        }
+    }
+
     /// Takes up a reservation that is not in the table.
-    mutating func insert(_ slot: ReservationSlot) -> Int {
+    mutating func insert(_ slot: consuming ReservationSlot) -> Int {
         let place: Int
+        let id = slot.reservation.id
         if let used = free.popLast() {
             place = used
             slots[place] = slot
@@ -72,7 +83,7 @@ struct ReservationTable: Sendable {
             place = slots.count
             slots.append(slot)
         }
-        index[slot.reservation.id] = place
+        index[id] = place
         return place
     }
 

@@ -34,4 +34,17 @@ package enum Limits {
     package static let maxPageSize = 1_000
     /// A page token is a list's tag and a cursor; a longer text is none of ours.
     package static let maxPageTokenBytes = 512
+
+    // MARK: Tenants and keys
+
+    package static let maxPlanBytes = 63
+    package static let maxDisplayNameBytes = 256
+    package static let maxTimeZoneBytes = 64
+    /// Time zones whose running month is remembered; there are some 600.
+    package static let maxRememberedTimeZones = 1_024
+
+    // MARK: The log
+
+    /// Tenants whose damaged book is told once in the log; beyond, some are told again.
+    package static let maxToldTenants = 1_000
 }

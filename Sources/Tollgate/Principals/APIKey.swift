@@ -1,4 +1,5 @@
 import COpenSSL
+import Storage
 
 /// A key that a caller shows: `tg_` and 64 lower-case hexadecimal digits, the 32 random bytes behind it. It is shown
 /// once; its description hides it, so that no log keeps it by accident.

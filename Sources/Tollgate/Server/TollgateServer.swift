@@ -1,0 +1,166 @@
+import Engine
+import HTTP2
+import Ledger
+import Protobuf
+import RPC
+import Storage
+import Synchronization
+import TollgateSchema
+
+/// How a server is set up.
+package struct ServerConfiguration: Sendable {
+    /// The data directory, made by `DataDirectoryInit`.
+    package var dataPath: String
+    package var host = "127.0.0.1"
+    /// 0 picks a free one.
+    package var port = 0
+    /// The catalog's file; nil for the built-in one.
+    package var catalogPath: String?
+    /// Where time stands until it is moved by `TestClock`; nil for the system's clock.
+    package var testClockStart: Instant?
+    package var loopCount = 1
+    /// How large a request may be.
+    package var maxRequestBytes = 4 << 20
+    package var engine = EngineConfiguration()
+
+    package init(dataPath: String) {
+        self.dataPath = dataPath
+    }
+}
+
+/// A Tollgate server: the data directory, the engine on it, and the services over gRPC.
+package final class TollgateServer: Sendable {
+    private let data: DataDirectory
+    private let directory: Directory
+    private let engine: Engine
+    private let rpc: RPCServer
+    private let log: Logger
+
+    /// Takes the data directory and recovers it. Nobody is served before `start`.
+    package init(_ configuration: ServerConfiguration, log: Logger) throws(StartupError) {
+        self.log = log
+        let catalog = try Self.catalog(at: configuration.catalogPath)
+        let clock: any Clock = configuration.testClockStart.map { ManualClock($0) } ?? SystemClock()
+        let health = HealthStatus()
+        do throws(StorageError) {
+            data = try DataDirectory(path: configuration.dataPath, create: false)
+            directory = try Directory(path: data.directory)
+            engine = try Engine(
+                journal: try LocalJournal(directory: data.journal), shards: ShardStore(path: data.shards),
+                clock: clock, configuration: configuration.engine, observer: DiskReporter(health: health, log: log))
+        } catch {
+            throw StartupError(error)
+        }
+        rpc = RPCServer(
+            registry: Self.services(
+                engine: engine, directory: directory, catalog: catalog, clock: clock, health: health),
+            interceptors: [AccessControl(directory: directory, catalog: catalog)],
+            configuration: Self.rpcConfiguration(configuration), health: health)
+    }
+
+    /// Begins to listen and to serve.
+    ///
+    /// - Returns: where.
+    package func start() throws(StartupError) -> (host: String, port: Int) {
+        do throws(HTTP2Error) {
+            let address = try rpc.start()
+            return (address.host, address.port)
+        } catch {
+            throw StartupError("cannot listen: \(error)")
+        }
+    }
+
+    /// Lets calls under way finish, for `graceMs` at most, brings everything to the disk and ends.
+    package func shutDown(graceMs: Int) async {
+        await rpc.drain(timeout: .milliseconds(graceMs))
+        engine.stop()
+        directory.close()
+        data.close()
+        log.info("stopped")
+    }
+
+    private static func catalog(at path: String?) throws(StartupError) -> Catalog {
+        guard let path else { return .builtIn }
+        do throws(CatalogError) {
+            return try Catalog(path: path)
+        } catch {
+            throw StartupError(error.description)
+        }
+    }
+
+    private static func rpcConfiguration(_ configuration: ServerConfiguration) -> RPCServerConfiguration {
+        var rpc = RPCServerConfiguration()
+        rpc.host = configuration.host
+        rpc.port = configuration.port
+        rpc.loopCount = configuration.loopCount
+        rpc.maxRequestBytes = configuration.maxRequestBytes
+        return rpc
+    }
+
+    private static func services(
+        engine: Engine, directory: Directory, catalog: Catalog, clock: any Clock, health: HealthStatus
+    ) -> ServiceRegistry {
+        let registry = ServiceRegistry()
+        let steps = StepReader(catalog: catalog)
+        MeteringHandlers(engine: engine, steps: steps).register(in: registry)
+        CreditsHandlers(engine: engine, directory: directory, catalog: catalog).register(in: registry)
+        AdminHandlers(engine: engine, directory: directory, catalog: catalog, steps: steps).register(in: registry)
+        UnservedSettings().register(in: registry)
+        UnservedPurchases().register(in: registry)
+        if let clock = clock as? ManualClock { TestClockHandlers(clock: clock, engine: engine).register(in: registry) }
+        HealthReporter(health).register(in: registry)
+        do throws(WireError) {
+            try ReflectionServer(services: registry.services, files: TollgateDescriptors.files)
+                .registerBoth(in: registry)
+        } catch {
+            preconditionFailure("the descriptors that this build embeds cannot be read: \(error)")
+        }
+        return registry
+    }
+}
+
+/// Every call answers UNIMPLEMENTED, once the caller's key and permission have been checked.
+private struct UnservedSettings: SettingsService {}
+private struct UnservedPurchases: PurchasesService {}
+
+/// Tells health and log how the disk fares.
+private final class DiskReporter: EngineObserver {
+    private let health: HealthStatus
+    private let log: Logger
+    /// Tenants whose damage was told already: once in the log is enough.
+    private let told = Mutex<Set<TenantID>>([])
+
+    init(health: HealthStatus, log: Logger) {
+        self.health = health
+        self.log = log
+    }
+
+    func journalHealth(_ error: StorageError?) {
+        if let error {
+            health.set("", serving: false, reason: "the journal cannot be written: \(error)")
+            log.error("the journal cannot be written, steps are refused", ["reason": error.description])
+        } else {
+            health.set("", serving: true)
+            log.info("the journal is written again")
+        }
+    }
+
+    func shardsHealth(_ error: StorageError?) {
+        if let error {
+            log.error("shards cannot be written, the journal keeps what they lack", ["reason": error.description])
+        } else {
+            log.info("shards are written again")
+        }
+    }
+
+    func storageFault(_ error: StorageError, tenant: TenantID?) {
+        if let tenant {
+            let isNew = told.withLock { told in
+                if told.count >= Limits.maxToldTenants { told.removeAll() }
+                return told.insert(tenant).inserted
+            }
+            guard isNew else { return }
+        }
+        log.error("storage fault", ["tenant": tenant?.description ?? "-", "reason": error.description])
+    }
+}

@@ -1,0 +1,117 @@
+import Ledger
+import Protobuf
+import TollgateSchema
+
+/// What a billing page shows of a balance, made of a tenant's settled state.
+struct BalanceView: Sendable {
+    private struct Kind {
+        var available: Int64 = 0
+        var held: Int64 = 0
+        var nextExpiry: Instant?
+    }
+
+    /// How far back use is looked at for the estimate.
+    private static let estimateDays: Int64 = 14
+    private static let minEstimateDays: Int64 = 3
+    private static let dayMicroseconds: Int64 = 24 * 3_600 * 1_000_000
+
+    private let balance: BalanceAfter
+    private let kinds: [Kind]
+    private let gaugeMax: Int64
+    private let consumedThisMonth: Int64
+    private let daysLeft: Int32?
+    private let asOf: Instant
+
+    init(_ state: borrowing LedgerState, at now: Instant, monthStart: Instant) {
+        var kinds = Array(repeating: Kind(), count: Ledger.GrantKind.allCases.count)
+        var subscribed: Int64 = 0
+        var unexpired: Int64 = 0
+        for grant in state.grants {
+            guard grant.expiresAt.map({ $0 > now }) ?? true else {
+                kinds[Int(grant.kind.rawValue) - 1].held += grant.held
+                continue
+            }
+            unexpired += grant.amount
+            if grant.kind == .subscription { subscribed += grant.amount }
+            let index = Int(grant.kind.rawValue) - 1
+            kinds[index].available += grant.available
+            kinds[index].held += grant.held
+            if grant.available > 0, let expiry = grant.expiresAt {
+                kinds[index].nextExpiry = min(kinds[index].nextExpiry ?? expiry, expiry)
+            }
+        }
+        self.kinds = kinds
+        balance = state.balance
+        gaugeMax = subscribed > 0 ? subscribed : unexpired
+        consumedThisMonth = state.consumed(since: monthStart)
+        daysLeft = Self.daysLeft(state, available: state.balance.available, at: now)
+        asOf = now
+    }
+
+    /// The days that `available` lasts at the pace of the last days; nil where there is too little use to tell from.
+    private static func daysLeft(_ state: borrowing LedgerState, available: Int64, at now: Instant) -> Int32? {
+        let earliest = now.advanced(microseconds: -estimateDays * dayMicroseconds)
+        guard let firstUse = state.usage.first(where: { $0.consumed > 0 && $0.start >= earliest })?.start else {
+            return nil
+        }
+        let spanMicroseconds = now.microseconds - firstUse.microseconds
+        guard spanMicroseconds >= minEstimateDays * dayMicroseconds else { return nil }
+        let consumed = state.consumed(since: firstUse)
+        guard consumed > 0 else { return nil }
+        let perDay = Double(consumed) * Double(dayMicroseconds) / Double(spanMicroseconds)
+        return Int32(min(Double(available) / perDay, Double(Int32.max)))
+    }
+
+    func message() -> Balance {
+        let (percent, level) = gauge
+        return .with {
+            $0.availableMicros = balance.available
+            $0.heldMicros = balance.held
+            $0.byKind = [Ledger.GrantKind.subscription, .purchased, .gifted, .complimentary].compactMap { kind in
+                let sums = kinds[Int(kind.rawValue) - 1]
+                guard sums.available > 0 || sums.held > 0 else { return nil }
+                return .with {
+                    $0.kind = TollgateSchema.GrantKind(rawValue: Int32(kind.rawValue))
+                    $0.availableMicros = sums.available
+                    $0.heldMicros = sums.held
+                    $0.nextExpireTime = sums.nextExpiry.map { Timestamp($0) }
+                }
+            }
+            $0.gaugePercent = percent
+            $0.level = level
+            $0.statusText = level.statusText
+            $0.estimatedDaysLeft = daysLeft
+            $0.thisMonthConsumedMicros = consumedThisMonth
+            $0.aiEnabled = true
+            $0.limitState = .none
+            $0.asOf = Timestamp(asOf)
+        }
+    }
+
+    private var gauge: (percent: Int32, level: BalanceLevel) {
+        guard balance.available > 0 else { return (0, .exhausted) }
+        let percent = gaugeMax > 0 ? Double(balance.available) * 100 / Double(gaugeMax) : 100
+        let level: BalanceLevel =
+            switch percent {
+            case 75...: .healthy
+            case 50...: .moderate
+            case 20...: .low
+            default: .veryLow
+            }
+        return (Int32(min(percent, Double(Int32.max))), level)
+    }
+}
+
+extension BalanceLevel {
+    /// The sentence that a billing page shows.
+    var statusText: String {
+        switch self {
+        case .healthy: "Credits healthy"
+        case .moderate: "Credits in good shape"
+        case .low: "Credits running low"
+        case .veryLow: "Credits very low"
+        case .exhausted: "No credits remaining"
+        default: ""
+        }
+    }
+}

@@ -1,0 +1,110 @@
+import Engine
+import Ledger
+import Protobuf
+import RPC
+import Storage
+import TollgateSchema
+
+/// `tollgate.v1.Credits`: what a billing page shows.
+struct CreditsHandlers: CreditsService {
+    let engine: Engine
+    let directory: Directory
+    let catalog: Catalog
+    let months = MonthCalendar()
+
+    func getBalance(_ request: GetBalanceRequest, call: DirectCall<GetBalanceResponse>) {
+        do throws(RPCError) {
+            let access = try call.context.tenantAccess()
+            let timeZone = directory.tenant(access.tenant)?.timeZone ?? "UTC"
+            engine.read(tenant: access.tenant, queue: call.completionQueue) { [months] state, now in
+                BalanceView(state, at: now, monthStart: months.start(of: now, timeZone: timeZone))
+            } completion: { result in
+                call.answer(with: result) { view in .with { $0.balance = view.message() } }
+            }
+        } catch {
+            call.fail(error)
+        }
+    }
+
+    func listTransactions(
+        _ request: ListTransactionsRequest, context: ServerContext
+    ) async throws -> ListTransactionsResponse {
+        let access = try context.tenantAccess()
+        let query = try checked { () throws(InvalidField) in try TransactionQuery(request) }
+        let page = try await engine.report(tenant: access.tenant) { (shards, tenant) throws(StorageError) in
+            try shards.transactions(tenant, query: query)
+        }
+        let kinds = try await grantKinds(of: access.tenant)
+        return .with {
+            $0.transactions = page.entries.map { Transaction($0, kinds: kinds) }
+            $0.nextPageToken = page.next.map { PageCursor.number($0).token(of: .transactions) } ?? ""
+        }
+    }
+
+    /// The kinds of the tenant's grants, by number from 1.
+    private func grantKinds(of tenant: TenantID) async throws -> [Ledger.GrantKind] {
+        try await engine.read(tenant: tenant) { state, _ in state.grants.map(\.kind) }
+    }
+
+    func listGrants(_ request: ListGrantsRequest, context: ServerContext) async throws -> ListGrantsResponse {
+        let access = try context.tenantAccess()
+        let (size, after, kind) = try checked { () throws(InvalidField) in
+            (
+                try FieldCheck.pageSize(request.pageSize), try numberCursor(request.pageToken, of: .grants) ?? 0,
+                request.kind.rawValue == 0 ? nil : try FieldCheck.grantKind(request.kind.rawValue)
+            )
+        }
+        let onlyActive = request.onlyActive
+        let found = try await engine.read(tenant: access.tenant) { state, _ in
+            // One more than the page tells whether there is another.
+            Array(
+                state.grants.lazy.filter { grant in
+                    grant.number > after && (kind == nil || grant.kind == kind)
+                        && (!onlyActive || grant.available > 0 || grant.held > 0)
+                }.prefix(size + 1))
+        }
+        return .with {
+            $0.grants = found.prefix(size).map { TollgateSchema.Grant($0) }
+            if found.count > size {
+                $0.nextPageToken = PageCursor.number(UInt64(found[size - 1].number)).token(of: .grants)
+            }
+        }
+    }
+
+    func getRateCard(_ request: GetRateCardRequest, context: ServerContext) async throws -> GetRateCardResponse {
+        _ = try context.tenantAccess()
+        return .with { $0.features = catalog.rateCard.map { RateCardFeature($0) } }
+    }
+}
+
+extension RateCardFeature {
+    init(_ price: FeaturePrice) {
+        self.init()
+        feature = price.feature
+        units = price.units.map { unit in
+            .with {
+                $0.unit = unit.unit
+                $0.unitMicros = unit.amountMicros
+                $0.per = unit.per
+            }
+        }
+        qualities = [Ledger.Quality.cheap, .medium, .best].map { quality in
+            .with {
+                $0.quality = TollgateSchema.Quality(rawValue: Int32(quality.rawValue))
+                $0.percent = price.percent(at: quality)
+            }
+        }
+    }
+}
+
+extension TollgateSchema.PriceLine {
+    init(_ line: Ledger.PriceLine) {
+        self.init()
+        unit = line.quantity.unit
+        quantity = line.quantity.count
+        unitMicros = line.price.amountMicros
+        per = line.price.per
+        qualityPercent = line.qualityPercent
+        amountMicros = line.amountMicros
+    }
+}

@@ -1,0 +1,113 @@
+import Engine
+import Ledger
+import Protobuf
+import RPC
+import TollgateSchema
+
+/// What the answers of all steps have: filled in by one function, so that each is the same the first time and every time after.
+protocol StepResponse: Message {
+    var reservation: TollgateSchema.Reservation? { get set }
+    var balance: StepBalance? { get set }
+    var replayed: Bool { get set }
+    /// The credits that the step moved, under the name that this answer has for them.
+    mutating func setAmount(_ micros: Int64)
+}
+
+extension StepResponse {
+    init(_ answer: StepAnswer, replayed: Bool) {
+        self.init()
+        if let reservation = answer.reservation {
+            self.reservation = TollgateSchema.Reservation(reservation, whole: false)
+        }
+        balance = StepBalance(answer.balance)
+        self.replayed = replayed
+        setAmount(answer.amount)
+    }
+}
+
+extension ReserveResponse: StepResponse {
+    mutating func setAmount(_ micros: Int64) { reservedMicros = micros }
+}
+
+extension CommitResponse: StepResponse {
+    mutating func setAmount(_ micros: Int64) {
+        chargedMicros = micros
+        late = reservation?.late ?? false
+    }
+}
+
+extension ReleaseResponse: StepResponse {
+    mutating func setAmount(_ micros: Int64) { releasedMicros = micros }
+}
+
+extension RefundResponse: StepResponse {
+    mutating func setAmount(_ micros: Int64) { refundedMicros = micros }
+}
+
+extension ExtendResponse: StepResponse {
+    mutating func setAmount(_ micros: Int64) {}
+}
+
+extension ChargeResponse: StepResponse {
+    mutating func setAmount(_ micros: Int64) { chargedMicros = micros }
+}
+
+extension StepBalance {
+    init(_ balance: BalanceAfter) {
+        self.init()
+        availableMicros = balance.available
+        heldMicros = balance.held
+    }
+}
+
+extension TollgateSchema.Reservation {
+    /// - Parameter whole: with quantities, labels and comment, which the answers of steps leave out.
+    init(_ reservation: Ledger.Reservation, whole: Bool) {
+        self.init()
+        let progress = reservation.progress
+        reservationID = reservation.id.description
+        state = ReservationState(rawValue: Int32(progress.state.rawValue))
+        feature = reservation.terms.feature
+        actor = reservation.terms.actor
+        heldMicros = progress.held
+        committedMicros = progress.committed
+        refundedMicros = progress.refunded
+        expireTime = Timestamp(progress.expiresAt)
+        createTime = Timestamp(reservation.createdAt)
+        if let closedAt = progress.closedAt { closeTime = Timestamp(closedAt) }
+        late = progress.late
+        quality = TollgateSchema.Quality(rawValue: Int32(reservation.terms.quality.rawValue))
+        priceVersion = reservation.terms.priceVersion
+        guard whole else { return }
+        for quantity in reservation.terms.quantities { quantities[quantity.unit] = quantity.count }
+        for label in reservation.terms.labels { labels[label.key] = label.value }
+        comment = reservation.terms.comment
+    }
+}
+
+extension TollgateSchema.Grant {
+    init(_ grant: Ledger.Grant) {
+        self.init()
+        grantID = grant.id.description
+        kind = TollgateSchema.GrantKind(rawValue: Int32(grant.kind.rawValue))
+        amountMicros = grant.amount
+        availableMicros = grant.available
+        heldMicros = grant.held
+        consumedMicros = grant.consumed
+        expiredMicros = grant.expired
+        createTime = Timestamp(grant.createdAt)
+        if let expiresAt = grant.expiresAt { expireTime = Timestamp(expiresAt) }
+        comment = grant.comment
+    }
+}
+
+extension Timestamp {
+    init(_ instant: Instant) {
+        let (seconds, rest) = instant.microseconds.quotientAndRemainder(dividingBy: 1_000_000)
+        if rest < 0 {
+            self.init(seconds: seconds - 1, nanos: Int32(rest + 1_000_000) * 1_000)
+        } else {
+            self.init(seconds: seconds, nanos: Int32(rest) * 1_000)
+        }
+    }
+}
