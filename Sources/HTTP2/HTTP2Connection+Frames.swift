@@ -12,6 +12,8 @@ extension HTTP2Connection {
     func headersBegan(_ frame: UnsafePointer<nghttp2_frame>) {
         let id = frame.pointee.hd.stream_id
         incomingIsTooLarge = false
+        // A block that nghttp2 found wrong half-way never ended.
+        if incoming.count > 0 { incoming = HTTP2Headers() }
         if role == .server, frame.pointee.headers.cat == NGHTTP2_HCAT_REQUEST {
             let stream = HTTP2Stream(connection: self, id: id)
             nghttp2_session_set_stream_user_data(session, id, Unmanaged.passUnretained(stream).toOpaque())
@@ -67,7 +69,7 @@ extension HTTP2Connection {
         case NGHTTP2_RST_STREAM: metrics.add(.resetsReceived)
         case NGHTTP2_PING: pingReceived(frame)
         case NGHTTP2_SETTINGS: settingsReceived(header.flags)
-        case NGHTTP2_GOAWAY: goawayReceived()
+        case NGHTTP2_GOAWAY: goawayReceived(errorCode: frame.pointee.goaway.error_code)
         case NGHTTP2_PRIORITY: spendControlFrame()
         default: break
         }
@@ -113,7 +115,8 @@ extension HTTP2Connection {
         }
     }
 
-    private func goawayReceived() {
+    private func goawayReceived(errorCode: UInt32) {
+        peerGoawayCode = errorCode
         guard !peerSaidGoaway else { return }
         peerSaidGoaway = true
         handler?.connectionDraining(self)
@@ -162,6 +165,7 @@ extension HTTP2Connection {
             guard role == .server, frame.pointee.rst_stream.error_code != HTTP2ErrorCode.noError else { return }
             if !ownResets.take(nowNs: loop.nowNs) { endFlood("too many resets") }
         case NGHTTP2_GOAWAY:
+            drainNoticeSent()
             if frame.pointee.goaway.error_code != HTTP2ErrorCode.noError, case .open = phase {
                 metrics.add(.goawayProtocol)
             }

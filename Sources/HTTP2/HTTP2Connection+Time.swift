@@ -20,13 +20,18 @@ extension HTTP2Connection {
         if role == .server, receivedSettings {
             drain = .noticed
             nghttp2_submit_shutdown_notice(session)
-            submitPing(session, Self.drainPing)
         } else {
             sendLastGoaway()
         }
         handler?.connectionDraining(self)
         rearm()
         markDirty()
+    }
+
+    /// The PING is queued only now, since nghttp2 would let it overtake the notice.
+    func drainNoticeSent() {
+        guard drain == .noticed, let session else { return }
+        submitPing(session, Self.drainPing)
     }
 
     func drainPingAnswered() {
@@ -65,6 +70,8 @@ extension HTTP2Connection {
 
     private func timePassed() {
         armed = nil
+        // The block may have been given up by nghttp2 since the last read.
+        if incomingStream == nil { clock.headerBlockDueNs = nil }
         act(on: clock.due(nowNs: loop.nowNs))
         rearm()
     }

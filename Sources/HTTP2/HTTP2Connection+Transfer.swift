@@ -98,13 +98,14 @@ extension HTTP2Connection: ReadinessHandler, TurnEndHandler {
             guard let session else { return }
             let (filled, carried) = gather(session)
             guard filled > 0 || !carried.isEmpty, closeReason == nil else {
+                writeProgressed()
                 setAwaitsWritable(false)
                 return
             }
             guard write(UnsafeRawBufferPointer(rebasing: loop.writeBuffer[..<filled]), then: carried) else { return }
         }
-        // More is there than one turn may write: the socket is ready, so the next turn goes on.
-        setAwaitsWritable(true)
+        // More is there than one turn may write: the next goes on if the socket is still ready then.
+        awaitWritable()
     }
 
     /// Fills the loop's write buffer with frames. A piece that does not fit is carried over.
@@ -132,10 +133,11 @@ extension HTTP2Connection: ReadinessHandler, TurnEndHandler {
             switch transport.write(UnsafeRawBufferPointer(rebasing: buffer[written...])) {
             case .bytes(let count):
                 written += count
+                writeProgressed()
             case .wouldBlock, .ended:
                 pendingOutput = Array(buffer[written...]) + carried
                 pendingOffset = 0
-                stalled(true)
+                awaitWritable()
                 return false
             case .failed:
                 close(error: .connectionLost)
@@ -155,9 +157,9 @@ extension HTTP2Connection: ReadinessHandler, TurnEndHandler {
             switch result {
             case .bytes(let count):
                 pendingOffset += count
-                stalled(false)
+                writeProgressed()
             case .wouldBlock, .ended:
-                stalled(true)
+                awaitWritable()
                 return false
             case .failed:
                 close(error: .connectionLost)
@@ -166,16 +168,18 @@ extension HTTP2Connection: ReadinessHandler, TurnEndHandler {
         }
         pendingOutput = []
         pendingOffset = 0
-        stalled(false)
         return true
     }
 
-    private func stalled(_ isStalled: Bool) {
-        clock.writeStalled(isStalled, nowNs: loop.nowNs)
-        if isStalled {
-            rearm()
-            setAwaitsWritable(true)
-        }
+    /// From here on the socket has its time to take something.
+    private func awaitWritable() {
+        clock.writeStalled(true, nowNs: loop.nowNs)
+        setAwaitsWritable(true)
+        rearm()
+    }
+
+    private func writeProgressed() {
+        if awaitsWritable { clock.writeStalled(false, nowNs: loop.nowNs) }
     }
 
     private func setAwaitsWritable(_ awaits: Bool) {

@@ -57,6 +57,8 @@ package final class HTTP2Connection: @unchecked Sendable {
 
     // Ends.
     var drain = DrainState.none
+    /// The error code of the peer's GOAWAY; nil where it has said none.
+    package internal(set) var peerGoawayCode: UInt32?
     var peerSaidGoaway = false
     var clock: ConnectionClock
     var armed: TimerToken?

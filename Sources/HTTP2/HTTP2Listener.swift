@@ -32,7 +32,7 @@ package final class HTTP2Listener: @unchecked Sendable {
         acceptor = Acceptor(descriptor: descriptor, groups: groups, metrics: metrics, max: configuration.connectionsMax)
     }
 
-    /// Begins to accept. `failed` is called if the kernel does not let the loop watch the socket.
+    /// Begins to accept.
     package func start() {
         let acceptor = acceptor
         groups[0].loop.execute { acceptor.start() }
