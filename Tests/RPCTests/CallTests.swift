@@ -80,6 +80,24 @@ import Testing
     }
 
     @Test(arguments: TransportKind.allCases)
+    func answersFromOtherThreadsReachTheirOwnCallers(transport: TransportKind) async throws {
+        try await withServer(transport) { server in
+            await withTaskGroup(of: Void.self) { group in
+                for number in 0..<500 {
+                    group.addTask {
+                        let request = EchoMessage.with {
+                            $0.text = "elsewhere"
+                            $0.count = Int64(number)
+                        }
+                        let answer = await server.call(EchoService.direct, [request])
+                        #expect(answer.code == .ok && answer.messages == [request])
+                    }
+                }
+            }
+        }
+    }
+
+    @Test(arguments: TransportKind.allCases)
     func aUnaryCallTakesExactlyOneMessage(transport: TransportKind) async throws {
         try await withServer(transport) { server in
             for method in [EchoService.direct, EchoService.unary, EchoService.expand] {

@@ -49,6 +49,19 @@ import Testing
         await server.stop()
     }
 
+    @Test func aWatcherOfHealthHearsOfTheDrainAndIsLetGo() async throws {
+        let server = try await SocketServer(RPCServerConfiguration())
+        let watch = await server.open([(":path", HealthMethods.watch.path)])
+        watch.send(framed: MessageFraming.frame([]))
+        watch.end()
+        try await eventually { watch.raw.body == [0, 0, 0, 0, 2, 8, 1] }
+        await server.server.drain(timeout: .seconds(600))
+        let answer = await watch.answer()
+        #expect(answer.code == .unavailable)
+        #expect(watch.raw.body == [0, 0, 0, 0, 2, 8, 1, 0, 0, 0, 0, 2, 8, 2])
+        await server.stop()
+    }
+
     @Test func whatDoesNotFinishInTimeIsCut() async throws {
         let server = try await SocketServer(RPCServerConfiguration())
         let stuck = await server.open([(":path", EchoService.unary.path)])

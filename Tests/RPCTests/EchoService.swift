@@ -47,7 +47,7 @@ struct PrivateError: Error {
 /// A service with a method of each shape, and ways to make each of them fail, wait and see its call.
 ///
 /// Texts of requests are commands: `slow` takes a while, `fail:<code>:<message>` and `throw` end the call, `wait` waits until it is cancelled,
-/// `metadata` answers with the metadata it got, `details` fails with some, `silent` never answers a direct call.
+/// `metadata` answers with the metadata it got, `details` fails with some, `overload` with far too many, `silent` never answers a direct call.
 final class EchoService: Sendable {
     /// What was seen by handlers.
     struct Seen: Sendable {
@@ -167,6 +167,7 @@ final class EchoService: Sendable {
             }
             throw RPCError(code: .resourceExhausted, message: "no", details: [ProtoAny(packing: info)])
         }
+        if request.text == "overload" { throw try EchoService.overloaded(context) }
         guard request.text == "metadata" else { return request }
         context.setInitialMetadata(["x-initial": "before"])
         var trailing: Metadata = ["x-trailing": "after"]
@@ -178,5 +179,18 @@ final class EchoService: Sendable {
         }
         context.setTrailingMetadata(trailing)
         return .with { $0.text = context.metadata.texts("x-text").joined(separator: "|") }
+    }
+
+    /// An error with more of everything than a header block may hold.
+    private static func overloaded(_ context: ServerContext) throws(RPCError) -> RPCError {
+        var metadata = Metadata()
+        do {
+            for _ in 0..<4 { try metadata.add("x-much", String(repeating: "m", count: 8_000)) }
+        } catch {
+            throw RPCError(code: .internal, message: "\(error)")
+        }
+        context.setTrailingMetadata(metadata)
+        let details = [ProtoAny(packing: ErrorInfo.with { $0.reason = String(repeating: "r", count: 15_000) })]
+        return RPCError(code: .dataLoss, message: "much", details: details, metadata: metadata)
     }
 }

@@ -15,10 +15,7 @@ import Testing
         EchoService().register(in: registry)
         let health = HealthStatus()
         HealthReporter(health).register(in: registry)
-        let files =
-            HealthDescriptors.files + ReflectionDescriptors.files + ReflectionV1AlphaDescriptors.files
-            + StatusDescriptors.files
-        try ReflectionServer(services: registry.services, files: files).registerBoth(in: registry)
+        try ReflectionServer(services: registry.services, files: []).registerBoth(in: registry)
         var configuration = RPCServerConfiguration()
         configuration.loopCount = 2
         let server = RPCServer(registry: registry, configuration: configuration, health: health)

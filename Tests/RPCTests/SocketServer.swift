@@ -16,7 +16,10 @@ final class SocketServer: TestServer {
     init(_ configuration: RPCServerConfiguration, _ interceptors: [any ServerInterceptor] = []) async throws {
         let registry = ServiceRegistry()
         echo.register(in: registry)
-        server = RPCServer(registry: registry, interceptors: interceptors, configuration: configuration)
+        let health = HealthStatus()
+        HealthReporter(health).register(in: registry)
+        server = RPCServer(
+            registry: registry, interceptors: interceptors, configuration: configuration, health: health)
         address = try server.start()
         loop = try EventLoop(name: "test-client")
         try loop.start()

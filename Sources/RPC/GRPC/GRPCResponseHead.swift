@@ -18,18 +18,25 @@ enum GRPCResponseHead {
 
     /// The status, beside metadata of the application.
     static func trailers(error: RPCError?, metadata: Metadata) -> HTTP2Headers {
-        var headers = HTTP2Headers()
-        addStatus(error, metadata: metadata, to: &headers)
-        return headers
+        withStatus(error, metadata: metadata, after: HTTP2Headers())
     }
 
     /// The whole answer in one block, where there are no messages (WIRE.md, gRPC 1).
-    static func trailersOnly(error: RPCError?, metadata: Metadata, acceptedEncoding: Bool = false)
-        -> HTTP2Headers
-    {
+    static func trailersOnly(error: RPCError?, metadata: Metadata, acceptedEncoding: Bool = false) -> HTTP2Headers {
         var headers = headers()
         if acceptedEncoding { headers.add("grpc-accept-encoding", "identity") }
+        return withStatus(error, metadata: metadata, after: headers)
+    }
+
+    /// A block with the status at its end. What is more than a block may hold is left out, details and metadata first:
+    /// the caller must get its status.
+    private static func withStatus(_ error: RPCError?, metadata: Metadata, after start: HTTP2Headers) -> HTTP2Headers {
+        var headers = start
         addStatus(error, metadata: metadata, to: &headers)
+        guard headers.listSizeBytes > HTTP2.Limits.sentHeaderListBytesMax else { return headers }
+        headers = start
+        let bare = error.map { RPCError(code: $0.code, message: $0.message) }
+        addStatus(bare, metadata: Metadata(), to: &headers)
         return headers
     }
 

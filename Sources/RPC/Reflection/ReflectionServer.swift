@@ -11,10 +11,16 @@ package struct ReflectionServer: ServerReflectionService {
     private let services: [String]
     private let index: SymbolIndex
 
-    /// A service that describes these services from the embedded schema files.
+    /// The schema files of what this module itself serves.
+    private static let ownFiles =
+        HealthDescriptors.files + ReflectionDescriptors.files + ReflectionV1AlphaDescriptors.files
+        + StatusDescriptors.files
+
+    /// A service that describes these services from their embedded schema files; those of health checks and of reflection
+    /// itself are known.
     package init(services: [String], files: [EmbeddedFile]) throws(WireError) {
         self.services = (services + ReflectionServer.names).sorted()
-        index = try SymbolIndex(descriptors: files.map(\.descriptorBytes))
+        index = try SymbolIndex(descriptors: (files + ReflectionServer.ownFiles).map(\.descriptorBytes))
     }
 
     /// Registers both names.

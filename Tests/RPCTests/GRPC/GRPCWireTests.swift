@@ -149,4 +149,11 @@ import Testing
             #expect(answer.code == .invalidArgument && answer.message.count == 2_048)
         }
     }
+
+    @Test func aStatusComesThroughWhateverItsHandlerAddedToIt() async throws {
+        try await withSocket { server in
+            let answer = await server.call(EchoService.unary, "overload")
+            #expect(answer.code == .dataLoss && answer.message == "much" && answer.details.isEmpty)
+        }
+    }
 }
