@@ -42,14 +42,19 @@ final class Book: @unchecked Sendable {
     var lastPosition: UInt64 = 0
     /// What the shard holds; nil until it was asked.
     var flushedPosition: UInt64?
+    /// Number of the newest entry that the shard is known to hold.
+    var flushedSequence: UInt64 = 0
 
     /// The shard is being written: it may not be loaded meanwhile.
     var isFlushing = false
+    /// It stands in the flush thread's line, and in the one of those in a hurry.
     var isQueuedForFlush = false
+    var isUrgent = false
     var flushWaiters: [FlushWaiter] = []
 
-    /// Look-ups in the shard under way: memory may forget nothing meanwhile, or a step that was just done could be missed.
-    var recalls = 0
+    /// The look-ups in the shard under way, each with `flushedSequence` as it was when the look-up began. What came to the
+    /// shard later may be missing from what the look-up finds, so memory keeps it until the look-up is over.
+    var recalls: [UInt64] = []
     /// Grows when the state is thrown away; what was looked up before counts no more.
     var generation = 0
 
@@ -65,8 +70,19 @@ final class Book: @unchecked Sendable {
     }
 
     var isEvictable: Bool {
-        phase != .loading && pending.isEmpty && !isFlushing && !isQueuedForFlush && recalls == 0 && waiting.isEmpty
-            && flushWaiters.isEmpty
+        phase != .loading && pending.isEmpty && !isFlushing && !isQueuedForFlush && !isUrgent && recalls.isEmpty
+            && waiting.isEmpty && flushWaiters.isEmpty
+    }
+
+    /// Up to which entry memory may forget closed steps.
+    var forgettableSequence: UInt64 { min(flushedSequence, recalls.min() ?? .max) }
+
+    /// Takes out the reports that wait for a position up to this one.
+    func takeFlushWaiters(through position: UInt64) -> [FlushWaiter] {
+        if flushWaiters.isEmpty { return [] }
+        let reached = flushWaiters.filter { $0.position <= position }
+        flushWaiters.removeAll { $0.position <= position }
+        return reached
     }
 
     /// Throws the state away; it is built again from the shard and what is pending when somebody asks.
@@ -86,7 +102,7 @@ struct FlushWaiter {
 /// Something to do with a tenant's state once it is in memory.
 enum Job: Sendable {
     case step(Command, queue: (any CompletionQueue)?, StepCompletion)
-    /// `body` looks at the settled state and returns what delivers the result once all that it saw is durable.
+    /// `body` looks at the settled state, under the partition's lock, and returns what delivers the result once all that it saw is durable.
     case read(ReadJob)
     /// Ends what is due.
     case settle

@@ -4,6 +4,14 @@ import Ledger
 struct DeadlineHeap {
     private var elements: [(deadline: Instant, book: Book)] = []
 
+    var count: Int { elements.count }
+
+    /// Throws out what is stale, so that books that come and go do not pile up until their deadlines.
+    mutating func removeStale(_ isStale: (Instant, Book) -> Bool) {
+        elements.removeAll { isStale($0.deadline, $0.book) }
+        for parent in stride(from: elements.count / 2 - 1, through: 0, by: -1) { siftDown(from: parent) }
+    }
+
     mutating func push(_ deadline: Instant, _ book: Book) {
         elements.append((deadline, book))
         var child = elements.count - 1
@@ -21,13 +29,13 @@ struct DeadlineHeap {
         let last = elements.removeLast()
         if !elements.isEmpty {
             elements[0] = last
-            siftDown()
+            siftDown(from: 0)
         }
         return (first.deadline, first.book)
     }
 
-    private mutating func siftDown() {
-        var parent = 0
+    private mutating func siftDown(from start: Int) {
+        var parent = start
         while true {
             var least = parent
             for child in [2 * parent + 1, 2 * parent + 2] where child < elements.count {

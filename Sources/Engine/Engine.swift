@@ -1,5 +1,6 @@
 import Ledger
 import Storage
+import Synchronization
 
 /// How an engine is set up.
 package struct EngineConfiguration: Sendable {
@@ -32,6 +33,7 @@ package final class Engine: Sendable {
     private let commitThread: EngineThread
     private let flushThread: EngineThread
     private let timer: Timer
+    private let isStopped = Atomic(false)
 
     /// Replays what the journal has and the shards lack, and starts the engine's threads.
     package init(
@@ -59,7 +61,8 @@ package final class Engine: Sendable {
         core.partition(of: tenant).submit(.step(command, queue: queue, completion), tenant: tenant)
     }
 
-    /// Looks at a tenant's settled state and delivers what `body` made of it once all of it is durable.
+    /// Looks at a tenant's settled state and delivers what `body` made of it once all of it is durable. `body` runs under a
+    /// lock: it only looks, quickly, and does not call the engine.
     package func read<Value: Sendable>(
         tenant: TenantID, queue: (any CompletionQueue)? = nil,
         _ body: @escaping @Sendable (borrowing LedgerState, Instant) -> Value,
@@ -91,7 +94,7 @@ package final class Engine: Sendable {
                     completion(.failure(.damaged(tenant, error)))
                 }
             }
-            if !isQueued { completion(.failure(.overloaded("too many reports wait for a disk"))) }
+            if !isQueued { completion(.failure(core.groupCommit.whyNotRead)) }
         }
     }
 
@@ -105,17 +108,19 @@ package final class Engine: Sendable {
     /// Records that are durable in the journal and not yet in a shard.
     package var pendingRecords: Int { core.writeBehind.pendingCount }
 
-    /// Refuses new steps, finishes what was taken, brings the shards up to the journal and closes both. Blocks.
+    /// Refuses new steps, finishes what was taken, brings the shards up to the journal and closes both. Blocks. Whoever still
+    /// waits for a disk then is told that the engine stops.
     package func stop() {
+        guard !isStopped.exchange(true, ordering: .acquiringAndReleasing) else { return }
         timer.stop()
         core.groupCommit.refuseNew()
         // A partition whose lock was had once is inside no job that began before the refusal.
         for partition in core.partitions { partition.monitor.locked {} }
         core.groupCommit.stop()
         commitThread.join()
+        core.readers.stop()
         core.writeBehind.stop()
         flushThread.join()
-        core.readers.stop()
         core.shards.close()
         core.journal.close()
     }

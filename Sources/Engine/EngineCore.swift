@@ -49,6 +49,9 @@ final class EngineCore: @unchecked Sendable {
         partitions.compactMap { $0.firstPendingPosition() }.min()
     }
 
+    /// Why no step can be taken at the moment; nil where one can.
+    var whyNotWrite: EngineError? { groupCommit.whyNotWrite ?? writeBehind.whyNotWrite }
+
     func report(_ error: StorageError, of tenant: TenantID?) {
         observer.storageFault(error, tenant: tenant)
     }

@@ -1,5 +1,6 @@
 import Ledger
 import Storage
+import Synchronization
 
 /// The point of no return: gathers the records of all tenants while the last batch syncs, appends them as one batch with
 /// one sync, and then tells everybody who waited.
@@ -8,6 +9,17 @@ import Storage
 ///
 /// `@unchecked Sendable`: everything mutable is guarded by `monitor`, but for `spare`, which only the commit thread touches.
 final class GroupCommit: @unchecked Sendable {
+    /// What keeps the journal from taking records at the moment.
+    private struct Obstacles: OptionSet {
+        let rawValue: UInt8
+        /// As much is gathered, or as many wait, as may.
+        static let full = Obstacles(rawValue: 1)
+        /// The last write failed, and no empty batch went through since.
+        static let failing = Obstacles(rawValue: 2)
+        /// The engine stops: partitions begin nothing new.
+        static let stopping = Obstacles(rawValue: 4)
+    }
+
     private let journal: any Journal
     private let limits: EngineLimits
     private let monitor = Monitor()
@@ -16,13 +28,17 @@ final class GroupCommit: @unchecked Sendable {
     private var gatheringWaiters: [Waiter] = []
     private var inFlightWaiters: [Waiter] = []
     private var inFlightLast: UInt64
-    private var durable: UInt64
     private var next: UInt64
-    /// Set first: partitions begin nothing new. Then, when no partition is inside a job any more, `isEnding`.
-    private var isRefusing = false
-    private var isEnding = false
     private var failure: StorageError?
+    /// No partition is inside a job any more, so nothing will be gathered.
+    private var isEnding = false
     private var spare: JournalBatch
+
+    /// Raw `Obstacles`. Written under `monitor`, read for each job without. A job reads it under its partition's lock, and
+    /// `rollBack` and `Engine.stop` take each of those locks after an obstacle was set: a job that did not see it is over by then.
+    private let obstacles = Atomic<UInt8>(0)
+    /// Written under `monitor`.
+    private let durable: Atomic<UInt64>
 
     /// Called on the commit thread after a batch failed, before anybody is told: every state that saw a record beyond the
     /// durable position must go, then `discardGathered` is to be called while the partitions are still locked.
@@ -32,18 +48,61 @@ final class GroupCommit: @unchecked Sendable {
     init(journal: any Journal, limits: EngineLimits) {
         self.journal = journal
         self.limits = limits
-        durable = journal.durablePosition
-        inFlightLast = durable
-        next = durable + 1
-        gathering = JournalBatch(first: durable + 1)
-        spare = JournalBatch(first: durable + 1)
+        let position = journal.durablePosition
+        durable = Atomic(position)
+        inFlightLast = position
+        next = position + 1
+        gathering = JournalBatch(first: position + 1)
+        spare = JournalBatch(first: position + 1)
     }
 
-    var durablePosition: UInt64 { monitor.locked { durable } }
+    var durablePosition: UInt64 { durable.load(ordering: .acquiring) }
 
-    var hasRoom: Bool { monitor.locked { gathering.byteCount < limits.maxGatheredBytes } }
+    // MARK: - What may begin
 
-    var isAccepting: Bool { monitor.locked { !isRefusing } }
+    private var current: Obstacles { Obstacles(rawValue: obstacles.load(ordering: .relaxed)) }
+
+    /// Why a record cannot be taken at the moment; nil where it can.
+    var whyNotWrite: EngineError? {
+        let current = current
+        return current.isEmpty ? nil : reason(current)
+    }
+
+    /// Why a call that writes nothing cannot be taken; nil where it can. A journal that fails keeps nobody from reading.
+    var whyNotLook: EngineError? {
+        let current = current.subtracting(.failing)
+        return current.isEmpty ? nil : reason(current)
+    }
+
+    /// Why a look-up in a shard was not taken.
+    var whyNotRead: EngineError {
+        current.contains(.stopping) ? .stopping : .overloaded("too many look-ups wait for a disk")
+    }
+
+    var isStopping: Bool { current.contains(.stopping) }
+
+    private func reason(_ current: Obstacles) -> EngineError {
+        if current.contains(.stopping) { return .stopping }
+        if current.contains(.failing), let failure = monitor.locked({ failure }) { return .failed(failure) }
+        return .overloaded("the disk is behind; try again")
+    }
+
+    /// The lock is held.
+    private func set(_ obstacle: Obstacles, _ isThere: Bool) {
+        var changed = current
+        if isThere { changed.insert(obstacle) } else { changed.remove(obstacle) }
+        if changed != current { obstacles.store(changed.rawValue, ordering: .relaxed) }
+    }
+
+    /// The lock is held.
+    private func noteFullness() {
+        set(
+            .full,
+            gathering.byteCount >= limits.maxGatheredBytes
+                || gatheringWaiters.count + inFlightWaiters.count >= limits.maxWaitingCalls)
+    }
+
+    // MARK: - Gathering
 
     /// Journals one record and tells `waiter` when it is durable. The caller holds the tenant's partition, so that a tenant's records stay in order.
     func submit(_ tenant: TenantID, _ entries: [Entry], _ waiter: Waiter?) -> UInt64 {
@@ -53,40 +112,30 @@ final class GroupCommit: @unchecked Sendable {
         assert(position == next, "records are numbered without a gap")
         next = position + 1
         if let waiter { gatheringWaiters.append(waiter) }
+        noteFullness()
         if gathering.count == 1 { monitor.wake() }
         return position
     }
 
     /// Tells `waiter` when everything up to `position` is durable; returns false where it is already and nobody will be told.
     func wait(for position: UInt64, _ waiter: Waiter) -> Bool {
+        if position <= durablePosition { return false }
         monitor.lock()
         defer { monitor.unlock() }
-        if position <= durable { return false }
+        if position <= durablePosition { return false }
         if position <= inFlightLast {
             inFlightWaiters.append(waiter)
         } else {
             gatheringWaiters.append(waiter)
         }
+        noteFullness()
         return true
     }
 
-    /// The commit thread: one batch after the other until `stop`.
-    func run() {
-        while let batch = nextBatch() {
-            do throws(StorageError) {
-                try journal.append(batch)
-                let waiters = publish(durableThrough: batch.first + UInt64(batch.count) - 1)
-                spare = batch
-                waiters.tell(nil)
-            } catch {
-                spare = batch
-                fail(error)
-            }
-        }
-    }
+    // MARK: - Ending
 
     func refuseNew() {
-        monitor.locked { isRefusing = true }
+        monitor.locked { set(.stopping, true) }
     }
 
     /// Lets the commit thread end after what was gathered. No partition may journal any more.
@@ -97,7 +146,24 @@ final class GroupCommit: @unchecked Sendable {
         }
     }
 
-    /// Waits for records; while the journal is failing, gives up after a moment so that it is tried with an empty batch.
+    // MARK: - Committing
+
+    /// The commit thread: one batch after the other until `stop`.
+    func run() {
+        while let batch = nextBatch() {
+            do throws(StorageError) {
+                try journal.append(batch)
+                let waiters = publish(durableThrough: batch.last)
+                spare = batch
+                waiters.tell(nil)
+            } catch {
+                spare = batch
+                fail(error)
+            }
+        }
+    }
+
+    /// Waits for records. While the journal is failing there are none: it is tried with an empty batch every now and then.
     private func nextBatch() -> JournalBatch? {
         monitor.lock()
         defer { monitor.unlock() }
@@ -115,16 +181,19 @@ final class GroupCommit: @unchecked Sendable {
         swap(&batch, &gathering)
         swap(&inFlightWaiters, &gatheringWaiters)
         inFlightLast = next - 1
+        noteFullness()
         return batch
     }
 
     private func publish(durableThrough position: UInt64) -> [Waiter] {
         monitor.lock()
-        durable = position
+        durable.store(position, ordering: .releasing)
         let waiters = inFlightWaiters
         inFlightWaiters = []
         let wasFailing = failure != nil
         failure = nil
+        set(.failing, false)
+        noteFullness()
         monitor.unlock()
         if wasFailing { healthChanged?(nil) }
         return waiters
@@ -135,19 +204,27 @@ final class GroupCommit: @unchecked Sendable {
         let isNew = monitor.locked {
             let isNew = failure == nil
             failure = error
+            set(.failing, true)
             return isNew
         }
         if isNew { healthChanged?(error) }
-        rollBack?(monitor.locked { durable }) {
+        rollBack?(durablePosition) {
             monitor.locked {
                 waiters = inFlightWaiters + gatheringWaiters
                 inFlightWaiters = []
                 gatheringWaiters = []
-                inFlightLast = durable
-                next = durable + 1
+                inFlightLast = durablePosition
+                next = durablePosition + 1
                 gathering.removeAll(first: next)
+                noteFullness()
             }
         }
-        waiters.tell(.unavailable("the journal cannot be written: \(error)"))
+        waiters.tell(.failed(error))
+    }
+}
+
+extension EngineError {
+    fileprivate static func failed(_ error: StorageError) -> EngineError {
+        .unavailable("the journal cannot be written: \(error)")
     }
 }

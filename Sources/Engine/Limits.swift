@@ -6,7 +6,9 @@ package struct EngineLimits: Sendable {
     package var maxPendingRecords = 2_000_000
     /// Bytes that one batch may gather while the batch before it is being synced.
     package var maxGatheredBytes = 32 << 20
-    /// Jobs that wait for one tenant's book to be loaded.
+    /// Calls that wait for the journal. Above it calls are refused until the batch that is being synced is told.
+    package var maxWaitingCalls = 1_000_000
+    /// Jobs that wait for one tenant's book to be loaded, and reports that wait for one tenant's shard.
     package var maxWaitingJobs = 10_000
     /// Look-ups in shards that wait for a reader thread.
     package var maxReaderJobs = 100_000
@@ -20,7 +22,9 @@ package struct EngineLimits: Sendable {
     package var maxRecordsPerFlush = 32_768
     /// Journal bytes above which the shards are made durable and the journal trimmed.
     package var trimBytes: Int64 = 256 << 20
-    /// How long after a failed write the journal is tried again while nobody asks.
+    /// Journal bytes above which steps are refused: a shard that takes nothing keeps the journal from being trimmed.
+    package var maxJournalBytes: Int64 = 16 << 30
+    /// How long after a failed write the journal, or a shard, is tried again.
     package var probeIntervalMs = 500
 
     package init() {}

@@ -43,6 +43,10 @@ final class Partition: @unchecked Sendable {
 
     private func enter(_ job: Job, book: Book) -> After? {
         if book.phase == .awake { return run(job, on: book, adopted: false) }
+        if core.groupCommit.isStopping {
+            forgetIfIdle(book)
+            return { job.fail(.stopping) }
+        }
         guard book.waiting.count < core.limits.maxWaitingJobs else {
             return { job.fail(.overloaded("too many calls wait for this tenant's book")) }
         }
@@ -55,7 +59,6 @@ final class Partition: @unchecked Sendable {
 
     /// - Parameter adopted: the state knows all that the shard knows about the step.
     private func run(_ job: Job, on book: Book, adopted: Bool) -> After? {
-        guard core.groupCommit.isAccepting else { return { job.fail(.stopping) } }
         book.wasUsed = true
         let now = max(core.clock.now(), book.state!.ledger.lastAt)
         switch job {
@@ -63,6 +66,10 @@ final class Partition: @unchecked Sendable {
             journal(book.state!.ledger.settle(at: now), of: book, nil)
             return nil
         case .read(let read):
+            let isDue = book.state!.ledger.nextDeadline.map { $0 <= now } ?? false
+            if let error = isDue ? core.groupCommit.whyNotWrite : core.groupCommit.whyNotLook {
+                return { read.failed(error) }
+            }
             let settled = book.state!.ledger.settle(at: now)
             let deliver = read.body(book.state!.ledger, now, book)
             return finish(
@@ -71,6 +78,7 @@ final class Partition: @unchecked Sendable {
                     if let error { read.failed(error) } else { deliver() }
                 })
         case .step(let command, let queue, let completion):
+            if let error = core.whyNotWrite { return { completion(.failure(error)) } }
             return step(command, queue, completion, on: book, at: now, adopted: adopted)
         }
     }
@@ -79,9 +87,6 @@ final class Partition: @unchecked Sendable {
         _ command: Command, _ queue: (any CompletionQueue)?, _ completion: @escaping StepCompletion, on book: Book,
         at now: Instant, adopted: Bool
     ) -> After? {
-        guard core.groupCommit.hasRoom, core.writeBehind.hasRoom else {
-            return { completion(.failure(.overloaded("the disk is behind; try again"))) }
-        }
         let settled = book.state!.ledger.settle(at: now)
         if !adopted, let recall = book.state!.ledger.recall(for: command) {
             journal(settled, of: book, nil)
@@ -120,21 +125,25 @@ final class Partition: @unchecked Sendable {
     // MARK: - Looking up what memory let go of
 
     private func look(up recall: Recall, for job: Job, on book: Book) -> After? {
-        book.recalls += 1
         let generation = book.generation
+        let began = book.flushedSequence
         let isQueued = core.readers.submit { [self, core] in
             let found = Result { () throws(StorageError) in try core.shards.recall(book.tenant, recall) }
             monitor.lock()
-            book.recalls -= 1
+            endRecall(began, on: book)
             let after = resume(job, recall, with: found, on: book, generation: generation)
+            forgetIfIdle(book)
             monitor.unlock()
             after?()
         }
-        guard isQueued else {
-            book.recalls -= 1
-            return { job.fail(.overloaded("too many look-ups wait for a disk")) }
-        }
+        guard isQueued else { return { [core] in job.fail(core.groupCommit.whyNotRead) } }
+        book.recalls.append(began)
         return nil
+    }
+
+    private func endRecall(_ began: UInt64, on book: Book) {
+        guard let index = book.recalls.firstIndex(of: began) else { preconditionFailure("a recall that never began") }
+        book.recalls.remove(at: index)
     }
 
     private func resume(
@@ -147,6 +156,7 @@ final class Partition: @unchecked Sendable {
                 job.fail(.damaged(book.tenant, error))
             }
         case .success(let recalled):
+            // A state that was thrown away meanwhile may lack, when it comes back, what was looked up for the one before.
             guard book.generation == generation, book.phase == .awake else { return enter(job, book: book) }
             book.state!.ledger.adopt(recalled, for: recall)
             return run(job, on: book, adopted: true)
@@ -159,8 +169,12 @@ final class Partition: @unchecked Sendable {
         book.phase = .loading
         // A shard in the middle of a flush is loaded when the flush is over.
         if book.isFlushing { return nil }
+        // Until the book is awake nothing is added to these, flushed or rolled back: the state can be made without the lock.
+        let pending = book.pending
         let isQueued = core.readers.submit { [self, core] in
-            let loaded = Result { () throws(StorageError) in try core.shards.load(book.tenant) }
+            let loaded = Result { () throws(StorageError) in
+                try LoadedState(of: book.tenant, in: core.shards, followedBy: pending)
+            }
             monitor.lock()
             let afters = wake(book, with: loaded)
             monitor.unlock()
@@ -168,7 +182,7 @@ final class Partition: @unchecked Sendable {
         }
         guard isQueued else {
             book.phase = .asleep
-            return abandon(book, .overloaded("too many look-ups wait for a disk"))
+            return abandon(book, core.groupCommit.whyNotRead)
         }
         return nil
     }
@@ -179,21 +193,17 @@ final class Partition: @unchecked Sendable {
         return book.phase == .loading ? load(book) : nil
     }
 
-    private func wake(_ book: Book, with loaded: Result<LoadedBook?, StorageError>) -> [After] {
-        switch loaded {
+    private func wake(_ book: Book, with loaded: consuming Result<LoadedState, StorageError>) -> [After] {
+        switch consume loaded {
         case .failure(let error):
             book.phase = .asleep
             return [{ [core] in core.report(error, of: book.tenant) }]
                 + (abandon(book, .damaged(book.tenant, error)).map { [$0] } ?? [])
-        case .success(let found):
-            var state = LedgerState(restoring: found?.snapshot ?? BookSnapshot())
-            let held = found?.position ?? 0
-            for record in book.pending where record.position > held {
-                for entry in record.entries { state.evolve(entry) }
-            }
-            book.flushedPosition = max(held, book.flushedPosition ?? 0)
-            book.lastPosition = max(book.lastPosition, held)
-            book.state = ResidentState(state)
+        case .success(let loaded):
+            book.flushedPosition = max(loaded.heldPosition, book.flushedPosition ?? 0)
+            book.flushedSequence = loaded.heldSequence
+            book.lastPosition = max(book.lastPosition, loaded.heldPosition)
+            book.state = ResidentState(loaded.ledger)
             book.phase = .awake
             book.scheduledDeadline = .distantFuture
             admit(book)
@@ -247,7 +257,8 @@ final class Partition: @unchecked Sendable {
 
     /// A sleeping book that nobody waits for and that owes its shard nothing need not be known. The lock is held.
     func forgetIfIdle(_ book: Book) {
-        if book.phase == .asleep, book.isEvictable { books[book.tenant] = nil }
+        guard book.phase == .asleep, book.isEvictable, books[book.tenant] === book else { return }
+        books[book.tenant] = nil
     }
 
     /// A failed batch: everything beyond `durable` never happened. The lock is held.
@@ -269,11 +280,16 @@ final class Partition: @unchecked Sendable {
         guard let deadline = book.state?.ledger.nextDeadline, deadline < book.scheduledDeadline else { return }
         book.scheduledDeadline = deadline
         deadlines.push(deadline, book)
+        if deadlines.count > 2 * ring.count + 64 {
+            deadlines.removeStale { $1.phase != .awake || $1.scheduledDeadline != $0 }
+        }
     }
 
     /// Ends what is due in the books that are in memory; a book that sleeps is settled when it is next looked at, to the same effect.
     func tick() {
         monitor.locked {
+            // What is due stays in the heap until it can be journaled.
+            guard core.whyNotWrite == nil else { return }
             let now = core.clock.now()
             while let (deadline, book) = deadlines.popDue(at: now) {
                 guard book.phase == .awake, book.scheduledDeadline == deadline else { continue }
@@ -281,6 +297,11 @@ final class Partition: @unchecked Sendable {
                 _ = run(.settle, on: book, adopted: false)
             }
         }
+    }
+
+    /// Takes out all reports that wait for a shard.
+    func takeFlushWaiters() -> [FlushWaiter] {
+        monitor.locked { books.values.flatMap { $0.takeFlushWaiters(through: .max) } }
     }
 
     func firstPendingPosition() -> UInt64? {

@@ -46,17 +46,26 @@ extension EngineCore {
     /// The records up to `position` are durable; the shard is to have them too.
     private func wait(for position: UInt64, of tenant: TenantID, _ body: @escaping @Sendable (EngineError?) -> Void) {
         let partition = partition(of: tenant)
-        let isThere = partition.monitor.locked {
-            let book = partition.book(tenant)
+        let isToldLater: Bool
+        var error: EngineError?
+        partition.monitor.lock()
+        let book = partition.book(tenant)
+        if book.pending.isEmpty || (book.flushedPosition ?? 0) >= position {
             // A book that was let go of in the meantime had nothing left to flush.
-            if book.pending.isEmpty || (book.flushedPosition ?? 0) >= position {
-                partition.forgetIfIdle(book)
-                return true
+            isToldLater = false
+        } else if book.flushWaiters.count >= limits.maxWaitingJobs {
+            isToldLater = false
+            error = .overloaded("too many reports wait for this tenant's shard")
+        } else {
+            isToldLater = writeBehind.hurry(book)
+            if isToldLater {
+                book.flushWaiters.append(FlushWaiter(position: position, body: body))
+            } else {
+                error = .stopping
             }
-            book.flushWaiters.append(FlushWaiter(position: position, body: body))
-            writeBehind.hurry(book)
-            return false
         }
-        if isThere { body(nil) }
+        partition.forgetIfIdle(book)
+        partition.monitor.unlock()
+        if !isToldLater { body(error) }
     }
 }

@@ -39,18 +39,21 @@ struct Waiter {
 extension [Waiter] {
     /// Tells all of them, those of one queue together.
     func tell(_ error: EngineError?) {
-        var index = startIndex
-        while index < endIndex {
-            guard let queue = self[index].queue else {
-                self[index].body(error)
-                index += 1
+        var queues: [(queue: any CompletionQueue, bodies: [@Sendable (EngineError?) -> Void])] = []
+        var current = 0
+        for waiter in self {
+            guard let queue = waiter.queue else {
+                waiter.body(error)
                 continue
             }
-            var end = index + 1
-            while end < endIndex, self[end].queue === queue { end += 1 }
-            let bodies = self[index..<end].map(\.body)
+            if current == queues.count || queues[current].queue !== queue {
+                current = queues.firstIndex { $0.queue === queue } ?? queues.count
+                if current == queues.count { queues.append((queue, [])) }
+            }
+            queues[current].bodies.append(waiter.body)
+        }
+        for (queue, bodies) in queues {
             queue.run { for body in bodies { body(error) } }
-            index = end
         }
     }
 }

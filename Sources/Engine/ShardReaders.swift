@@ -16,10 +16,10 @@ final class ShardReaders: @unchecked Sendable {
         }
     }
 
-    /// False where too many wait already.
+    /// False where too many wait already, or no thread would come to it any more.
     func submit(_ job: @escaping @Sendable () -> Void) -> Bool {
         monitor.locked {
-            guard jobs.count - head < maxJobs else { return false }
+            guard jobs.count - head < maxJobs, !isStopping else { return false }
             jobs.append(job)
             monitor.wake()
             return true

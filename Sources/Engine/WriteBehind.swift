@@ -1,61 +1,84 @@
 import Ledger
 import Storage
+import Synchronization
 
 /// Takes what is durable in the journal to the tenants' shards, in bulk and later, and trims the journal behind it.
 ///
 /// Lock order: a partition's lock is taken before this one's, never after.
 ///
-/// `@unchecked Sendable`: the queues and counts are guarded by `monitor`; `unsynced` is touched by the flush thread only.
+/// `@unchecked Sendable`: the lines are guarded by `monitor`; what is said to belong to the flush thread is touched by it only.
 final class WriteBehind: @unchecked Sendable {
-    private struct Queued {
-        let book: Book
-        let sinceMs: Int
-    }
-
     private unowned let core: EngineCore
     private let monitor = Monitor()
-    private var queue: [Queued] = []
-    private var head = 0
-    private var urgent: [Book] = []
-    private var pendingRecords = 0
+    /// Books by when they had something to flush, those that somebody waits for, and those whose last flush failed.
+    private var usual = FlushLine()
+    private var urgent = FlushLine()
+    private var failed = FlushLine()
     private var isStopping = false
-    private var failure: StorageError?
-    /// Tenants whose shard has records that a power cut could still take back, and the first of them.
+    private var hasEnded = false
+
+    private let pendingRecords = Atomic(0)
+    private let isJournalTooLong = Atomic(false)
+
+    /// Tenants whose shard does not take what is pending. The flush thread's.
+    private var failing: Set<TenantID> = []
+    /// Flushes that failed since the last that did not; more than one tenant's trouble from the second on. The flush thread's.
+    private var failuresInARow = 0
+    private var pausedUntilMs = 0
+    /// Tenants whose shard has records that a power cut could still take back, and the first of them. The flush thread's.
     private var unsynced: [TenantID: UInt64] = [:]
+    /// Journal bytes at which trimming is tried next. The flush thread's.
+    private var trimAtBytes: Int64
 
     init(core: EngineCore) {
         self.core = core
+        trimAtBytes = core.limits.trimBytes
     }
 
-    var hasRoom: Bool { monitor.locked { pendingRecords < core.limits.maxPendingRecords } }
+    /// Why no step can be taken at the moment; nil where one can.
+    var whyNotWrite: EngineError? {
+        if pendingCount >= core.limits.maxPendingRecords { return .overloaded("the shards are behind; try again") }
+        if isJournalTooLong.load(ordering: .relaxed) { return .overloaded("the journal is full, as a shard fails") }
+        return nil
+    }
 
-    var pendingCount: Int { monitor.locked { pendingRecords } }
+    var pendingCount: Int { pendingRecords.load(ordering: .relaxed) }
 
     /// A record was added to the book's pending ones; its partition is locked.
-    func added(to book: Book, records: Int = 1) {
-        monitor.lock()
-        defer { monitor.unlock() }
-        pendingRecords += records
+    func added(to book: Book) {
+        pendingRecords.wrappingAdd(1, ordering: .relaxed)
         if !book.isQueuedForFlush {
-            book.isQueuedForFlush = true
-            queue.append(Queued(book: book, sinceMs: monotonicMs()))
-            if queue.count - head == 1 { monitor.wake() }
-        }
-        if book.pending.count == core.limits.flushRecords {
-            urgent.append(book)
-            monitor.wake()
+            enqueue(book)
+        } else if book.pending.count == core.limits.flushRecords {
+            _ = hurry(book)
         }
     }
 
     func dropped(records: Int) {
-        monitor.locked { pendingRecords -= records }
+        pendingRecords.wrappingSubtract(records, ordering: .relaxed)
     }
 
-    /// Somebody waits to read the shard.
-    func hurry(_ book: Book) {
+    /// Somebody waits to read the shard, or much is pending. The partition is locked.
+    /// - Returns: false where nothing is flushed any more.
+    func hurry(_ book: Book) -> Bool {
         monitor.locked {
-            urgent.append(book)
-            monitor.wake()
+            if hasEnded { return false }
+            if !book.isUrgent {
+                book.isUrgent = true
+                urgent.append(book, dueMs: monotonicMs())
+                monitor.wake()
+            }
+            return true
+        }
+    }
+
+    /// The partition is locked.
+    private func enqueue(_ book: Book) {
+        book.isQueuedForFlush = true
+        monitor.locked {
+            let isFirst = usual.nextDueMs == nil
+            usual.append(book, dueMs: monotonicMs() + core.limits.flushIntervalMs)
+            if isFirst { monitor.wake() }
         }
     }
 
@@ -69,111 +92,95 @@ final class WriteBehind: @unchecked Sendable {
 
     /// The flush thread.
     func run() {
-        while let (book, fromQueue) = next() {
-            flush(book, fromQueue: fromQueue)
+        while let (book, isUrgent) = next() {
+            flush(book, isUrgent: isUrgent)
             trimIfLong()
         }
-        _ = makeDurable(all: true)
+        makeDurable(all: true)
+        monitor.locked { hasEnded = true }
+        for partition in core.partitions {
+            for waiter in partition.takeFlushWaiters() { waiter.body(.stopping) }
+        }
     }
 
     // MARK: - Choosing
 
-    private func next() -> (Book, fromQueue: Bool)? {
+    private func next() -> (Book, isUrgent: Bool)? {
         monitor.lock()
         defer { monitor.unlock() }
         while true {
             // A disk that takes nothing must not hold up the end: the journal keeps what the shards lack.
-            if isStopping, failure != nil { return nil }
-            if let book = urgent.popLast() { return (book, false) }
-            if head < queue.count {
-                let wait = queue[head].sinceMs + core.limits.flushIntervalMs - monotonicMs()
-                if wait <= 0 || isStopping { return (takeOldest(), true) }
-                monitor.wait(milliseconds: wait)
-            } else if isStopping {
-                return nil
-            } else {
+            if isStopping, failuresInARow > 1 { return nil }
+            let due = [usual.nextDueMs, urgent.nextDueMs, failed.nextDueMs].compactMap { $0 }.min()
+            guard let due else {
+                if isStopping { return nil }
                 monitor.wait()
+                continue
             }
+            let wait = max(due, pausedUntilMs) - monotonicMs()
+            if wait > 0, !isStopping {
+                monitor.wait(milliseconds: wait)
+                continue
+            }
+            if urgent.nextDueMs == due { return (urgent.removeFirst(), true) }
+            return (usual.nextDueMs == due ? usual.removeFirst() : failed.removeFirst(), false)
         }
     }
 
-    private func takeOldest() -> Book {
-        let book = queue[head].book
-        head += 1
-        if head > 1_024, head * 2 > queue.count {
-            queue.removeFirst(head)
-            head = 0
-        }
-        return book
-    }
-
-    private func requeue(_ book: Book) {
-        monitor.locked {
+    /// The partition is locked.
+    private func enqueueAgain(_ book: Book, hasFailed: Bool) {
+        guard !book.pending.isEmpty, !book.isQueuedForFlush else { return }
+        if !hasFailed {
+            enqueue(book)
+            if book.pending.count >= core.limits.flushRecords { _ = hurry(book) }
+        } else if !monitor.locked({ isStopping }) {
             book.isQueuedForFlush = true
-            queue.append(Queued(book: book, sinceMs: monotonicMs()))
+            monitor.locked { failed.append(book, dueMs: monotonicMs() + core.limits.probeIntervalMs) }
         }
     }
 
     // MARK: - Flushing
 
-    private func flush(_ book: Book, fromQueue: Bool) {
+    private func flush(_ book: Book, isUrgent: Bool) {
         let partition = book.partition
         partition.monitor.lock()
-        if fromQueue { book.isQueuedForFlush = false }
+        if isUrgent { book.isUrgent = false } else { book.isQueuedForFlush = false }
         let durable = core.groupCommit.durablePosition
-        let ready = book.pending.prefix(core.limits.maxRecordsPerFlush).prefix { $0.position <= durable }
+        let records = Array(book.pending.prefix(core.limits.maxRecordsPerFlush).prefix { $0.position <= durable })
         // A book that is being loaded must find its shard and its pending records as they are.
-        guard !ready.isEmpty, book.phase != .loading, !book.isFlushing else {
-            if !book.pending.isEmpty, !book.isQueuedForFlush { requeue(book) }
-            let waiters = ready.isEmpty ? takeWaiters(of: book) : []
+        guard !records.isEmpty, book.phase != .loading else {
+            enqueueAgain(book, hasFailed: false)
             partition.forgetIfIdle(book)
             partition.monitor.unlock()
-            for waiter in waiters { waiter.body(nil) }
             return
         }
         book.isFlushing = true
-        let records = Array(ready)
         let known = book.flushedPosition
         partition.monitor.unlock()
 
-        let result = Result { () throws(StorageError) in try write(records, of: book.tenant, heldThrough: known) }
+        var failure: StorageError?
+        do throws(StorageError) {
+            try write(records, of: book.tenant, heldThrough: known)
+        } catch {
+            failure = error
+        }
 
         partition.monitor.lock()
-        var waiters: [FlushWaiter] = []
-        var error: EngineError?
-        switch result {
-        case .success:
-            let through = records.last!.position
-            book.pending.removeFirst(records.count)
-            book.flushedPosition = through
-            dropped(records: records.count)
-            if book.recalls == 0, book.phase == .awake,
-                let sequence = records.last(where: { $0.lastSequence > 0 })?.lastSequence
-            {
-                book.state!.ledger.forget(flushedThrough: sequence, keep: core.limits.rememberedSteps)
-            }
-            if unsynced[book.tenant] == nil { unsynced[book.tenant] = records[0].position }
-            waiters = takeWaiters(of: book)
-        case .failure(let failure):
-            error = .unavailable("the tenant's shard cannot be written: \(failure)")
-            waiters = book.flushWaiters
-            book.flushWaiters = []
+        let waiters: [FlushWaiter]
+        if failure == nil {
+            noteFlushed(records, of: book)
+            waiters = book.takeFlushWaiters(through: records.last!.position)
+        } else {
+            waiters = book.takeFlushWaiters(through: .max)
         }
-        if !book.pending.isEmpty, !book.isQueuedForFlush { requeue(book) }
+        enqueueAgain(book, hasFailed: failure != nil)
         let after = partition.flushEnded(book)
         partition.forgetIfIdle(book)
         partition.monitor.unlock()
         after?()
+        let error = failure.map { EngineError.unavailable("the tenant's shard cannot be written: \($0)") }
         for waiter in waiters { waiter.body(error) }
-        note(result, of: book.tenant)
-    }
-
-    /// The waiters whose position the shard has reached. The partition is locked.
-    private func takeWaiters(of book: Book) -> [FlushWaiter] {
-        let reached = book.flushedPosition ?? 0
-        let (done, still) = book.flushWaiters.partitioned { $0.position <= reached }
-        book.flushWaiters = still
-        return done
+        note(failure, of: book.tenant)
     }
 
     private func write(_ records: [PendingRecord], of tenant: TenantID, heldThrough known: UInt64?) throws(StorageError)
@@ -185,65 +192,71 @@ final class WriteBehind: @unchecked Sendable {
         try core.shards.apply(tenant, entries: Array(entries), through: last.position)
     }
 
-    /// Says once when shards stop taking writes and once when they take them again, and waits a moment while they do not.
-    private func note(_ result: Result<Void, StorageError>, of tenant: TenantID) {
-        switch result {
-        case .success:
-            if failure != nil { core.shardsHealth(nil) }
-            failure = nil
-        case .failure(let error):
-            if failure == nil { core.shardsHealth(error) }
-            failure = error
-            core.report(error, of: tenant)
-            monitor.locked { if !isStopping { monitor.wait(milliseconds: core.limits.probeIntervalMs) } }
+    /// The shard has the records. The partition is locked.
+    private func noteFlushed(_ records: [PendingRecord], of book: Book) {
+        book.pending.removeFirst(records.count)
+        book.flushedPosition = max(book.flushedPosition ?? 0, records.last!.position)
+        dropped(records: records.count)
+        if let sequence = records.last(where: { $0.lastSequence > 0 })?.lastSequence {
+            book.flushedSequence = max(book.flushedSequence, sequence)
+        }
+        if book.phase == .awake {
+            book.state!.ledger.forget(flushedThrough: book.forgettableSequence, keep: core.limits.rememberedSteps)
+        }
+        if unsynced[book.tenant] == nil { unsynced[book.tenant] = records[0].position }
+    }
+
+    /// Says once when shards stop taking writes and once when all take them again. Where one after the other fails it is
+    /// the disk, which is left alone for a moment.
+    private func note(_ failure: StorageError?, of tenant: TenantID) {
+        if let failure {
+            if failing.isEmpty { core.shardsHealth(failure) }
+            failing.insert(tenant)
+            core.report(failure, of: tenant)
+            failuresInARow += 1
+            if failuresInARow > 1 { pausedUntilMs = monotonicMs() + core.limits.probeIntervalMs }
+        } else {
+            failuresInARow = 0
+            if failing.remove(tenant) != nil, failing.isEmpty { core.shardsHealth(nil) }
         }
     }
 
     // MARK: - Trimming
 
     private func trimIfLong() {
-        guard core.journal.byteCount > core.limits.trimBytes else { return }
-        _ = makeDurable(all: false)
+        let limits = core.limits
+        let wasTooLong = isJournalTooLong.load(ordering: .relaxed)
+        guard wasTooLong || core.journal.byteCount > trimAtBytes else { return }
+        makeDurable(all: false)
+        let left = core.journal.byteCount
+        // Where little could be trimmed, trying again after each flush would cost more than it gives.
+        trimAtBytes = max(limits.trimBytes, left + limits.trimBytes / 4)
+        isJournalTooLong.store(left > limits.maxJournalBytes, ordering: .relaxed)
     }
 
-    /// Makes shards durable, the ones that hold the oldest records first, and trims the journal behind them.
-    private func makeDurable(all: Bool) -> Bool {
+    /// Makes shards durable, the ones that hold the oldest records or all, and trims the journal behind them.
+    private func makeDurable(all: Bool) {
         let durable = core.groupCommit.durablePosition
-        let half = core.journal.firstPosition + (durable - min(durable, core.journal.firstPosition)) / 2
-        var isWhole = true
+        let first = core.journal.firstPosition
+        let half = first + (durable - min(durable, first)) / 2
         for (tenant, first) in unsynced where all || first <= half {
             do throws(StorageError) {
                 try core.shards.makeDurable(tenant)
                 unsynced[tenant] = nil
             } catch {
                 core.report(error, of: tenant)
-                isWhole = false
             }
         }
         let kept = min(unsynced.values.min() ?? .max, core.firstPendingPosition() ?? .max)
-        let through = min(durable, kept - 1)
         do throws(StorageError) {
-            try core.journal.trim(through: through)
+            try core.journal.trim(through: min(durable, kept - 1))
         } catch {
             core.report(error, of: nil)
-            isWhole = false
         }
-        return isWhole
     }
 }
 
 extension PendingRecord {
     /// The sequence of its newest entry in the book, 0 where it has only a refusal.
-    var lastSequence: UInt64 { entries.last { $0.sequence > 0 }?.sequence ?? 0 }
-}
-
-extension Array {
-    fileprivate func partitioned(_ belongsFirst: (Element) -> Bool) -> ([Element], [Element]) {
-        var first: [Element] = []
-        var second: [Element] = []
-        for element in self {
-            if belongsFirst(element) { first.append(element) } else { second.append(element) }
-        }
-        return (first, second)
-    }
+    fileprivate var lastSequence: UInt64 { entries.last { $0.sequence > 0 }?.sequence ?? 0 }
 }

@@ -1,0 +1,84 @@
+import Engine
+import Ledger
+import Storage
+import Synchronization
+import Testing
+
+@Suite struct BoundsTests {
+    @Test func ofAThousandCreditsSevenAtATime142HoldsSucceedAndSixCreditsAreLeft() throws {
+        let harness = try Harness()
+        defer { harness.engine.stop() }
+        _ = try harness.step(grant(id(1), 1_000))
+        let held = Mutex(0)
+        onThreads(64) { thread in
+            for turn in 0..<10 {
+                let result = harness.begin(reserve(id(2 + thread * 10 + turn), 7)).wait()
+                if case .success(let step) = result, case .success = step.outcome { held.withLock { $0 += 1 } }
+            }
+        }
+        #expect(held.withLock { $0 } == 142)
+        let totals = try harness.totals()
+        #expect(totals.available == 6)
+        #expect(totals.held == 142 * 7)
+        try harness.verify()
+    }
+
+    @Test func aFullBatchRefusesUntilItIsTaken() throws {
+        let harness = try Harness { $0.limits.maxGatheredBytes = 2_000 }
+        try expectOverloadAndRecovery(harness)
+    }
+
+    @Test func tooManyWaitingCallsAreRefusedUntilTheyAreTold() throws {
+        let harness = try Harness { $0.limits.maxWaitingCalls = 20 }
+        try expectOverloadAndRecovery(harness)
+    }
+
+    @Test func recordsThatNoShardHasAreBounded() throws {
+        let harness = try Harness {
+            $0.limits.maxPendingRecords = 20
+            $0.limits.flushIntervalMs = 50
+        }
+        try expectOverloadAndRecovery(harness)
+    }
+
+    /// More steps than fit are begun while the journal is blocked: the first succeed, the rest are refused, and once the
+    /// journal goes on the refused ones succeed under the same ids.
+    private func expectOverloadAndRecovery(_ harness: Harness) throws {
+        defer { harness.engine.stop() }
+        _ = try harness.step(grant(id(1), 1_000))
+        harness.journal.block()
+        var steps = [harness.begin(reserve(id(2), 1))]
+        harness.journal.waitUntilBlocked()
+        steps += (3..<203).map { harness.begin(reserve(id($0), 1)) }
+        #expect(steps.last?.calls == 1, "the last is refused at once")
+        harness.journal.unblock()
+        var refused = 0
+        for step in steps {
+            switch try #require(step.wait()) {
+            case .success(let result): _ = try result.outcome.get()
+            case .failure(.overloaded): refused += 1
+            case .failure(let error): Issue.record("overloaded is expected, not \(error)")
+            }
+        }
+        #expect(refused > 0 && refused < 200)
+        for number in 2..<203 {
+            #expect(eventually { (try? harness.answer(reserve(id(number), 1))) != nil })
+        }
+        #expect(try harness.totals().held == 201)
+        #expect(eventually { harness.engine.pendingRecords == 0 })
+    }
+
+    @Test func booksInMemoryAreBoundedByEviction() throws {
+        let harness = try Harness {
+            $0.partitions = 2
+            $0.limits.maxResidentTenants = 8
+            $0.limits.flushIntervalMs = 1
+        }
+        defer { harness.engine.stop() }
+        for number in 0..<60 { _ = try harness.step(grant(id(1), 10), tenant(number)) }
+        // Books that owe their shard something stay until it has it.
+        #expect(eventually { harness.engine.pendingRecords == 0 })
+        for number in 0..<60 { #expect(try harness.totals(tenant(number)).available == 10) }
+        #expect(harness.engine.residentTenants <= 16)
+    }
+}
