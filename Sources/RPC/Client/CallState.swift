@@ -12,59 +12,62 @@ struct CallState {
         let maxResponseBytes: Int
         /// How long the call may take, in nanoseconds; nil for ever.
         let timeoutNs: Int64?
-        /// When the call was made, on the monotonic clock; 0 where it has no timeout.
-        let startNs: Int64
 
         init(method: MethodDescriptor, options: CallOptions, configuration: ClientConfiguration) throws(RPCError) {
             self.method = method
-            var metadata = options.metadata
-            for interceptor in configuration.interceptors { try interceptor.intercept(method, metadata: &metadata) }
-            self.metadata = metadata
+            if configuration.interceptors.isEmpty {
+                metadata = options.metadata
+            } else {
+                var metadata = options.metadata
+                for interceptor in configuration.interceptors { try interceptor.intercept(method, metadata: &metadata) }
+                self.metadata = metadata
+            }
             waitsForReady = options.waitForReady
             maxResponseBytes = options.maxResponseBytes ?? configuration.maxResponseBytes
-            timeoutNs = (options.timeout ?? configuration.defaultTimeout).map(\.nanosecondsClamped)
-            startNs = timeoutNs == nil ? 0 : monotonicNs()
-        }
-
-        /// What is left of the timeout; nil where there is none.
-        var remainingNs: Int64? {
-            guard let timeoutNs else { return nil }
-            let (deadline, overflow) = startNs.addingReportingOverflow(timeoutNs)
-            return overflow ? .max : deadline - monotonicNs()
+            timeoutNs = (options.timeout ?? configuration.defaultTimeout)?.nanosecondsClamped
         }
     }
 
     let settings: Settings
     /// How often the call was sent again by itself.
     private(set) var retries = 0
+    /// When the call started on the loop, by its clock; 0 where it has no timeout.
+    private var startNs: Int64 = 0
     private var timer: TimerToken?
 
     init(_ settings: Settings) {
         self.settings = settings
     }
 
-    /// The headers to send now. The first attempt names the timeout as it was asked for, which compresses to one byte on
-    /// a connection that has seen it before; a later one names what is left.
-    func headers(on connection: ClientConnection) -> HTTP2Headers {
-        var headers = connection.headers(for: settings.method)
+    /// The headers to send now. A call that is sent at once names the timeout as it was asked for, which compresses to one
+    /// byte on a connection that has seen it before; one that had to wait, or is sent again, names what is left.
+    func headers(on connection: ClientConnection, loop: EventLoop) -> HTTP2Headers {
+        var headers: HTTP2Headers
         if let timeoutNs = settings.timeoutNs {
-            let remainingNs = settings.remainingNs ?? timeoutNs
-            let wasDelayed = timeoutNs - remainingNs > Self.promptNs
-            headers.add(
-                name: "grpc-timeout", value: CallTimeout.format(nanoseconds: wasDelayed ? remainingNs : timeoutNs))
+            let waitedNs = loop.nowNs - startNs
+            if waitedNs < Self.promptNs {
+                headers = connection.headers(for: settings.method, timeoutNs: timeoutNs)
+            } else {
+                headers = connection.headers(for: settings.method, timeoutNs: nil)
+                headers.add(name: "grpc-timeout", value: CallTimeout.format(nanoseconds: timeoutNs - waitedNs))
+            }
+        } else {
+            headers = connection.headers(for: settings.method, timeoutNs: nil)
         }
         if !settings.metadata.isEmpty { headers.add(settings.metadata) }
         return headers
     }
 
-    /// A call that is sent within so long of being made counts as sent at once.
+    /// A call that is sent within so long of its start counts as sent at once.
     private static let promptNs: Int64 = 1_000_000
 
-    /// Has the deadline watched. False where it has passed already.
+    /// Begins to count the time: `expired` is called at the deadline, unless `stopTimer` comes before. False where there is
+    /// no time at all.
     mutating func startTimer(on loop: EventLoop, _ expired: @escaping () -> Void) -> Bool {
-        guard let remainingNs = settings.remainingNs else { return true }
-        guard remainingNs > 0 else { return false }
-        if remainingNs < .max { timer = loop.schedule(after: remainingNs, expired) }
+        guard let timeoutNs = settings.timeoutNs else { return true }
+        startNs = loop.nowNs
+        guard timeoutNs > 0 else { return false }
+        if timeoutNs < .max { timer = loop.schedule(after: timeoutNs, expired) }
         return true
     }
 

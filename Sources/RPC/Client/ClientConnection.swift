@@ -15,7 +15,9 @@ final class ClientConnection {
     var hasRoom: Bool { http2.availableStreams > 0 }
 
     /// The headers of a method's calls, as far as they are all the same.
-    func headers(for method: MethodDescriptor) -> HTTP2Headers { templates.headers(for: method) }
+    func headers(for method: MethodDescriptor, timeoutNs: Int64?) -> HTTP2Headers {
+        templates.headers(for: method, timeoutNs: timeoutNs)
+    }
 
     /// Opens a call's stream; with a body, that is all that is sent. Nil where the connection takes none any more.
     func open(headers: HTTP2Headers, body: [UInt8]?, delegate: any HTTP2StreamDelegate) -> HTTP2Stream? {

@@ -188,7 +188,7 @@ final class StreamingCall: ChannelCall, @unchecked Sendable {
     /// Begins.
     func start() {
         guard !isEnded else { return }
-        guard state.startTimer(on: core.loop, { [weak self] in self?.end(CallState.deadlineExceeded) }) else {
+        guard state.startTimer(on: core.loop, { [self] in end(CallState.deadlineExceeded) }) else {
             return end(CallState.deadlineExceeded)
         }
         isWaiting = true
@@ -199,7 +199,7 @@ final class StreamingCall: ChannelCall, @unchecked Sendable {
         isWaiting = false
         machine = ResponseMachine()
         hasSentEnd = false
-        stream = connection.open(headers: state.headers(on: connection), body: nil, delegate: self)
+        stream = connection.open(headers: state.headers(on: connection, loop: core.loop), body: nil, delegate: self)
         guard stream != nil else {
             return retry(orFailWith: RPCError(code: .unavailable, message: "the connection takes no more calls"))
         }

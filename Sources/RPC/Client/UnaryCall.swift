@@ -50,7 +50,7 @@ final class UnaryCall: ChannelCall, @unchecked Sendable {
     func start() {
         // Cancelled before it began.
         guard completion != nil else { return }
-        guard state.startTimer(on: core.loop, { [weak self] in self?.end(CallState.deadlineExceeded) }) else {
+        guard state.startTimer(on: core.loop, { [self] in end(CallState.deadlineExceeded) }) else {
             return end(CallState.deadlineExceeded)
         }
         isWaiting = true
@@ -63,7 +63,7 @@ final class UnaryCall: ChannelCall, @unchecked Sendable {
     func open(on connection: ClientConnection) {
         isWaiting = false
         machine = ResponseMachine()
-        stream = connection.open(headers: state.headers(on: connection), body: request, delegate: self)
+        stream = connection.open(headers: state.headers(on: connection, loop: core.loop), body: request, delegate: self)
         if stream == nil {
             retry(orFailWith: RPCError(code: .unavailable, message: "the connection takes no more calls"))
         }
