@@ -1,5 +1,5 @@
-/// Decides what a connection does because time has passed. It holds times only; the connection tells it what happened, asks
-/// it when its one timer fires, and does what it says.
+/// Decides what a connection does because time has passed. It holds times only; the connection tells it what
+/// happened, asks it when its one timer fires, and does what it says.
 struct ConnectionClock {
     /// What the time asks for.
     enum Action: Equatable {

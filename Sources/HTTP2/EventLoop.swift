@@ -25,11 +25,11 @@ struct Registration: Equatable {
 /// One thread around one epoll descriptor. All that belongs to a connection happens on its loop's thread.
 ///
 /// A turn is: wait for readiness, handle it, run due timers, run what other threads handed over, then end the turn:
-/// connections that were touched write what they have, once each. What other threads hand over in one batch so becomes
-/// one wake and one write for each connection.
+/// connections that were touched write what they have, once each. What other threads hand over in one batch so
+/// becomes one wake and one write for each connection.
 ///
-/// `Sendable` since everything but the inbox, which stands under its lock, and a few atomics is touched by the loop's
-/// thread alone, or before it starts.
+/// `Sendable` since everything but the inbox, which stands under its lock, and a few atomics is touched by the
+/// loop's thread alone, or before it starts.
 package final class EventLoop: @unchecked Sendable {
     /// What other threads hand over.
     struct Inbox {
@@ -242,7 +242,8 @@ package final class EventLoop: @unchecked Sendable {
         }
     }
 
-    /// Runs what has been handed over up to now; what comes meanwhile waits for the next turn, after a look at the sockets.
+    /// Runs what has been handed over up to now; what comes meanwhile waits for the next turn, after a look at the
+    /// sockets.
     private func takeInbox() {
         inbox.withLock { inbox in
             inbox.sleeps = false

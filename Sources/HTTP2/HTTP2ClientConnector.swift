@@ -3,8 +3,8 @@ import Glibc
 
 /// Makes connections to servers.
 package enum HTTP2ClientConnector {
-    /// Connects to a host's addresses one after the other, each with an even share of the time that is left. `completion` is
-    /// called on the loop's thread, once; `handler` follows the connection from then on.
+    /// Connects to a host's addresses one after the other, each with an even share of the time that is left.
+    /// `completion` is called on the loop's thread, once; `handler` follows the connection from then on.
     ///
     /// May be called from any thread. The name is resolved beside the loop unless it is an address.
     package static func connect(

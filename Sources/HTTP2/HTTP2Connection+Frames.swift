@@ -173,8 +173,8 @@ extension HTTP2Connection {
         }
     }
 
-    /// A header block that nghttp2 cannot send leaves its stream without an end: it is reset. A request that was never
-    /// sent is closed by nghttp2.
+    /// A header block that nghttp2 cannot send leaves its stream without an end: it is reset. A request that was
+    /// never sent is closed by nghttp2.
     func frameNotSent(_ frame: UnsafePointer<nghttp2_frame>, error: Int32) {
         let header = frame.pointee.hd
         guard role == .server, header.type == UInt8(NGHTTP2_HEADERS.rawValue) else { return }

@@ -11,8 +11,8 @@ enum DrainState {
 
 /// Drain, keepalive and time-outs.
 extension HTTP2Connection {
-    /// Takes no new streams, lets the open ones finish, then closes: GOAWAY(2^31-1), a PING's round trip, GOAWAY with the
-    /// last id. Streams that are still there after `graceNs` are cut.
+    /// Takes no new streams, lets the open ones finish, then closes: GOAWAY(2^31-1), a PING's round trip, GOAWAY
+    /// with the last id. Streams that are still there after `graceNs` are cut.
     package func startDrain(graceNs: Int64? = nil) {
         guard case .open = phase, drain == .none, let session else { return }
         metrics.add(.goawayDrain)
@@ -57,8 +57,8 @@ extension HTTP2Connection {
         markDirty()
     }
 
-    /// Sees that the connection's one timer fires no later than something is due. It may fire earlier, when what it was set
-    /// for has moved on: that is cheaper than to move it with every byte.
+    /// Sees that the connection's one timer fires no later than something is due. It may fire earlier, when what it
+    /// was set for has moved on: that is cheaper than to move it with every byte.
     func rearm() {
         guard registration != nil, let nextNs = clock.nextNs else { return }
         if let armed {

@@ -54,7 +54,7 @@ extension HTTP2Connection: ReadinessHandler, TurnEndHandler {
             }
             return
         }
-        if nghttp2_session_get_outbound_queue_size(session) > Limits.queuedFramesMax {
+        if role == .server, nghttp2_session_get_outbound_queue_size(session) > queuedFramesMax {
             endFlood("too many frames queued")
         }
         // A header block that is not whole yet may be one that never will be.
@@ -64,6 +64,9 @@ extension HTTP2Connection: ReadinessHandler, TurnEndHandler {
             rearm()
         }
     }
+
+    /// An honest peer causes no more than a few frames for each of its streams in a turn.
+    private var queuedFramesMax: Int { Limits.queuedFramesMax + 4 * Int(configuration.concurrentStreamsMax) }
 
     private func discardInput(failing error: HTTP2Error) {
         for _ in 0..<Limits.readsPerTurnMax {

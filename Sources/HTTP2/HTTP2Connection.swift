@@ -1,9 +1,10 @@
 import CNghttp2
 
-/// One HTTP/2 connection, of either side. Confined to its loop's thread; `Sendable` so that work for the loop may name it.
+/// One HTTP/2 connection, of either side. Confined to its loop's thread; `Sendable` so that work for the loop may
+/// name it.
 ///
-/// nghttp2 may be told things from within its own callbacks, but neither asked for output nor ended there. Hence nothing is
-/// written, and no connection goes away, before the end of the loop's turn (`turnEnded`).
+/// nghttp2 may be told things from within its own callbacks, but neither asked for output nor ended there. Hence
+/// nothing is written, and no connection goes away, before the end of the loop's turn (`turnEnded`).
 package final class HTTP2Connection: @unchecked Sendable {
     package enum Role: Sendable { case server, client }
 
@@ -12,7 +13,8 @@ package final class HTTP2Connection: @unchecked Sendable {
         case open
         /// The last GOAWAY is queued: nothing is read any more, what is queued goes out.
         case finishing(HTTP2Error)
-        /// Our side of the socket is shut; the peer's end is awaited, lest unread bytes make the kernel drop what we wrote.
+        /// Our side of the socket is shut; the peer's end is awaited, lest unread bytes make the kernel drop what
+        /// we wrote.
         case lingering
         case closed
     }
@@ -109,7 +111,8 @@ package final class HTTP2Connection: @unchecked Sendable {
     /// How many streams are open.
     package var streamCount: Int { liveStreams.count }
 
-    /// Clients: how many more streams the peer takes now. Before its SETTINGS came, nghttp2's customary 100 are assumed.
+    /// Clients: how many more streams the peer takes now. Before its SETTINGS came, nghttp2's customary 100 are
+    /// assumed.
     package var availableStreams: Int {
         guard isOpen, let session else { return 0 }
         let allowed = nghttp2_session_get_remote_settings(session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS)
@@ -119,7 +122,8 @@ package final class HTTP2Connection: @unchecked Sendable {
 
     // MARK: What may be asked
 
-    /// Clients: opens a stream. `body` goes out at once; without `endStream` more may be sent with `HTTP2Stream.sendData`.
+    /// Clients: opens a stream. `body` goes out at once; without `endStream` more may be sent with
+    /// `HTTP2Stream.sendData`.
     package func openStream(
         headers: HTTP2Headers, body: [UInt8] = [], endStream: Bool, delegate: any HTTP2StreamDelegate
     ) throws(HTTP2Error) -> HTTP2Stream {

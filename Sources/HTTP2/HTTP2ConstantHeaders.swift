@@ -2,8 +2,8 @@ import CNghttp2
 
 /// A header block that is the same in every message, laid out once for nghttp2, which then copies nothing of it.
 ///
-/// Make it once and keep it for the life of the process: the memory is never given back, since a session may still point
-/// to it.
+/// Make it once and keep it for the life of the process: the memory is never given back, since a session may still
+/// point to it.
 package final class HTTP2ConstantHeaders: @unchecked Sendable {
     // Written in `init` only, and immortal: that is why the class is `Sendable`.
     let fields: UnsafeMutableBufferPointer<nghttp2_nv>

@@ -1,21 +1,23 @@
-/// Follows one stream. Called on the loop's thread only; kept by the stream until `streamClosed`, which comes exactly once
-/// and last.
+/// Follows one stream. Called on the loop's thread only; kept by the stream until `streamClosed`, which comes
+/// exactly once and last.
 ///
-/// Whatever a method is called with may be used to send, reset and open streams at once; nothing is written before the
-/// turn of the loop ends.
+/// Whatever a method is called with may be used to send, reset and open streams at once; nothing is written before
+/// the turn of the loop ends.
 package protocol HTTP2StreamDelegate: AnyObject {
     /// The request's, or the final response's, header block.
     func headersReceived(_ stream: HTTP2Stream, headers: HTTP2Headers, endStream: Bool)
-    /// Bytes, valid only within the call. They are credited to the sender by `HTTP2Stream.consume`. The end of the stream
-    /// may come with them or by itself with no bytes.
+    /// Bytes, valid only within the call. They are credited to the sender by `HTTP2Stream.consume`. The end of the
+    /// stream may come with them or by itself with no bytes.
     func dataReceived(_ stream: HTTP2Stream, bytes: UnsafeRawBufferPointer, endStream: Bool)
     /// The header block after the data; it ends the stream.
     func trailersReceived(_ stream: HTTP2Stream, headers: HTTP2Headers)
-    /// The header block was over the limit and is dropped; `headersReceived` does not come. A server answers, or resets.
+    /// The header block was over the limit and is dropped; `headersReceived` does not come. A server answers, or
+    /// resets.
     func headersTooLarge(_ stream: HTTP2Stream, endStream: Bool)
     /// The stream's output fell under the low-water mark after `isWritable` was false.
     func streamWritable(_ stream: HTTP2Stream)
-    /// The stream ended, with HTTP/2's error code: 0 when both sides ended it. See `HTTP2Stream.wasSurelyNotProcessed`.
+    /// The stream ended, with HTTP/2's error code: 0 when both sides ended it. See
+    /// `HTTP2Stream.wasSurelyNotProcessed`.
     func streamClosed(_ stream: HTTP2Stream, errorCode: UInt32)
 }
 

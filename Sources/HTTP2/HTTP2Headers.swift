@@ -2,8 +2,8 @@ import CNghttp2
 
 /// A block of header fields in their order, all in one allocation.
 ///
-/// Each field stands in the arena as the lengths of its name and value (four bytes each), then the bytes of both. A block
-/// has about ten fields, so that walking it beats any index.
+/// Each field stands in the arena as the lengths of its name and value (four bytes each), then the bytes of both. A
+/// block has about ten fields, so that walking it beats any index.
 package struct HTTP2Headers: Sendable, Equatable {
     private var arena: [UInt8]
     /// The number of fields.

@@ -2,8 +2,8 @@ import CLinux
 import Glibc
 import Synchronization
 
-/// Accepts connections and hands them to the loops in turn. A gRPC connection lives long, so that an even share by turns is
-/// better than what the kernel's hash makes of few connections.
+/// Accepts connections and hands them to the loops in turn. A gRPC connection lives long, so that an even share by
+/// turns is better than what the kernel's hash makes of few connections.
 ///
 /// Accepting happens on the first loop. `Sendable` since the rest is immutable, atomic, or confined to its loop.
 package final class HTTP2Listener: @unchecked Sendable {

@@ -20,7 +20,8 @@ package final class HTTP2Metrics: Sendable {
         case headersTooLarge
         /// Streams reset because their connection's output was over the bound.
         case outputTooLarge
-        /// Connections closed because of a time-out: before SETTINGS or within a header block; unanswered pings; unread output.
+        /// Connections closed because of a time-out: before SETTINGS or within a header block; unanswered pings;
+        /// unread output.
         case handshakeTimeouts, pingTimeouts, writeStalls
         /// Connections drained for their idleness and their age.
         case idleDrains, ageDrains

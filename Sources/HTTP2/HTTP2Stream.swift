@@ -1,6 +1,7 @@
 import CNghttp2
 
-/// One stream of a connection: one call. Confined to its connection's loop; `Sendable` so that work for the loop may name it.
+/// One stream of a connection: one call. Confined to its connection's loop; `Sendable` so that work for the loop
+/// may name it.
 ///
 /// After the stream's end, or the connection's, every method does nothing.
 package final class HTTP2Stream: @unchecked Sendable {
@@ -139,8 +140,8 @@ package final class HTTP2Stream: @unchecked Sendable {
         connection.submitReset(id, errorCode: errorCode)
     }
 
-    /// After a whole answer to a peer that still sends: RST_STREAM(NO_ERROR) in a while, unless the peer ends its side
-    /// before. At once it would make proxies drop the answer.
+    /// After a whole answer to a peer that still sends: RST_STREAM(NO_ERROR) in a while, unless the peer ends its
+    /// side before. At once it would make proxies drop the answer.
     package func resetAfterDelay() {
         guard !isClosed, !remoteEnded, resetTimer == nil else { return }
         resetTimer = connection.loop.schedule(after: connection.configuration.resetDelayNs) { [weak self] in

@@ -1,9 +1,9 @@
-/// Bounds of this module, in one place. What an operator may want to change is in `HTTP2Configuration`, whose defaults
-/// are taken from here.
+/// Bounds of this module, in one place. What an operator may want to change is in `HTTP2Configuration`, whose
+/// defaults are taken from here.
 ///
-/// Two lists have no number of their own because another bound holds them: an event loop's inbox (each call in flight
-/// puts at most a few pieces of work there, and calls are bounded by streams and connections), and its timers (a few for
-/// each connection, at most two for each stream).
+/// Two lists have no number of their own because another bound holds them: an event loop's inbox (each call in
+/// flight puts at most a few pieces of work there, and calls are bounded by streams and connections), and its
+/// timers (a few for each connection, at most two for each stream).
 package enum Limits {
     /// What one read takes from a socket; shared by all connections of a loop.
     static let readBufferBytes = 64 * 1024
@@ -44,10 +44,10 @@ package enum Limits {
     static let joinedChunkBytesMax = 16 * 1024
     /// Output of all streams of one connection; a stream that goes over it is reset.
     static let connectionBufferBytesMax = 64 << 20
-    /// Frames other than DATA that wait to be sent on one connection.
+    /// Frames other than DATA that wait to be sent on a server's connection, beside four for each allowed stream.
     static let queuedFramesMax = 10_000
-    /// Time from accept to the client's first SETTINGS, from a block's first header frame to its last, from GOAWAY to the
-    /// peer's end of the connection.
+    /// Time from accept to the client's first SETTINGS, from a block's first header frame to its last, from GOAWAY
+    /// to the peer's end of the connection.
     static let handshakeTimeoutNs: Int64 = 10_000_000_000
     static let lingerNs: Int64 = 1_000_000_000
     /// Time for which a socket may take none of what we have to send.

@@ -1,5 +1,5 @@
-/// The bytes of one stream that wait to be sent, in pieces. The first piece has a place of its own, so that a unary answer
-/// costs no list.
+/// The bytes of one stream that wait to be sent, in pieces. The first piece has a place of its own, so that a unary
+/// answer costs no list.
 struct OutputQueue {
     private var first: [UInt8] = []
     private var firstOffset = 0

@@ -41,8 +41,8 @@ package struct SocketAddress: Sendable, CustomStringConvertible {
         }
     }
 
-    /// All addresses of a host, IPv4 first, at most `Limits.addressesMax`. Asks the resolver, and so may take seconds, unless
-    /// `numericOnly`.
+    /// All addresses of a host, IPv4 first, at most `Limits.addressesMax`. Asks the resolver, and so may take
+    /// seconds, unless `numericOnly`.
     static func resolve(
         host: String, port: Int, passive: Bool = false, numericOnly: Bool = false
     ) throws(HTTP2Error) -> [SocketAddress] {

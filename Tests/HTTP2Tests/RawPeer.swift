@@ -158,8 +158,8 @@ final class RawPeer {
         return frames
     }
 
-    /// What the other end says until it has answered two PINGs: all that it says because of what was sent before. Two,
-    /// since the answer to the first goes out ahead of everything else.
+    /// What the other end says until it has answered two PINGs: all that it says because of what was sent before.
+    /// Two, since the answer to the first goes out ahead of everything else.
     func roundTrip() throws -> [RawFrame] {
         var frames: [RawFrame] = []
         for _ in 0..<2 {
