@@ -18,8 +18,8 @@ package enum StorageError: Error, Equatable, Sendable {
 
 extension StorageError {
     private static let sqliteFull: Int32 = 13
-    private static let sqliteCorrupt: Int32 = 11
-    private static let sqliteNotADatabase: Int32 = 26
+    /// A schema that lacks a table or a column, a page that makes no sense, a row that contradicts another, a file of another kind.
+    private static let sqliteDamages: Set<Int32> = [1, 11, 19, 26]
 
     /// True where room on the disk (or a quota) is what is missing.
     package var isDiskFull: Bool {
@@ -34,8 +34,7 @@ extension StorageError {
     package var isCorruption: Bool {
         switch self {
         case .corrupt: true
-        case .sqlite(let code, _, _, _):
-            code & 0xFF == Self.sqliteCorrupt || code & 0xFF == Self.sqliteNotADatabase
+        case .sqlite(let code, _, _, _): Self.sqliteDamages.contains(code & 0xFF)
         case .system, .locked, .limit, .conflict: false
         }
     }

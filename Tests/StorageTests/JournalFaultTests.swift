@@ -86,4 +86,20 @@ import Testing
             }
         }
     }
+
+    @Test func whatARestartFoundSurvivesAPowerCutThoughItsSyncHadFailed() throws {
+        var random = SeededGenerator(seed: 1)
+        for call in 1... {
+            let disk = SimulatedFileSystem()
+            try disk.makeDirectory("/j")
+            disk.fail(atCall: call, .forGood(errno: EIO))
+            let outcome = try Self.run(on: disk, retries: false)
+            guard outcome.hasFailed else { break }
+            // The process ends, the machine goes on: the next one reads from the kernel's memory what may not be on the disk.
+            disk.repair()
+            let found = try Self.open(disk).records()
+            disk.losePower(.all, using: &random)
+            #expect(try Self.open(disk).records() == found, "call \(call)")
+        }
+    }
 }
