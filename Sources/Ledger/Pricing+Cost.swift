@@ -57,13 +57,13 @@ extension UnitPrice {
         return remainder == 0 ? quotient : quotient + 1
     }
 
-    /// The same in 128 bits, for products that do not fit 64.
+    /// The same in 128 bits, for products that do not fit 64. One that does not fit 128 either is an overflow.
     private func wideCost(of count: Int64, percent: Int64) throws(PricingError) -> Int64 {
-        // Two factors below 2^63 fit; the third may not.
+        let isPlain = percent == 100
         let (scaled, overflow) = (UInt128(count) * UInt128(amountMicros))
-            .multipliedReportingOverflow(by: UInt128(percent))
+            .multipliedReportingOverflow(by: isPlain ? 1 : UInt128(percent))
         if overflow { throw .overflow(unit: unit) }
-        let (quotient, remainder) = scaled.quotientAndRemainder(dividingBy: UInt128(per) * 100)
+        let (quotient, remainder) = scaled.quotientAndRemainder(dividingBy: UInt128(per) * (isPlain ? 1 : 100))
         guard let cost = Int64(exactly: remainder == 0 ? quotient : quotient + 1) else { throw .overflow(unit: unit) }
         return cost
     }
