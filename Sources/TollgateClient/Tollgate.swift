@@ -33,7 +33,7 @@ public final class Tollgate: Sendable {
     /// How long a step may take with all its attempts, where the call does not say otherwise. Nil waits for ever.
     public let timeout: Duration?
 
-    private let channel: any RPCChannel
+    /// The channel, where this object made it.
     private let owned: ClientChannel?
 
     /// Connects, on the first call, to one server or to several (`"a:7070,b:7070"`, each `host:port`), which then take turns.
@@ -65,7 +65,6 @@ public final class Tollgate: Sendable {
         }
         let channel = ClientChannel(endpoints: endpoints, configuration: configuration)
         owned = channel
-        self.channel = channel
         self.timeout = timeout
         self.retries = retries
         (metering, credits, settings) = (MeteringClient(channel), CreditsClient(channel), SettingsClient(channel))
@@ -75,7 +74,6 @@ public final class Tollgate: Sendable {
     /// Works over a channel that exists already, or over a fake one in a test. The channel adds key and tenant to the calls.
     public init(channel: any RPCChannel, timeout: Duration? = .seconds(15), retries: RetryPolicy = RetryPolicy()) {
         owned = nil
-        self.channel = channel
         self.timeout = timeout
         self.retries = retries
         (metering, credits, settings) = (MeteringClient(channel), CreditsClient(channel), SettingsClient(channel))
@@ -90,12 +88,14 @@ public final class Tollgate: Sendable {
         timeout: Duration?, _ attempt: (CallOptions) async throws(RPCError) -> Response
     ) async throws(RPCError) -> Response {
         let clock = ContinuousClock()
-        let deadline = (timeout ?? self.timeout).map { clock.now + $0 }
+        let timeout = timeout ?? self.timeout
+        let deadline = timeout.map { clock.now + $0 }
+        var options = CallOptions(timeout: timeout)
         var sequence = RetrySequence(retries)
         var random = SystemRandomNumberGenerator()
         while true {
             do throws(RPCError) {
-                return try await attempt(CallOptions(timeout: deadline.map { $0 - clock.now }))
+                return try await attempt(options)
             } catch {
                 let remaining = deadline.map { $0 - clock.now }
                 guard let wait = sequence.wait(after: error, remaining: remaining, using: &random) else { throw error }
@@ -104,6 +104,7 @@ public final class Tollgate: Sendable {
                 } catch {
                     throw RPCError(code: .cancelled, message: "cancelled while waiting to try again", cause: error)
                 }
+                options.timeout = deadline.map { $0 - clock.now }
             }
         }
     }
