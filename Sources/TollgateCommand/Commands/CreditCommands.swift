@@ -1,0 +1,100 @@
+import Protobuf
+import RPC
+import TollgateClient
+
+/// `tollgate grant` and `tollgate balance`: what a tenant has.
+enum CreditCommands {
+    private static let kinds: [(name: String, kind: GrantKind)] = [
+        ("subscription", .subscription), ("purchased", .purchased), ("gifted", .gifted),
+        ("complimentary", .complimentary),
+    ]
+
+    private static let credits = PositionalSpec(
+        name: "CREDITS", help: "how much, such as 1000 or 0.25; a credit is 1,000,000 micros")
+    private static let kind = OptionSpec.value(
+        "--kind", "KIND", "subscription, purchased, gifted or complimentary", fallback: "complimentary")
+    private static let expires = OptionSpec.value(
+        "--expires", "TIME", "when what is left is gone, such as 2027-01-31T00:00:00Z; else never")
+    private static let comment = OptionSpec.value("--comment", "TEXT", "a remark for the history")
+    private static let id = OptionSpec.value(
+        "--id", "UUID", "the grant's id: granting again with it gives nothing twice; else a new one")
+
+    static let grant = Subcommand(
+        path: ["grant"], summary: "Gives a tenant credits.",
+        details: """
+            Where no answer comes, the message names the grant's id: run the command again with it and
+            the credits are given exactly once.
+            """,
+        positionals: [credits], options: [kind, expires, comment, id] + ServerConnection.tenantOptions,
+        work: .calls { (arguments, console) async throws(CommandError) in
+            let request = try grantRequest(arguments)
+            let connection = try ServerConnection(arguments)
+            let answer: GrantCreditsResponse
+            do throws(RPCError) {
+                answer = try await AdminClient(connection.channel).grantCredits(request)
+            } catch {
+                guard error.code == .unavailable || error.code == .deadlineExceeded else {
+                    throw .failed(error.sentence)
+                }
+                throw .failed("\(error.sentence); then grant again with --id \(request.grantID)")
+            }
+            if arguments.has(ServerConnection.json) { return try console.line(answer.jsonString()) }
+            let amount = Amount.credits(micros: answer.grant?.amountMicros ?? 0)
+            let available = Amount.credits(micros: answer.balance?.availableMicros ?? 0)
+            let verb = answer.replayed ? "had been granted before" : "granted"
+            try console.line("\(amount) credits \(verb) as \(request.grantID); \(available) available")
+        })
+
+    private static func grantRequest(_ arguments: ParsedArguments) throws(CommandError) -> GrantCreditsRequest {
+        let text = arguments.positionals[0]
+        guard let micros = Amount.micros(credits: text) else {
+            throw arguments.wrong("\(quoted(text)) is no amount of credits more than 0, with at most six decimals")
+        }
+        let name = arguments.value(kind) ?? ""
+        guard let known = kinds.first(where: { $0.name == name }) else {
+            throw arguments.wrong("--kind \(quoted(name)) must be one of: \(kinds.map(\.name).joined(separator: ", "))")
+        }
+        var request = GrantCreditsRequest()
+        request.grantID = arguments.value(id) ?? UUIDv7.make()
+        request.tenantID = arguments.value(ServerConnection.tenant) ?? ""
+        request.kind = known.kind
+        request.amountMicros = micros
+        request.comment = arguments.value(comment) ?? ""
+        if let time = arguments.value(expires) {
+            guard let microseconds = TimeText.microseconds(time, requiresZone: true) else {
+                throw arguments.wrong("--expires \(quoted(time)) is no time such as 2027-01-31T00:00:00Z")
+            }
+            request.expireTime = Timestamp(
+                seconds: microseconds / 1_000_000, nanos: Int32(microseconds % 1_000_000) * 1_000)
+        }
+        return request
+    }
+
+    static let balance = Subcommand(
+        path: ["balance"], summary: "Shows what a tenant has.", options: ServerConnection.tenantOptions,
+        work: .calls { (arguments, console) async throws(CommandError) in
+            let connection = try ServerConnection(arguments, forTenant: true)
+            let answer = try await connection.call { (channel) async throws(RPCError) in
+                try await CreditsClient(channel).getBalance(GetBalanceRequest())
+            }
+            if arguments.has(ServerConnection.json) { return try console.line(answer.jsonString()) }
+            try console.write(text(of: answer.balance ?? Balance()))
+        })
+
+    /// A balance for people.
+    static func text(of balance: Balance, indent: Int = 0) -> String {
+        var pairs = [
+            (name: "available", value: "\(Amount.credits(micros: balance.availableMicros)) credits"),
+            (name: "held", value: "\(Amount.credits(micros: balance.heldMicros)) credits"),
+            (name: "this month", value: "\(Amount.credits(micros: balance.thisMonthConsumedMicros)) credits used"),
+            (name: "state", value: "\(balance.statusText) (\(balance.gaugePercent) %)"),
+        ]
+        if let days = balance.estimatedDaysLeft { pairs.append((name: "lasts for", value: "about \(days) days")) }
+        for kind in balance.byKind {
+            let name = kinds.first { $0.kind == kind.kind }?.name ?? "other"
+            let expiry = kind.nextExpireTime.map { ", the next expires \(timeText($0))" } ?? ""
+            pairs.append((name: name, value: "\(Amount.credits(micros: kind.availableMicros)) credits\(expiry)"))
+        }
+        return listing(pairs, indent: indent)
+    }
+}

@@ -1,0 +1,32 @@
+/// The bounds of the command.
+enum Limits {
+    /// Rows of a trace; about 240 MB of memory at the most.
+    static let traceRows = 5_000_000
+    /// Bytes of one line of a trace.
+    static let traceLineBytes = 4_096
+    /// Bytes of a trace that are read at once.
+    static let traceChunkBytes = 1 << 16
+    /// The most tokens of one kind that one row may count.
+    static let traceTokens: Int64 = 1_000_000_000
+    /// Calls that a replay may have in flight.
+    static let replayConcurrency = 4_096
+    /// Different kinds of failed rows that a replay tells apart; further ones are counted under one name.
+    static let failureKinds = 32
+    /// How long a replay may try one step again, in seconds.
+    static let retrySeconds = 3_600
+    /// Waits between the tries of one step, in milliseconds.
+    static let retryFirstMs: Int64 = 50
+    static let retryLongestMs: Int64 = 1_000
+    /// How long one call of a command may take, in seconds.
+    static let callSeconds = 30
+    /// Entries of a list that are asked for at once, and that are shown unless `--limit` says otherwise.
+    static let pageSize = 1_000
+    static let listed = 1_000
+    /// The most that `--limit` may ask for.
+    static let listedAtMost = 100_000
+    /// How long `serve` lets steps under way finish, in seconds.
+    static let graceSeconds = 10
+    static let graceSecondsAtMost = 600
+    /// The widest name that is still compared with the known ones to suggest one.
+    static let suggestedNameBytes = 64
+}
