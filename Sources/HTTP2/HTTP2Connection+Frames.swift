@@ -104,7 +104,13 @@ extension HTTP2Connection {
     private func pingReceived(_ frame: UnsafePointer<nghttp2_frame>) {
         guard frame.pointee.hd.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) == 0 else {
             let opaque = withUnsafeBytes(of: frame.pointee.ping.opaque_data) { $0.loadUnaligned(as: UInt64.self) }
-            if UInt64(bigEndian: opaque) == Self.drainPing { drainPingAnswered() } else { clock.pingAnswered() }
+            if UInt64(bigEndian: opaque) == Self.drainPing {
+                drainPingAnswered()
+            } else {
+                clock.pingAnswered()
+                // The next ping may be due long before this one's time-out was.
+                rearm()
+            }
             return
         }
         spendControlFrame()
