@@ -4,7 +4,8 @@ public enum MetadataError: Error, Sendable, Hashable {
     case invalidKey(String)
     /// The key belongs to the protocol (`grpc-…`, `:…`, `content-type`, `te` and their like).
     case reservedKey(String)
-    /// A text has a character outside 0x20–0x7E, or blanks at its ends, or a `-bin` key was given text, or other keys bytes.
+    /// A text has a character outside 0x20–0x7E, or blanks at its ends, or a `-bin` key was given text, or other keys
+    /// bytes.
     case invalidValue(key: String)
     /// There is no room: 256 entries, or 32 KiB in all.
     case tooLarge

@@ -46,13 +46,19 @@ struct PrivateError: Error {
 
 /// A service with a method of each shape, and ways to make each of them fail, wait and see its call.
 ///
-/// Texts of requests are commands: `slow` takes a while, `fail:<code>:<message>` and `throw` end the call, `wait` waits until it is cancelled,
-/// `metadata` answers with the metadata it got, `details` fails with some, `overload` with far too many, `silent` never answers a direct call.
+/// Texts of requests are commands: `slow` takes a while, `fail:<code>:<message>` and `throw` end the call, `wait` waits
+/// until it is cancelled, `metadata` answers with the metadata it got, `details` fails with some, `overload` with far
+/// too many, `silent` never answers a direct call.
 final class EchoService: Sendable {
     /// What was seen by handlers.
     struct Seen: Sendable {
+        /// Handlers that began, those of `wait` when they begin to wait.
         var started = 0
+        /// Handlers that wait, or have waited, to be cancelled.
+        var waiting = 0
+        /// Those of them that were cancelled.
         var cancelled = 0
+        /// Messages that streaming handlers took or gave.
         var taken = 0
     }
 
@@ -107,6 +113,7 @@ final class EchoService: Sendable {
         switch request.text {
         case "silent": break
         case "wait":
+            note { $0.waiting += 1 }
             call.context.onCancel { [self] in
                 note { $0.cancelled += 1 }
                 call.fail(RPCError(code: .cancelled, message: "too late to be seen"))
@@ -130,7 +137,10 @@ final class EchoService: Sendable {
             try await Task.sleep(for: .milliseconds(300))
             return request
         case "wait":
-            note { $0.started += 1 }
+            note {
+                $0.started += 1
+                $0.waiting += 1
+            }
             do {
                 try await Task.sleep(for: .seconds(600))
             } catch {

@@ -83,7 +83,8 @@ private final class ClientHandler: HTTP2ConnectionHandler {
 /// One call over HTTP/2, seen from the client. Its mutable state belongs to the loop's thread.
 final class SocketCall: HTTP2StreamDelegate, TestCall, @unchecked Sendable {
     let events: AsyncStream<CallEvent>
-    /// What came beside gRPC's own: the HTTP status, the whole of all header blocks, the body as it is, and how the stream ended.
+    /// What came beside gRPC's own: the HTTP status, the whole of all header blocks, the body as it is, and how the
+    /// stream ended.
     struct Raw: Sendable {
         var status = ""
         var headers: [(name: String, value: String)] = []

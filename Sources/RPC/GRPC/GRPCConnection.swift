@@ -1,6 +1,7 @@
 import HTTP2
 
-/// One connection of a server: each stream that its client opens becomes a gRPC exchange. Confined to its loop's thread.
+/// One connection of a server: each stream that its client opens becomes a gRPC exchange. Confined to its loop's
+/// thread.
 final class GRPCConnection: HTTP2ConnectionHandler {
     private let home: ServerLoop
 

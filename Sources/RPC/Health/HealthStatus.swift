@@ -60,8 +60,8 @@ package final class HealthStatus: Sendable {
         state.withLock { state in state.services.sorted { $0.key < $1.key }.map { ($0.key, $0.value) } }
     }
 
-    /// How a service is now, and each change from then on; of several changes at once only the last may be seen. Nil where
-    /// too many watch already.
+    /// How a service is now, and each change from then on; of several changes at once only the last may be seen. Nil
+    /// where too many watch already.
     func watch(_ service: String) -> Watch? {
         let (updates, continuation) = AsyncStream<Status?>.makeStream(bufferingPolicy: .bufferingNewest(1))
         let watcher = state.withLock { state -> Int? in

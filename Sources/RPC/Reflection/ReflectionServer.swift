@@ -16,8 +16,8 @@ package struct ReflectionServer: ServerReflectionService {
         HealthDescriptors.files + ReflectionDescriptors.files + ReflectionV1AlphaDescriptors.files
         + StatusDescriptors.files
 
-    /// A service that describes these services from their embedded schema files; those of health checks and of reflection
-    /// itself are known.
+    /// A service that describes these services from their embedded schema files; those of health checks and of
+    /// reflection itself are known.
     package init(services: [String], files: [EmbeddedFile]) throws(WireError) {
         self.services = (services + ReflectionServer.names).sorted()
         index = try SymbolIndex(descriptors: (files + ReflectionServer.ownFiles).map(\.descriptorBytes))

@@ -30,7 +30,8 @@ struct SymbolIndex: Sendable {
         }
     }
 
-    /// The descriptors of a file and of all that it imports, each once, the file itself first; nil where it is not known.
+    /// The descriptors of a file and of all that it imports, each once, the file itself first; nil where it is not
+    /// known.
     func fileWithDependencies(_ name: String) -> [[UInt8]]? {
         guard files[name] != nil else { return nil }
         var found: [[UInt8]] = []

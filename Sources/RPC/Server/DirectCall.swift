@@ -3,9 +3,9 @@ import Synchronization
 
 /// What a hot unary handler gets: its call, to be answered exactly once, at once or later, from any thread.
 ///
-/// On the loop's thread an answer is sent at once; from elsewhere it hops there, many answers in one wake. The response is
-/// encoded on the thread that gives it. An answer after the caller's deadline or cancellation is dropped. A call that is
-/// let go of without an answer ends with INTERNAL, so that no caller waits for ever.
+/// On the loop's thread an answer is sent at once; from elsewhere it hops there, many answers in one wake. The response
+/// is encoded on the thread that gives it. An answer after the caller's deadline or cancellation is dropped. A call
+/// that is let go of without an answer ends with INTERNAL, so that no caller waits for ever.
 public final class DirectCall<Response: Message>: Sendable {
     @usableFromInline let call: ServerCall
     /// Set by the answer.
@@ -43,7 +43,7 @@ public final class DirectCall<Response: Message>: Sendable {
     /// Holds the promise of one answer; a second one is a fault of the program.
     @usableFromInline
     func claim() {
-        let (was, _) = (isAnswered.exchange(true, ordering: .acquiringAndReleasing), ())
-        precondition(!was, "A call was answered twice.")
+        let wasAnswered = isAnswered.exchange(true, ordering: .acquiringAndReleasing)
+        precondition(!wasAnswered, "A call was answered twice.")
     }
 }

@@ -1,7 +1,7 @@
 /// A method with what runs for it.
-package final class RegisteredMethod: Sendable {
+final class RegisteredMethod: Sendable {
     /// What the schema says.
-    package let descriptor: MethodDescriptor
+    let descriptor: MethodDescriptor
     /// What runs.
     let handler: MethodHandler
     /// The path as bytes, to be compared with what arrives.
@@ -53,7 +53,8 @@ struct MethodTable: Sendable {
         return nil
     }
 
-    /// FNV-1a over the last bytes, in which paths differ. The table is not filled by strangers, so collisions are harmless.
+    /// FNV-1a over the last bytes, in which paths differ. The table is not filled by strangers, so collisions are
+    /// harmless.
     private static func hash(_ path: UnsafeRawBufferPointer) -> Int {
         var hash: UInt64 = 0xCBF2_9CE4_8422_2325
         for byte in path.suffix(24) { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }

@@ -68,8 +68,9 @@ package final class RPCServer: Sendable {
         return listener.localAddress
     }
 
-    /// Goes away in peace: nothing serves any more, no connection is taken, open ones are told (GOAWAY), calls under way
-    /// finish, streams that could go on for ever end. Calls that are not done in time are cut. Then everything stops.
+    /// Goes away in peace: nothing serves any more, no connection is taken, open ones are told (GOAWAY), calls under
+    /// way finish, streams that could go on for ever end. Calls that are not done in time are cut. Then everything
+    /// stops.
     package func drain(timeout: Duration) async {
         health.drain()
         let (homes, listener) = state.withLock { ($0.homes, $0.listener) }

@@ -3,8 +3,8 @@ import Synchronization
 
 /// The requests of a streaming call, in their order. One task takes them, once.
 ///
-/// The client may send more only as messages are taken. While the server drains, what has arrived is still given; then the
-/// stream throws UNAVAILABLE.
+/// The client may send more only as messages are taken. While the server drains, what has arrived is still given; then
+/// the stream throws UNAVAILABLE.
 public struct RequestStream<Request: Message>: AsyncSequence, Sendable {
     public typealias Element = Request
     public typealias Failure = RPCError
@@ -28,7 +28,8 @@ public struct RequestStream<Request: Message>: AsyncSequence, Sendable {
     }
 }
 
-/// The messages that arrived and were not taken. Flow control bounds them: their bytes are credited only as they are taken.
+/// The messages that arrived and were not taken. Flow control bounds them: their bytes are credited only as they are
+/// taken.
 final class RequestQueue: Sendable {
     /// What `next` comes back with.
     typealias Taken = Result<[UInt8]?, RPCError>

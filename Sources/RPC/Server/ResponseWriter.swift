@@ -11,8 +11,8 @@ public struct ResponseWriter<Response: Message>: Sendable {
         self.queue = queue
     }
 
-    /// Sends one response. It suspends while the client takes responses more slowly than they are written, and throws when
-    /// the call has ended: cancelled, its deadline passed, or its connection lost.
+    /// Sends one response. It suspends while the client takes responses more slowly than they are written, and throws
+    /// when the call has ended: cancelled, its deadline passed, or its connection lost.
     public func write(_ response: Response) async throws(RPCError) {
         try await queue.write(call.frame(response))
     }

@@ -12,11 +12,12 @@ package func monotonicNs() -> Int64 {
 
 /// One call from its headers to its status, whatever wire protocol carries it.
 ///
-/// It admits the call, collects the one request of a unary call or queues those of a streaming one, runs the handler and
-/// sees to deadline and cancellation. It ends exactly once; what comes later is dropped. Everything is confined to the
-/// loop's thread save what is immutable, what stands under a lock, and `complete`; `principal` is written on the loop
-/// before the handler runs and only read afterwards. That is why it is `Sendable`.
-public final class ServerCall: @unchecked Sendable {
+/// It admits the call, collects the one request of a unary call or queues those of a streaming one, runs the handler
+/// and sees to deadline and cancellation. It ends exactly once; what comes later is dropped. Everything is confined to
+/// the loop's thread save what is immutable, what stands under a lock, and `complete`; `principal` is written on the
+/// loop before the handler runs and only read afterwards. That is why it is `Sendable`.
+@usableFromInline
+package final class ServerCall: @unchecked Sendable {
     /// What was called.
     let method: RegisteredMethod
     /// The request's headers.
@@ -117,8 +118,8 @@ public final class ServerCall: @unchecked Sendable {
         if case .streaming(let handler) = method.handler { startStreaming(handler) }
     }
 
-    /// The one message of a call without streamed requests, and their end. The bytes are borrowed: a direct handler reads
-    /// them in place.
+    /// The one message of a call without streamed requests, and their end. The bytes are borrowed: a direct handler
+    /// reads them in place.
     func receiveOnly(_ bytes: UnsafeRawBufferPointer) {
         guard exchange != nil else { return }
         switch method.handler {

@@ -33,7 +33,8 @@ public struct ServerContext: Sendable {
         call.deadlineNs.map { .nanoseconds(max(0, $0 - monotonicNs())) }
     }
 
-    /// Whether nobody waits for the answer any more: the caller cancelled, its connection is lost, or its deadline passed.
+    /// Whether nobody waits for the answer any more: the caller cancelled, its connection is lost, or its deadline
+    /// passed.
     public var isCancelled: Bool { call.extras.withLock { $0.isCancelled } }
 
     /// The caller's address, such as `127.0.0.1:40312`.
@@ -43,8 +44,8 @@ public struct ServerContext: Sendable {
     /// already. After an answer it never runs.
     public func onCancel(_ body: @escaping @Sendable () -> Void) { call.onCancel(body) }
 
-    /// Runs the body once, on the loop's thread, when the server begins to drain; at once where it does already. What would
-    /// go on for as long as its caller likes ends itself then.
+    /// Runs the body once, on the loop's thread, when the server begins to drain; at once where it does already. What
+    /// would go on for as long as its caller likes ends itself then.
     public func onDrain(_ body: @escaping @Sendable () -> Void) { call.onDrain(body) }
 
     /// Metadata sent before the first message. It has an effect until the first message is sent.
@@ -60,7 +61,8 @@ extension ServerContext {
         call.principal as? Principal
     }
 
-    /// Calls the body with the bytes of a header's first value, without making a string of them; nil where there is none.
+    /// Calls the body with the bytes of a header's first value, without making a string of them; nil where there is
+    /// none.
     package func withHeader<Result>(_ name: StaticString, _ body: (UnsafeRawBufferPointer) -> Result) -> Result? {
         call.headers.withValue(of: name, body)
     }

@@ -1,15 +1,15 @@
 import HTTP2
 
 /// What a call wants its wire protocol to do when it ends.
-package struct CallEnd: Sendable {
+struct CallEnd: Sendable {
     /// The last message, framed; the only one of a unary call.
-    package var message: [UInt8]?
+    var message: [UInt8]?
     /// Why the call failed; nil for OK.
-    package var error: RPCError?
+    var error: RPCError?
     /// Metadata before the first message, where none was sent yet.
-    package var initialMetadata = Metadata()
+    var initialMetadata = Metadata()
     /// Metadata beside the status.
-    package var trailingMetadata = Metadata()
+    var trailingMetadata = Metadata()
 }
 
 /// The seam between a call and the wire protocol that carries it, as the call sees it: gRPC over HTTP/2, or none at all
@@ -17,12 +17,13 @@ package struct CallEnd: Sendable {
 ///
 /// A framed message has `MessageDeframer.prefixBytes` for the gRPC prefix before it, filled in, so that gRPC sends it
 /// without a copy.
-package protocol ServerExchange: AnyObject {
+protocol ServerExchange: AnyObject {
     /// The received headers: the application's and the protocol's.
     var headers: HTTP2Headers { get }
     /// The other end's address, for people to read.
     var peer: String { get }
-    /// Whether more messages may be sent without piling up; when it turns true again `ServerCall.becameWritable()` follows.
+    /// Whether more messages may be sent without piling up; when it turns true again `ServerCall.becameWritable()`
+    /// follows.
     var isWritable: Bool { get }
     /// Sends one message; the initial metadata goes before the first.
     func send(_ message: [UInt8], initialMetadata: Metadata)

@@ -41,8 +41,8 @@ final class ServerCore: Sendable {
     }
 }
 
-/// What the calls of one loop share: the loop, and those of them whose handlers run in tasks, so that a drain finds them.
-/// Confined to the loop's thread, save its constants; that is why it is `Sendable`.
+/// What the calls of one loop share: the loop, and those of them whose handlers run in tasks, so that a drain finds
+/// them. Confined to the loop's thread, save its constants; that is why it is `Sendable`.
 final class ServerLoop: @unchecked Sendable {
     let core: ServerCore
     let loop: EventLoop

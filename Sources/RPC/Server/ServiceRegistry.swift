@@ -2,7 +2,8 @@ import Protobuf
 
 /// The methods that a server answers. It is filled before the server starts, by generated code for the most part.
 ///
-/// A message that cannot be decoded ends its call with INTERNAL; a unary call without exactly one request with UNIMPLEMENTED.
+/// A message that cannot be decoded ends its call with INTERNAL; a unary call without exactly one request with
+/// UNIMPLEMENTED.
 public final class ServiceRegistry {
     /// What was registered, in order.
     private(set) var methods: [RegisteredMethod] = []
@@ -19,8 +20,8 @@ public final class ServiceRegistry {
         return methods.map(\.descriptor.service).filter { seen.insert($0).inserted }
     }
 
-    /// A unary method whose handler runs on the event loop's thread. It must not block, and answers through the call, at
-    /// once or later and from any thread.
+    /// A unary method whose handler runs on the event loop's thread. It must not block, and answers through the call,
+    /// at once or later and from any thread.
     @inlinable
     public func direct<Request: Message, Response: Message>(
         _ method: MethodDescriptor, _ handler: @escaping @Sendable (Request, DirectCall<Response>) -> Void
