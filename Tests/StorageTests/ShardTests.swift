@@ -109,7 +109,7 @@ import Testing
                 query.before = page.next
             } while query.before != nil
             var expected: [Reservation] = []
-            for id in book.reservations.sorted(by: >) {
+            for id in book.entries.reversed().filter({ $0.kind == .reserve || $0.kind == .charge }).map(\.reservation) {
                 let known = book.state.reservation(id)
                 let reservation = try #require(known)
                 if state == nil || reservation.progress.state == state { expected.append(reservation) }

@@ -55,6 +55,8 @@ final class SimulatedFileSystem: FileSystem {
         state.withLock { state in state.failingCall.map { state.calls >= $0 } ?? false }
     }
 
+    var isDead: Bool { state.withLock { $0.isDead } }
+
     func repair() {
         state.withLock { state in
             state.failingCall = nil
@@ -202,7 +204,7 @@ private final class SimulatedFile: File {
         do throws(StorageError) {
             try disk.mayFail("write", path)
         } catch {
-            let half = Array(bytes.prefix(bytes.count / 2))
+            let half = Array(bytes.prefix(disk.isDead ? 0 : bytes.count / 2))
             disk.state.withLock { _ in half.withUnsafeBytes { node.write($0, at: Int(offset)) } }
             throw error
         }
