@@ -11,6 +11,8 @@ enum SessionFactory {
         let floods = configuration.floods
         nghttp2_option_set_no_auto_window_update(option, 1)
         nghttp2_option_set_no_closed_streams(option, 1)
+        // A blank at the end of a value is no reason to end a stream: who reads the value says what is wrong with it.
+        nghttp2_option_set_no_rfc9113_leading_and_trailing_ws_validation(option, 1)
         nghttp2_option_set_max_outbound_ack(option, Limits.queuedAcknowledgementsMax)
         nghttp2_option_set_max_settings(option, Limits.settingsEntriesMax)
         nghttp2_option_set_stream_reset_rate_limit(

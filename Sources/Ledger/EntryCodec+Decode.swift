@@ -198,6 +198,7 @@ extension EntryCodec {
         case 8: return .price(.overflow(unit: try reader.text()))
         case 9: return .overflow
         case 10: return .price(.unknownFeature)
+        case 11: return .expiryPassed
         default: throw .invalid(field: .refusal)
         }
     }

@@ -186,6 +186,8 @@ extension EntryCodec {
             bytes.append(9)
         case .price(.unknownFeature):
             bytes.append(10)
+        case .expiryPassed:
+            bytes.append(11)
         }
     }
 }

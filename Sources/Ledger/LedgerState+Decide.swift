@@ -59,6 +59,7 @@ extension LedgerState {
 
     private func decide(_ command: GrantCommand, at now: Instant) throws(Refusal) -> Decision {
         precondition(command.amountMicros > 0, "a grant of nothing")
+        if let expiresAt = command.expiresAt, expiresAt <= now { throw .expiryPassed }
         guard totals.granted.checkedSum(command.amountMicros) != nil, grants.count < Limits.maxGrants else {
             throw .overflow
         }

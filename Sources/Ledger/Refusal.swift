@@ -11,6 +11,8 @@ package enum Refusal: Error, Equatable, Sendable {
     case refundExceedsCommitted(refundableMicros: Int64)
     /// Quantities that the reservation's price cannot price.
     case price(PricingError)
+    /// A grant that would have expired before it is made.
+    case expiryPassed
     /// An amount or a sum does not fit 64 bits.
     case overflow
 

@@ -76,6 +76,21 @@ import Testing
         #expect(book.entries.last?.kind == .grantExpiry)
     }
 
+    @Test func `a grant that would be over when it is made is refused, and a replay of one that was made is not`() {
+        let book = TestBook()
+        #expect(book.grant(5, expiresIn: 0).refusal == .expiryPassed)
+        #expect(book.grant(5, expiresIn: -second).refusal == .expiryPassed)
+        #expect(book.available.isEmpty)
+        let made = Command.grant(
+            GrantCommand(
+                id: id(1), fingerprint: 1, kind: .gifted, amountMicros: 5,
+                expiresAt: start.advanced(microseconds: hour)))
+        let first = book.outcome(made)
+        book.wait(2 * hour)
+        #expect(book.step(made).replayed)
+        #expect(book.outcome(made) == first)
+    }
+
     @Test func `a grant with nothing available does not expire`() {
         let book = TestBook()
         book.grant(10, expiresIn: hour)

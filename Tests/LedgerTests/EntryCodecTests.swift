@@ -60,6 +60,7 @@ import Testing
             .insufficientCredits(neededMicros: .max, availableMicros: 0), .reservationNotFound,
             .reservationClosed(.expired), .idReused, .refundExceedsCommitted(refundableMicros: 5),
             .price(.unknownUnit("x")), .price(.negativeQuantity(unit: "y")), .price(.overflow(unit: "z")), .overflow,
+            .expiryPassed,
             .price(.unknownFeature),
         ]
         for refusal in refusals {

@@ -47,16 +47,16 @@ package struct TransactionPage: Sendable {
     package var next: UInt64?
 }
 
-/// Which reservations are wanted, in descending order of their ids: newest first where ids are time-ordered.
+/// Which reservations are wanted, the newest first.
 package struct ReservationQuery: Sendable {
     /// Only those in this state.
     package var state: ReservationState?
-    /// Only ids below this one: where the page before ended.
-    package var before: StepID?
+    /// Only those that began before this sequence: where the page before ended.
+    package var before: UInt64?
     /// At most `Limits.maxPageRows`.
     package var limit: Int
 
-    package init(state: ReservationState? = nil, before: StepID? = nil, limit: Int) {
+    package init(state: ReservationState? = nil, before: UInt64? = nil, limit: Int) {
         self.state = state
         self.before = before
         self.limit = limit
@@ -66,7 +66,7 @@ package struct ReservationQuery: Sendable {
 package struct ReservationPage: Sendable {
     package var reservations: [Reservation] = []
     /// As `TransactionPage.next`.
-    package var next: StepID?
+    package var next: UInt64?
 }
 
 extension Shard {
@@ -122,25 +122,50 @@ extension Shard {
     }
 
     func reservations(_ query: ReservationQuery) throws(StorageError) -> ReservationPage {
+        query.state == .open ? try openReservations(query) : try reservationsByOpening(query)
+    }
+
+    /// Walks the book back by the entries that began a reservation, so that no index is kept for a list that is asked for seldom.
+    private func reservationsByOpening(_ query: ReservationQuery) throws(StorageError) -> ReservationPage {
         let limit = max(1, min(query.limit, Limits.maxPageRows))
+        let end = min(query.before ?? .max, meta.sequence + 1)
         var page = ReservationPage()
-        var last: StepID?
         var scanned = 0
-        let condition = query.state == .open ? "INDEXED BY open_reservations WHERE closed IS NULL AND" : "WHERE"
-        let bound = query.before == nil ? "? IS NULL" : "id < ?"
-        let sql = "SELECT id, opened, closed, last FROM reservations \(condition) \(bound) ORDER BY id DESC"
-        try database.statement(sql).rows({ values in
-            if let before = query.before { values.id(before) } else { values.integer(nil) }
-        }) { (row) throws(StorageError) in
+        let sql = "SELECT sequence, body FROM entries WHERE sequence < ? ORDER BY sequence DESC"
+        try database.statement(sql).rows({ $0.integer(end) }) { (row) throws(StorageError) in
             if page.reservations.count == limit || scanned == Limits.maxScannedRows {
-                page.next = last
+                page.next = row.unsigned(0) + 1
                 return false
             }
             scanned += 1
-            guard let id = row.id(0) else { throw .corrupt(database, "a reservation's id is damaged") }
-            last = id
-            let reservation = try reservation(id, at: ReservationPlace(row, from: 1))
+            let opening = try decode(row.blob(1), row.unsigned(0))
+            guard case .opening = opening.detail else { return true }
+            guard let reservation = try reservation(opening.reservation) else {
+                throw .corrupt(database, "reservation \(opening.reservation) is missing")
+            }
             if query.state == nil || reservation.progress.state == query.state { page.reservations.append(reservation) }
+            return true
+        }
+        return page
+    }
+
+    /// The open ones have an index of their own and are few.
+    private func openReservations(_ query: ReservationQuery) throws(StorageError) -> ReservationPage {
+        let limit = max(1, min(query.limit, Limits.maxPageRows))
+        let end = min(query.before ?? .max, meta.sequence + 1)
+        var page = ReservationPage()
+        let sql = """
+            SELECT id, opened, closed, last FROM reservations INDEXED BY open_reservations
+            WHERE closed IS NULL AND opened < ? ORDER BY opened DESC
+            """
+        try database.statement(sql).rows({ $0.integer(end) }) { (row) throws(StorageError) in
+            let place = ReservationPlace(row, from: 1)
+            if page.reservations.count == limit {
+                page.next = place.opened + 1
+                return false
+            }
+            guard let id = row.id(0) else { throw .corrupt(database, "a reservation's id is damaged") }
+            page.reservations.append(try reservation(id, at: place))
             return true
         }
         return page

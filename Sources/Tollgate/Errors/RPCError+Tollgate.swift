@@ -70,6 +70,8 @@ extension RPCError {
                 facts: ["refundable_micros": String(refundable)])
         case .price(let error):
             self.init(InvalidField(error))
+        case .expiryPassed:
+            self.init(InvalidField("expire_time", "must be later than the server's time"))
         case .overflow:
             self.init(InvalidField("amount_micros", "makes a sum that 64 bits do not hold"))
         }
@@ -77,8 +79,9 @@ extension RPCError {
 
     init(_ error: EngineError) {
         switch error {
-        case .unavailable(let why):
-            self = .unavailable(.storageUnavailable, why, retryAfterMs: 1_000)
+        case .unavailable:
+            // Why stands in the server's log and in its health, with paths that are no business of a caller's.
+            self = .storageUnavailable("the server cannot store anything at the moment; send the same step again")
         case .overloaded(let why):
             self = .unavailable(.overloaded, why, retryAfterMs: 100)
         case .stopping:
@@ -87,6 +90,11 @@ extension RPCError {
             // The path and the finding stand in the server's log; they are no business of a caller's.
             self.init(.dataLoss, .bookDamaged, "the tenant's book cannot be read; see the server's log")
         }
+    }
+
+    /// For a disk that takes nothing, until it does again.
+    static func storageUnavailable(_ message: String) -> RPCError {
+        unavailable(.storageUnavailable, message, retryAfterMs: 1_000)
     }
 
     /// For what works again later by itself.

@@ -1,3 +1,4 @@
+import Dispatch
 import Engine
 import HTTP2
 import Ledger
@@ -70,9 +71,15 @@ package final class TollgateServer: Sendable {
         }
     }
 
-    /// Lets calls under way finish, for `graceMs` at most, brings everything to the disk and ends.
-    package func shutDown(graceMs: Int) async {
-        await rpc.drain(timeout: .milliseconds(graceMs))
+    /// Lets calls under way finish, for `graceMs` at most, brings everything to the disk and ends. Blocks; not for a
+    /// task of the cooperative pool.
+    package func shutDown(graceMs: Int) {
+        let drained = DispatchSemaphore(value: 0)
+        Task {
+            await rpc.drain(timeout: .milliseconds(graceMs))
+            drained.signal()
+        }
+        drained.wait()
         engine.stop()
         directory.close()
         data.close()
@@ -125,6 +132,9 @@ private struct UnservedPurchases: PurchasesService {}
 
 /// Tells health and log how the disk fares.
 private final class DiskReporter: EngineObserver {
+    /// The server as a whole and the services that are of no use while nothing can be written. The others still read.
+    private static let writingServices = ["", MeteringMethods.reserve.service, AdminMethods.grantCredits.service]
+
     private let health: HealthStatus
     private let log: Logger
     /// Tenants whose damage was told already: once in the log is enough.
@@ -136,11 +146,11 @@ private final class DiskReporter: EngineObserver {
     }
 
     func journalHealth(_ error: StorageError?) {
+        let reason = error.map { "the journal cannot be written: \($0)" } ?? ""
+        for service in Self.writingServices { health.set(service, serving: error == nil, reason: reason) }
         if let error {
-            health.set("", serving: false, reason: "the journal cannot be written: \(error)")
             log.error("the journal cannot be written, steps are refused", ["reason": error.description])
         } else {
-            health.set("", serving: true)
             log.info("the journal is written again")
         }
     }

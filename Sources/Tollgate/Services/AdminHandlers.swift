@@ -170,7 +170,7 @@ struct AdminHandlers: AdminService {
             return try body()
         } catch {
             if case .conflict(let what) = error { throw RPCError(.alreadyExists, .idReused, what) }
-            throw RPCError(EngineError.unavailable("the directory cannot be written: \(error)"))
+            throw .storageUnavailable("the directory cannot be written: \(error)")
         }
     }
 }

@@ -74,7 +74,7 @@ extension MeteringHandlers {
                             TollgateSchema.Reservation($0, whole: true)
                         }
                         $0.nextPageToken =
-                            page.next.map { PageCursor.name($0.description).token(of: .reservations) } ?? ""
+                            page.next.map { PageCursor.number($0).token(of: .reservations) } ?? ""
                     }
                 }
             }

@@ -33,19 +33,26 @@ extension MeteringHandlers {
                     window.written()
                 }
             }
-            for try await request in requests {
-                await window.enter()
-                let tag = request.tag
-                submit(request.step ?? Step(), access, queue: nil) { result in
-                    window.answered(
-                        .with {
-                            $0.tag = tag
-                            $0.result = result
-                        })
+            var ending: (any Error)?
+            do {
+                for try await request in requests {
+                    await window.enter()
+                    let tag = request.tag
+                    submit(request.step ?? Step(), access, queue: nil) { result in
+                        window.answered(
+                            .with {
+                                $0.tag = tag
+                                $0.result = result
+                            })
+                    }
                 }
+            } catch {
+                // The server drains: what was taken is answered before the stream says so.
+                ending = error
             }
             await window.finish()
             try await group.waitForAll()
+            if let ending { throw ending }
         }
     }
 

@@ -22,6 +22,7 @@ extension Transaction {
         sources = entry.sources(kinds: kinds)
         hash = stored.hash
         actor = entry.actor
+        if case .grant(let grant) = entry.detail { comment = grant.comment }
         if let terms = stored.terms { add(terms, isOpening: entry.kind == .reserve || entry.kind == .charge) }
         if case .progress(let progress, let used) = entry.detail {
             late = progress.late
@@ -135,9 +136,9 @@ extension ReservationQuery {
         try FieldCheck.name(request.actor, "actor", maxBytes: Limits.maxActorBytes)
         try FieldCheck.name(request.feature, "feature", maxBytes: Limits.maxFeatureBytes)
         let state = try request.state.rawValue == 0 ? nil : Self.state(request.state.rawValue)
-        let before = try nameCursor(request.pageToken, of: .reservations)
         self.init(
-            state: state, before: before.flatMap { StepID($0) }, limit: try FieldCheck.pageSize(request.pageSize))
+            state: state, before: try numberCursor(request.pageToken, of: .reservations),
+            limit: try FieldCheck.pageSize(request.pageSize))
     }
 
     private static func state(_ rawValue: Int32) throws(InvalidField) -> Ledger.ReservationState {
