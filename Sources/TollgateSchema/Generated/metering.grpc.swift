@@ -75,7 +75,7 @@ public struct MeteringClient: Sendable {
     }
 
     /// Gives back some or all of what was charged, to the grants it came from. Errors: RESERVATION_NOT_FOUND, ID_REUSED,
-    /// INVALID_FIELD for more than is left to refund.
+    /// REFUND_EXCEEDS_COMMITTED for more than is left to refund, INVALID_FIELD.
     public func refund(_ request: RefundRequest, options: CallOptions = CallOptions()) async throws(RPCError) -> RefundResponse {
         try await channel.unary(MeteringMethods.refund, request, options: options)
     }
