@@ -1,0 +1,91 @@
+"""A real server for each test that asks for one, and Python stubs made of Schemas/ by grpcio-tools.
+
+TOLLGATE names the binary; without it that of `make build` is taken. Every server listens on a port of its own choosing,
+works in a directory of its own, and is ended by its process id.
+"""
+
+import importlib
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+LOG_TAIL_LINES = 40
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="session")
+def binary():
+    path = pathlib.Path(os.environ.get("TOLLGATE", ROOT / ".build/release/tollgate"))
+    assert path.exists(), f"{path} is not there: run `make build`, or name the binary in TOLLGATE"
+    return path
+
+
+@pytest.fixture(scope="session", autouse=True)
+def stubs(tmp_path_factory):
+    """The generated modules, importable as tollgate.v1.<file>_pb2."""
+    import grpc_tools
+
+    out = tmp_path_factory.mktemp("stubs")
+    schemas = ROOT / "Schemas"
+    well_known = pathlib.Path(grpc_tools.__file__).parent / "_proto"
+    subprocess.run(
+        [sys.executable, "-m", "grpc_tools.protoc", f"-I{schemas}", f"-I{well_known}", f"--python_out={out}",
+         f"--grpc_python_out={out}", *[str(p) for p in sorted((schemas / "tollgate/v1").glob("*.proto"))]],
+        check=True)
+    sys.path.insert(0, str(out))
+    importlib.invalidate_caches()
+    return out
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Where a test fails, the logs of the servers that it used stand in its report."""
+    report = yield
+    if report.failed:
+        servers = {id(value): value for value in item.funcargs.values() if hasattr(value, "log_path")}
+        for server in servers.values():
+            tail = "\n".join(server.log().splitlines()[-LOG_TAIL_LINES:])
+            report.sections.append((f"log of the server in {server.data}", tail or "(empty)"))
+    return report
+
+
+def started(binary, directory, *options):
+    from support import Server
+
+    server = Server(binary, directory, *options)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.end()
+
+
+@pytest.fixture
+def server(binary, tmp_path):
+    yield from started(binary, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def shared_server(binary, tmp_path_factory):
+    """One server for all tests of a file; each makes tenants of its own."""
+    yield from started(binary, tmp_path_factory.mktemp("shared"))
+
+
+@pytest.fixture
+def clocked_server(binary, tmp_path):
+    """A server whose time moves by the test alone."""
+    yield from started(binary, tmp_path, "--test-clock", "2026-03-01T12:00:00Z")
+
+
+@pytest.fixture
+def seed():
+    """A seed that is printed, so that pytest shows it where a test fails. TOLLGATE_SEED runs one again."""
+    value = int(os.environ.get("TOLLGATE_SEED") or int.from_bytes(os.urandom(4), "big"))
+    print(f"TOLLGATE_SEED={value}")
+    return value
