@@ -2,6 +2,8 @@
 protocol ChannelCall: AnyObject {
     /// Whether it waits while no server can be reached.
     var waitsForReady: Bool { get }
+    /// Whether it stands in the channel's queue; the queue keeps this.
+    var isQueued: Bool { get set }
     /// Whether it ended (cancelled, timed out) while it waited; it is then skipped.
     var isOver: Bool { get }
     /// Sends the call on a connection that has room.
@@ -32,6 +34,7 @@ struct CallQueue {
             first = 0
         }
         calls.append(call)
+        call.isQueued = true
         count += 1
     }
 
@@ -44,6 +47,7 @@ struct CallQueue {
             if let call, !call.isOver {
                 count -= 1
                 compact()
+                call.isQueued = false
                 return call
             }
         }
@@ -51,15 +55,23 @@ struct CallQueue {
         return nil
     }
 
-    /// A call that waited is over.
-    mutating func lostOne() { count -= 1 }
+    /// A call that stands in the queue is over.
+    mutating func lost(_ call: any ChannelCall) {
+        call.isQueued = false
+        count -= 1
+    }
 
     /// Takes out all calls for which the condition holds, in their order.
     mutating func removeAll(where condition: (any ChannelCall) -> Bool) -> [any ChannelCall] {
         var removed: [any ChannelCall] = []
         var kept: [(any ChannelCall)?] = []
         for case let call? in calls[first...] where !call.isOver {
-            if condition(call) { removed.append(call) } else { kept.append(call) }
+            if condition(call) {
+                call.isQueued = false
+                removed.append(call)
+            } else {
+                kept.append(call)
+            }
         }
         calls = kept
         first = 0

@@ -93,4 +93,9 @@ struct CallState {
     static var cancelled: RPCError {
         RPCError(code: .cancelled, message: "the call was cancelled")
     }
+
+    /// How a call ends whose metadata cannot be read.
+    static var brokenMetadata: RPCError {
+        RPCError(code: .internal, message: "the server sent metadata that is not base64")
+    }
 }

@@ -37,8 +37,10 @@ final class ChannelCore: @unchecked Sendable {
         waiting.append(call)
     }
 
-    /// A call that waits was cancelled or has run out of time.
-    func waitingCallEnded() { waiting.lostOne() }
+    /// A call was cancelled or has run out of time; it leaves the queue where it stands in it.
+    func ended(_ call: any ChannelCall) {
+        if call.isQueued { waiting.lost(call) }
+    }
 
     /// Places waiting calls after something has changed: a connection came, a call ended, an attempt failed.
     func placeWaiting() {

@@ -88,7 +88,8 @@ public final class ClientChannel: RPCChannel, Sendable {
         }
         let reply = try result.get()
         let message: Response = try decodeResponse(reply.message)
-        return UnaryResponse(message: message, metadata: reply.metadata, trailers: reply.trailers)
+        guard let metadata = reply.metadata, let trailers = reply.trailers else { throw CallState.brokenMetadata }
+        return UnaryResponse(message: message, metadata: metadata, trailers: trailers)
     }
 
     // MARK: Streaming calls

@@ -30,6 +30,9 @@ public struct ClientConfiguration: Sendable {
         // Status details alone may be larger than what a server takes from its clients.
         http2.headerListBytesMax = Limits.receivedHeaderBytes
         http2.handshakeTimeoutNs = connectTimeout.nanosecondsClamped
+        // Servers measure the connection with PINGs; one of them that floods its client is none to talk to, but no danger.
+        http2.floods.controlFrameBurst = Limits.receivedControlFrames
+        http2.floods.controlFramesPerSecond = Limits.receivedControlFrames
         http2.keepalive.pingAfterNs = keepaliveInterval?.nanosecondsClamped
         http2.keepalive.pingsWithoutStreams = false
         http2.keepalive.pingTimeoutNs = keepaliveTimeout.nanosecondsClamped

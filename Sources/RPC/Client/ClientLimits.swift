@@ -16,4 +16,6 @@ extension Limits {
     package static let headerTemplates = 1_024
     /// Bytes of one block of response headers, counted as name + value + 32.
     package static let receivedHeaderBytes = 64 << 10
+    /// PINGs, SETTINGS and empty DATA frames that a server may send, at once and each second.
+    package static let receivedControlFrames = 10_000
 }

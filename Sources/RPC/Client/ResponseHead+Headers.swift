@@ -62,9 +62,16 @@ extension UnsafeRawBufferPointer {
 extension Metadata {
     /// The application's part of received headers; nil where base64 is broken, which is an error of the call.
     init?(received headers: HTTP2Headers) {
-        self.init()
-        for (name, value) in headers.pairs {
-            guard addReceived(name: name, value: value) else { return nil }
+        var metadata = Metadata()
+        var isWhole = true
+        headers.forEach { name, value in
+            // What belongs to the protocol is left out before it costs a string.
+            if name.first == UInt8(ascii: ":") || name.isText("content-type") || name.isText("grpc-status") { return }
+            let name = String(decoding: name, as: UTF8.self)
+            let value = String(decoding: value, as: UTF8.self)
+            isWhole = metadata.addReceived(name: name, value: value) && isWhole
         }
+        guard isWhole else { return nil }
+        self = metadata
     }
 }

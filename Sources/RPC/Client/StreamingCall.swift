@@ -36,7 +36,7 @@ final class StreamingCall: ChannelCall, @unchecked Sendable {
     /// Bytes that may be credited. Those of a message that is not whole yet are credited as they come, since a message may be
     /// larger than the window; whole messages when they are taken, which is the back-pressure.
     private var creditableBytes = 0
-    private var isWaiting = false
+    var isQueued = false
     private var isEnded = false
     private var hasSentEnd = false
 
@@ -191,12 +191,10 @@ final class StreamingCall: ChannelCall, @unchecked Sendable {
         guard state.startTimer(on: core.loop, { [self] in end(CallState.deadlineExceeded) }) else {
             return end(CallState.deadlineExceeded)
         }
-        isWaiting = true
         core.start(self)
     }
 
     func open(on connection: ClientConnection) {
-        isWaiting = false
         machine = ResponseMachine()
         hasSentEnd = false
         stream = connection.open(headers: state.headers(on: connection, loop: core.loop), body: nil, delegate: self)
@@ -207,7 +205,6 @@ final class StreamingCall: ChannelCall, @unchecked Sendable {
     }
 
     func fail(_ error: RPCError) {
-        isWaiting = false
         finish(.failed(error), trailers: Metadata())
     }
 
@@ -228,13 +225,11 @@ final class StreamingCall: ChannelCall, @unchecked Sendable {
     /// Ends the call from this side.
     private func end(_ error: RPCError) {
         guard !isEnded else { return }
-        let wasWaiting = isWaiting
-        isWaiting = false
         stream?.reset(errorCode: HTTP2ErrorCode.cancel)
         // What came before is of no use to a caller who has given up.
         shared.withLock { $0.incoming.drop() }
         finish(.failed(error), trailers: Metadata())
-        if wasWaiting { core.waitingCallEnded() }
+        core.ended(self)
     }
 
     /// The server did not begin with the call: sends it again, unless that was done too often or too much was sent.
@@ -247,7 +242,6 @@ final class StreamingCall: ChannelCall, @unchecked Sendable {
             return true
         }
         guard canRewind, state.mayRetry() else { return finish(.failed(error), trailers: Metadata()) }
-        isWaiting = true
         core.start(self)
     }
 
@@ -288,7 +282,7 @@ extension StreamingCall: HTTP2StreamDelegate {
     func headersReceived(_ stream: HTTP2Stream, headers: HTTP2Headers, endStream: Bool) {
         guard !isEnded else { return }
         let end = machine.head(ResponseHead(headers: headers), endStream: endStream)
-        guard let metadata = Metadata(received: headers) else { return endForBrokenMetadata() }
+        guard let metadata = Metadata(received: headers) else { return self.end(CallState.brokenMetadata) }
         if let end { return finishByServer(end, trailers: metadata) }
         let waiter = shared.withLock { shared in
             shared.outgoing.commit()
@@ -319,7 +313,7 @@ extension StreamingCall: HTTP2StreamDelegate {
 
     func trailersReceived(_ stream: HTTP2Stream, headers: HTTP2Headers) {
         guard !isEnded else { return }
-        guard let metadata = Metadata(received: headers) else { return endForBrokenMetadata() }
+        guard let metadata = Metadata(received: headers) else { return self.end(CallState.brokenMetadata) }
         if let end = machine.trailers(ResponseHead(headers: headers), partialBytes: deframer.pendingBytes) {
             finishByServer(end, trailers: metadata)
         }
@@ -355,10 +349,6 @@ extension StreamingCall: HTTP2StreamDelegate {
         guard creditableBytes > 0 else { return }
         stream?.consume(creditableBytes)
         creditableBytes = 0
-    }
-
-    private func endForBrokenMetadata() {
-        end(RPCError(code: .internal, message: "the server sent metadata that is not base64"))
     }
 
     /// Ends the call as the server's side says.

@@ -95,12 +95,12 @@ public struct ClientStreamingCall<Request: Message, Response: Message>: Sendable
     public func finish() async throws(RPCError) -> Response {
         stream.finishSending()
         guard let bytes = try await stream.receive() else {
-            throw RPCError(code: .internal, message: "the server ended the call with OK but sent no message")
+            throw RPCError(code: .unimplemented, message: "the server sent no message")
         }
         let response: Response = try decodeResponse(bytes)
         guard try await stream.receive() == nil else {
             stream.cancel()
-            throw RPCError(code: .internal, message: "the server sent more than one message")
+            throw RPCError(code: .unimplemented, message: "the server sent more than one message")
         }
         return response
     }

@@ -9,10 +9,10 @@ package struct UnaryReply: @unchecked Sendable {
     /// What came after it.
     let trailerHeaders: HTTP2Headers
 
-    /// The metadata before the message. Broken base64, for which a call that asks is INTERNAL, leaves it empty here.
-    package var metadata: Metadata { Metadata(received: headers) ?? Metadata() }
-    /// The metadata after the message.
-    package var trailers: Metadata { Metadata(received: trailerHeaders) ?? Metadata() }
+    /// The metadata before the message; nil where its base64 is broken.
+    package var metadata: Metadata? { Metadata(received: headers) }
+    /// The metadata after the message; nil where its base64 is broken.
+    package var trailers: Metadata? { Metadata(received: trailerHeaders) }
 }
 
 /// Takes the end of a unary call, once, on the channel's loop; it must not block.
@@ -34,7 +34,7 @@ final class UnaryCall: ChannelCall, @unchecked Sendable {
     private var deframer: MessageDeframer?
     private var message: [UInt8]?
     private var headers = HTTP2Headers()
-    private var isWaiting = false
+    var isQueued = false
 
     init(core: ChannelCore, settings: CallState.Settings, request: [UInt8], completion: @escaping UnaryCompletion) {
         self.core = core
@@ -53,7 +53,6 @@ final class UnaryCall: ChannelCall, @unchecked Sendable {
         guard state.startTimer(on: core.loop, { [self] in end(CallState.deadlineExceeded) }) else {
             return end(CallState.deadlineExceeded)
         }
-        isWaiting = true
         core.start(self)
     }
 
@@ -61,7 +60,6 @@ final class UnaryCall: ChannelCall, @unchecked Sendable {
     func cancel() { end(CallState.cancelled) }
 
     func open(on connection: ClientConnection) {
-        isWaiting = false
         machine = ResponseMachine()
         stream = connection.open(headers: state.headers(on: connection, loop: core.loop), body: request, delegate: self)
         if stream == nil {
@@ -70,7 +68,6 @@ final class UnaryCall: ChannelCall, @unchecked Sendable {
     }
 
     func fail(_ error: RPCError) {
-        isWaiting = false
         finish(.failure(error))
     }
 
@@ -79,11 +76,9 @@ final class UnaryCall: ChannelCall, @unchecked Sendable {
     /// Ends the call from this side.
     private func end(_ error: RPCError) {
         guard completion != nil else { return }
-        let wasWaiting = isWaiting
-        isWaiting = false
         stream?.reset(errorCode: HTTP2ErrorCode.cancel)
         finish(.failure(error))
-        if wasWaiting { core.waitingCallEnded() }
+        core.ended(self)
     }
 
     /// The server did not begin with the call: sends it again, unless that was done too often.
@@ -91,7 +86,6 @@ final class UnaryCall: ChannelCall, @unchecked Sendable {
         guard completion != nil else { return }
         stream = nil
         guard state.mayRetry() else { return finish(.failure(error)) }
-        isWaiting = true
         core.start(self)
     }
 

@@ -8,6 +8,7 @@ import Testing
     private final class Call: ChannelCall {
         let number: Int
         let waitsForReady: Bool
+        var isQueued = false
         var isOver = false
 
         init(_ number: Int, waitsForReady: Bool = false) {
@@ -36,8 +37,9 @@ import Testing
                 #expect(popped === expected, "seed \(seed)")
             default:
                 guard let index = model.indices.randomElement(using: &random) else { continue }
-                model.remove(at: index).isOver = true
-                queue.lostOne()
+                let call = model.remove(at: index)
+                call.isOver = true
+                queue.lost(call)
             }
             #expect(queue.count == model.count, "seed \(seed)")
         }
@@ -50,7 +52,7 @@ import Testing
         queue.append(Call(1))
         #expect(queue.isFull)
         first.isOver = true
-        queue.lostOne()
+        queue.lost(first)
         #expect(!queue.isFull)
     }
 
