@@ -32,7 +32,7 @@ final class Book: @unchecked Sendable {
     }
 
     let tenant: TenantID
-    unowned let partition: Partition
+    unowned(unsafe) let partition: Partition
     var phase = Phase.asleep
     var state: ResidentState?
     var waiting: [Job] = []

@@ -9,7 +9,7 @@ import Storage
 /// `@unchecked Sendable`: everything mutable is guarded by `monitor`.
 final class Partition: @unchecked Sendable {
     let monitor = Monitor()
-    private unowned let core: EngineCore
+    private unowned(unsafe) let core: EngineCore
     private var books: [TenantID: Book] = [:]
     /// The awake books as a ring, for eviction by the clock algorithm.
     private var ring: [Book] = []
@@ -88,8 +88,10 @@ final class Partition: @unchecked Sendable {
         at now: Instant, adopted: Bool
     ) -> After? {
         let settled = book.state!.ledger.settle(at: now)
-        if !adopted, let recall = book.state!.ledger.recall(for: command) {
+        if !adopted, book.state!.ledger.recall(for: command) != nil {
             journal(settled, of: book, nil)
+            // All of it, for memory may let go of what it knows now before the look-up is over.
+            let recall = Recall(step: command.key, reservation: command.reservation)
             return look(up: recall, for: .step(command, queue: queue, completion), on: book)
         }
         let decision = book.state!.ledger.decide(command, at: now, recalled: adopted)
@@ -288,6 +290,8 @@ final class Partition: @unchecked Sendable {
     /// Ends what is due in the books that are in memory; a book that sleeps is settled when it is next looked at, to the same effect.
     func tick() {
         monitor.locked {
+            // Books that were too busy to be let go of when others came may be idle now.
+            if ring.count > maxResident { evict() }
             // What is due stays in the heap until it can be journaled.
             guard core.whyNotWrite == nil else { return }
             let now = core.clock.now()

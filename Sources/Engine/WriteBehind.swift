@@ -8,7 +8,7 @@ import Synchronization
 ///
 /// `@unchecked Sendable`: the lines are guarded by `monitor`; what is said to belong to the flush thread is touched by it only.
 final class WriteBehind: @unchecked Sendable {
-    private unowned let core: EngineCore
+    private unowned(unsafe) let core: EngineCore
     private let monitor = Monitor()
     /// Books by when they had something to flush, those that somebody waits for, and those whose last flush failed.
     private var usual = FlushLine()

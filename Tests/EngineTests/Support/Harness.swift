@@ -7,18 +7,26 @@ import Testing
 
 import protocol Engine.Clock
 
-/// A directory that goes with the test.
+/// A data directory. One that the test made goes with it.
 final class TemporaryDirectory: Sendable {
     let path: String
+    private let isOurs: Bool
 
     init() throws {
         path = NSTemporaryDirectory() + "tollgate-engine-" + UUID().uuidString
+        isOurs = true
         for part in ["/journal", "/shards"] {
             try FileManager.default.createDirectory(atPath: path + part, withIntermediateDirectories: true)
         }
     }
 
-    deinit { try? FileManager.default.removeItem(atPath: path) }
+    /// One that is there already.
+    init(of path: String) {
+        self.path = path
+        isOurs = false
+    }
+
+    deinit { if isOurs { try? FileManager.default.removeItem(atPath: path) } }
 }
 
 /// What the engine said of its health.
