@@ -1,15 +1,15 @@
 /// Bounds of this module, in one place.
-package enum Limits {
+package enum StorageLimits {
     // MARK: Journal
 
     /// Bytes of one segment file.
     package static let segmentBytes: Int64 = 64 << 20
+    /// Bytes of the first segment of a new journal, which is filled while the server starts.
+    static let firstSegmentBytes: Int64 = 8 << 20
     /// Bytes of records that one batch may hold; a batch larger than a segment gets a segment of its own size.
     package static let maxBatchBytes = 256 << 20
     /// Bytes of zeros written and synced in one go while a spare segment is prepared, so that the syncs of appends between do not wait for a whole segment.
     static let preparationChunkBytes = 256 << 10
-    /// How often the preparation of a spare is tried again after a failure: only when the next segment begins.
-    static let maxSpares = 1
 
     // MARK: Shards
 

@@ -18,6 +18,8 @@ package enum StorageError: Error, Equatable, Sendable {
 
 extension StorageError {
     private static let sqliteFull: Int32 = 13
+    private static let sqliteReadOnly: Int32 = 8
+    private static let sqliteCannotOpen: Int32 = 14
     /// A schema that lacks a table or a column, a page that makes no sense, a row that contradicts another, a file of another kind.
     private static let sqliteDamages: Set<Int32> = [1, 11, 19, 26]
 
@@ -47,13 +49,26 @@ extension StorageError: CustomStringConvertible {
         case .system(let operation, let path, let errno):
             "\(operation) \(path): \(String(cString: strerror(errno)))\(Self.advice(for: errno))"
         case .sqlite(let code, let message, let sql, let path):
-            "\(path): SQLite error \(code) (\(message)) in \"\(sql)\"\(isDiskFull ? "; make room on the disk" : "")"
+            "\(path): SQLite error \(code) (\(message)) in \"\(Self.firstLine(of: sql))\"\(Self.advice(forSQLite: code))"
         case .corrupt(let path, let reason):
             "\(path) is damaged: \(reason); restore it from a backup, or move it away and keep it for examination"
         case .locked(let path, let holder):
             "\(path) is in use by \(holder); stop that server first or use another directory"
         case .limit(let what): what
         case .conflict(let what): what
+        }
+    }
+
+    /// Enough of a statement to find it by; the whole of one may be a schema.
+    private static func firstLine(of sql: String) -> Substring {
+        sql.prefix { $0 != "\n" }
+    }
+
+    private static func advice(forSQLite code: Int32) -> String {
+        switch code & 0xFF {
+        case sqliteFull: "; make room on the disk"
+        case sqliteReadOnly, sqliteCannotOpen: "; the server's user needs to be allowed to write there"
+        default: ""
         }
     }
 

@@ -33,6 +33,13 @@ package final class Directory: Sendable {
         contents = Mutex(read)
     }
 
+    /// The tenants of a directory file, in order, read without taking or changing it: a server may be using it.
+    package static func tenants(ofFile path: String) throws(StorageError) -> [TenantID] {
+        let file = try DirectoryFile(reading: path)
+        defer { file.close() }
+        return try file.tenants().map(\.id).sorted()
+    }
+
     /// Grows with every change: what was looked up under another generation is to be looked up again.
     package var generation: UInt64 { changes.load(ordering: .acquiring) }
 
@@ -53,7 +60,9 @@ package final class Directory: Sendable {
                 else { throw .conflict("tenant \(tenant.id) exists with other contents") }
                 return (known, true)
             }
-            guard count < Limits.maxTenants else { throw .limit("there are \(count) tenants, no more are taken") }
+            guard count < StorageLimits.maxTenants else {
+                throw .limit("there are \(count) tenants, no more are taken")
+            }
             try file.insert(tenant)
             publish { contents in
                 contents.tenants[tenant.id] = tenant
@@ -92,7 +101,7 @@ package final class Directory: Sendable {
                 if contents.keys[key.keyID] != nil || contents.keyIDs[key.digest] != nil {
                     return .conflict("key \(key.keyID) exists")
                 }
-                return contents.keys.count < Limits.maxKeys ? nil : .limit("no more keys are taken")
+                return contents.keys.count < StorageLimits.maxKeys ? nil : .limit("no more keys are taken")
             }
             if let fault { throw fault }
             try file.insert(key)
@@ -143,8 +152,8 @@ package final class Directory: Sendable {
     }
 
     private static func check(_ names: [String]) throws(StorageError) {
-        for name in names where name.utf8.count > Limits.maxNameBytes {
-            throw .limit("a name is longer than \(Limits.maxNameBytes) bytes")
+        for name in names where name.utf8.count > StorageLimits.maxNameBytes {
+            throw .limit("a name is longer than \(StorageLimits.maxNameBytes) bytes")
         }
     }
 }

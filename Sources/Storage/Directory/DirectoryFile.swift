@@ -31,6 +31,11 @@ struct DirectoryFile: Sendable {
         database = try Database(path: path, .create, setup: Self.setup)
     }
 
+    /// Opens a file to look at it only, while a server may be using it.
+    init(reading path: String) throws(StorageError) {
+        database = try Database(path: path, .readOnly, setup: ShardSchema.readOnlySetup)
+    }
+
     func close() { database.close() }
 
     func tenants() throws(StorageError) -> [TenantRecord] {

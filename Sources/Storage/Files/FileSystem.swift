@@ -41,6 +41,17 @@ package protocol File: AnyObject, Sendable {
     func close()
 }
 
+extension FileSystem {
+    /// Removes a file that counts for nothing, where that can be done.
+    func discard(_ path: String) {
+        do throws(StorageError) {
+            try remove(path)
+        } catch {
+            // It stays, and is removed when the directory is next opened.
+        }
+    }
+}
+
 extension File {
     /// All bytes of the file.
     func readAll() throws(StorageError) -> [UInt8] {

@@ -27,7 +27,8 @@ package final class LocalJournal: Journal, @unchecked Sendable {
     ///   - preparesSpares: False keeps everything on the calling threads, for tests that count system calls.
     ///   - randomSalt: Where the segments' salts come from.
     package init(
-        directory: String, fileSystem: any FileSystem = LocalFileSystem(), segmentBytes: Int64 = Limits.segmentBytes,
+        directory: String, fileSystem: any FileSystem = LocalFileSystem(),
+        segmentBytes: Int64 = StorageLimits.segmentBytes,
         preparesSpares: Bool = true, randomSalt: @escaping @Sendable () -> UInt64 = { .random(in: 1 ... .max) }
     ) throws(StorageError) {
         self.directory = directory
@@ -61,7 +62,7 @@ package final class LocalJournal: Journal, @unchecked Sendable {
             return
         }
         precondition(batch.first == durablePosition + 1, "a batch begins right behind the durable position")
-        guard batch.byteCount <= Limits.maxBatchBytes else {
+        guard batch.byteCount <= StorageLimits.maxBatchBytes else {
             throw .limit("a batch of \(batch.byteCount) bytes is larger than the journal takes")
         }
         if hasFailed || !(writer?.hasRoom(for: batch) ?? false) {
@@ -126,16 +127,23 @@ package final class LocalJournal: Journal, @unchecked Sendable {
         let needed = Int64(SegmentHeader.byteCount + BatchHeader.byteCount + batch.byteCount)
         if needed <= segmentBytes, let file = spares.take() { return (file, spares.path, segmentBytes) }
         let path = directory + "/fresh" + Segment.spareSuffix
-        let capacity = max(segmentBytes, needed)
+        let isFirst = writer == nil
+        let capacity = max(isFirst ? min(segmentBytes, StorageLimits.firstSegmentBytes) : segmentBytes, needed)
         let file = try fileSystem.open(path, .create)
-        if writer == nil {
-            _ = try file.fill(capacity)
-        } else {
-            // A step waits: room is enough, the zeros would take longer than they save.
-            try file.allocate(capacity)
-            try file.truncate(to: capacity)
+        do throws(StorageError) {
+            if isFirst {
+                _ = try file.fill(capacity)
+            } else {
+                // A step waits: room is enough, the zeros would take longer than they save.
+                try file.allocate(capacity)
+                try file.truncate(to: capacity)
+            }
+            return (file, path, capacity)
+        } catch {
+            // A disk that has no room for all of it gets the part back.
+            fileSystem.discard(path)
+            throw error
         }
-        return (file, path, capacity)
     }
 
     // MARK: - Reading and trimming

@@ -69,8 +69,8 @@ final class SparePreparer: @unchecked Sendable {
     func recycle(_ segment: Segment) throws(StorageError) -> Bool {
         guard segment.fileBytes == segmentBytes, claim() else { return false }
         do throws(StorageError) {
+            let file = try fileSystem.open(segment.path, .existing)
             try fileSystem.rename(segment.path, to: path)
-            let file = try fileSystem.open(path, .existing)
             state.withLock { $0 = .ready(file) }
             return true
         } catch {
@@ -106,6 +106,7 @@ final class SparePreparer: @unchecked Sendable {
             state.withLock { $0 = isWhole ? .ready(file) : .none }
         } catch {
             // The segment that needs the room will say so when its turn comes.
+            fileSystem.discard(path)
             state.withLock { $0 = .none }
         }
     }
@@ -116,7 +117,7 @@ extension File {
     /// for the whole; false where it was told to stop.
     func fill(_ length: Int64, shouldStop: () -> Bool = { false }) throws(StorageError) -> Bool {
         try allocate(length)
-        let zeros = [UInt8](repeating: 0, count: Int(min(length, Int64(Limits.preparationChunkBytes))))
+        let zeros = [UInt8](repeating: 0, count: Int(min(length, Int64(StorageLimits.preparationChunkBytes))))
         var offset: Int64 = 0
         while offset < length {
             if shouldStop() { return false }

@@ -34,7 +34,7 @@ final class Database: @unchecked Sendable {
             throw failure
         }
         sqlite3_extended_result_codes(handle, 1)
-        sqlite3_busy_timeout(handle, Limits.busyTimeoutMs)
+        sqlite3_busy_timeout(handle, StorageLimits.busyTimeoutMs)
         do throws(StorageError) {
             try execute(setup)
         } catch {
@@ -93,7 +93,7 @@ final class Database: @unchecked Sendable {
     /// still needs a part of the log, which then stays.
     func checkpoint() throws(StorageError) -> Bool {
         sqlite3_busy_timeout(handle, 0)
-        defer { sqlite3_busy_timeout(handle, Limits.busyTimeoutMs) }
+        defer { sqlite3_busy_timeout(handle, StorageLimits.busyTimeoutMs) }
         let code = sqlite3_wal_checkpoint_v2(handle, nil, SQLITE_CHECKPOINT_TRUNCATE, nil, nil)
         if code & 0xFF == SQLITE_BUSY { return false }
         guard code == SQLITE_OK else { throw error(code, sql: "checkpoint") }

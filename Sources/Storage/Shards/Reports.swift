@@ -14,7 +14,7 @@ package struct TransactionQuery: Sendable {
     package var feature: String?
     /// Only entries of these kinds; nil for all.
     package var kinds: Set<EntryKind>?
-    /// At most `Limits.maxPageRows`.
+    /// At most `StorageLimits.maxPageRows`.
     package var limit: Int
 
     package init(
@@ -53,7 +53,7 @@ package struct ReservationQuery: Sendable {
     package var state: ReservationState?
     /// Only those that began before this sequence: where the page before ended.
     package var before: UInt64?
-    /// At most `Limits.maxPageRows`.
+    /// At most `StorageLimits.maxPageRows`.
     package var limit: Int
 
     package init(state: ReservationState? = nil, before: UInt64? = nil, limit: Int) {
@@ -71,7 +71,7 @@ package struct ReservationPage: Sendable {
 
 extension Shard {
     func transactions(_ query: TransactionQuery) throws(StorageError) -> TransactionPage {
-        let limit = max(1, min(query.limit, Limits.maxPageRows))
+        let limit = max(1, min(query.limit, StorageLimits.maxPageRows))
         var end = min(query.before ?? .max, meta.sequence + 1)
         if let to = query.to { end = min(end, try firstEntry(at: to)) }
         var page = TransactionPage()
@@ -79,7 +79,7 @@ extension Shard {
         var scanned = 0
         let sql = "SELECT sequence, body, hash FROM entries WHERE sequence < ? ORDER BY sequence DESC"
         try database.statement(sql).rows({ $0.integer(end) }) { (row) throws(StorageError) in
-            if page.entries.count == limit || scanned == Limits.maxScannedRows {
+            if page.entries.count == limit || scanned == StorageLimits.maxScannedRows {
                 page.next = row.unsigned(0) + 1
                 return false
             }
@@ -127,13 +127,13 @@ extension Shard {
 
     /// Walks the book back by the entries that began a reservation, so that no index is kept for a list that is asked for seldom.
     private func reservationsByOpening(_ query: ReservationQuery) throws(StorageError) -> ReservationPage {
-        let limit = max(1, min(query.limit, Limits.maxPageRows))
+        let limit = max(1, min(query.limit, StorageLimits.maxPageRows))
         let end = min(query.before ?? .max, meta.sequence + 1)
         var page = ReservationPage()
         var scanned = 0
         let sql = "SELECT sequence, body FROM entries WHERE sequence < ? ORDER BY sequence DESC"
         try database.statement(sql).rows({ $0.integer(end) }) { (row) throws(StorageError) in
-            if page.reservations.count == limit || scanned == Limits.maxScannedRows {
+            if page.reservations.count == limit || scanned == StorageLimits.maxScannedRows {
                 page.next = row.unsigned(0) + 1
                 return false
             }
@@ -151,7 +151,7 @@ extension Shard {
 
     /// The open ones have an index of their own and are few.
     private func openReservations(_ query: ReservationQuery) throws(StorageError) -> ReservationPage {
-        let limit = max(1, min(query.limit, Limits.maxPageRows))
+        let limit = max(1, min(query.limit, StorageLimits.maxPageRows))
         let end = min(query.before ?? .max, meta.sequence + 1)
         var page = ReservationPage()
         let sql = """

@@ -193,7 +193,7 @@ extension Shard {
     }
 
     private func usage() throws(StorageError) -> [UsageBucket] {
-        let oldest = UsageBucket.quarterHour(of: meta.at.advanced(microseconds: -Limits.loadedUsageMicroseconds))
+        let oldest = UsageBucket.quarterHour(of: meta.at.advanced(microseconds: -StorageLimits.loadedUsageMicroseconds))
         var buckets: [UsageBucket] = []
         try database.statement("SELECT quarter_hour, micros FROM usage WHERE quarter_hour >= ? ORDER BY quarter_hour")
             .rows({ $0.integer(oldest) }) { (row) throws(StorageError) in

@@ -68,11 +68,11 @@ final class Shard: @unchecked Sendable {
     }
 
     private func remember(_ fold: FlushFold) {
-        if subjects.count + fold.reservations.count > Limits.rememberedOpenings { subjects = [:] }
+        if subjects.count + fold.reservations.count > StorageLimits.rememberedOpenings { subjects = [:] }
         for (id, change) in fold.reservations {
             if change.closed != nil {
                 subjects[id] = nil
-            } else if let subject = fold.subjects[id], subjects.count < Limits.rememberedOpenings {
+            } else if let subject = fold.subjects[id], subjects.count < StorageLimits.rememberedOpenings {
                 subjects[id] = subject
             }
         }
@@ -214,7 +214,7 @@ extension Shard {
         }
         guard let now else { return }
         try database.statement("DELETE FROM refusals WHERE at < ?").run { values in
-            values.integer(now.advanced(microseconds: -Limits.refusalRetentionMicroseconds).microseconds)
+            values.integer(now.advanced(microseconds: -StorageLimits.refusalRetentionMicroseconds).microseconds)
         }
     }
 }

@@ -28,7 +28,7 @@ final class ShardPool: Sendable {
     func with<Result>(_ tenant: TenantID, _ body: (Slot) throws(StorageError) -> Result) throws(StorageError) -> Result
     {
         let (slot, victim) = enter(tenant)
-        if let victim { close(victim, checkpointAbove: Limits.checkpointOnCloseBytes) }
+        if let victim { close(victim, checkpointAbove: StorageLimits.checkpointOnCloseBytes) }
         defer { state.withLock { _ in slot.users -= 1 } }
         return try slot.lock.locked { () throws(StorageError) in
             do throws(StorageError) {

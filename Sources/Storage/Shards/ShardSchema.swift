@@ -69,7 +69,7 @@ enum ShardSchema {
         PRAGMA journal_mode = WAL;
         PRAGMA synchronous = NORMAL;
         PRAGMA wal_autocheckpoint = 0;
-        PRAGMA cache_size = -\(Limits.pageCacheKiB);
+        PRAGMA cache_size = -\(StorageLimits.pageCacheKiB);
         PRAGMA temp_store = MEMORY;
         PRAGMA trusted_schema = OFF;
         """

@@ -20,7 +20,7 @@ package final class ShardStore: Sendable {
 
     /// - Parameter path: `shards` of a data directory; it must be there.
     package init(
-        path: String, maxOpenShards: Int = Limits.maxOpenShards, fileSystem: any FileSystem = LocalFileSystem()
+        path: String, maxOpenShards: Int = StorageLimits.maxOpenShards, fileSystem: any FileSystem = LocalFileSystem()
     ) {
         self.path = path
         self.fileSystem = fileSystem
@@ -48,7 +48,7 @@ package final class ShardStore: Sendable {
         try pool.with(tenant) { (slot) throws(StorageError) in
             let shard = try open(tenant, in: slot)
             try shard.apply(entries, through: position)
-            shard.checkpointIfLong(above: Limits.checkpointBytes)
+            shard.checkpointIfLong(above: StorageLimits.checkpointBytes)
         }
     }
 
