@@ -25,9 +25,13 @@ extension LedgerState {
 
     /// The first answer, where the step was done before; nil where it is new.
     private func replay(_ command: Command) -> Decision? {
-        guard let key = command.key, let step = recorded(key) else { return nil }
+        guard let key = command.key, let step = known(key) else { return nil }
         if step.fingerprint == command.fingerprint {
-            return Decision(entries: [], outcome: step.outcome, replayed: true)
+            // The same contents name the same reservation, so it was recalled; one without terms is in no shard.
+            guard let first = step.outcome else {
+                return Decision(entries: [], outcome: .failure(.reservationNotFound), replayed: false)
+            }
+            return Decision(entries: [], outcome: first, replayed: true)
         }
         // A commit that goes by its reservation's id has no other id to take: after a refusal, other contents are the new try.
         if case .failure = step.outcome, case .commit(let commit) = command, commit.id == nil { return nil }

@@ -85,12 +85,11 @@ extension LedgerState {
         }
         guard memory.reservations.find(id) == nil else { throw .reservationExists(id) }
         seen.insert(id)
-        var slot = ReservationSlot(
-            reservation: Reservation(id: id, createdAt: entry.at, terms: terms, progress: progress))
-        slot.isWhole = memory.isNew(id)
-        slot.opening = StepTrace(entry, progress)
-        slot.lastSequence = entry.sequence
-        let place = memory.reservations.insert(slot)
+        let place = memory.reservations.insert(
+            Reservation(id: id, createdAt: entry.at, terms: terms, progress: progress))
+        memory.reservations[place].isWhole = memory.isNew(id)
+        memory.reservations[place].opening = StepTrace(entry, progress)
+        memory.reservations[place].lastSequence = entry.sequence
         memory.dropRefusal(of: StepKey(family: .opening, id: id))
         if progress.state == .open {
             openReservationCount += 1
@@ -110,10 +109,8 @@ extension LedgerState {
             try check(entry, memory.reservations[known].reservation.progress, progress)
         } else {
             guard progress.state != .open else { throw .unknownReservation(id) }
-            var slot = ReservationSlot.empty
-            slot.reservation.id = id
-            slot.reservation.progress = progress
-            place = memory.reservations.insert(slot)
+            place = memory.reservations.insert(id)
+            memory.reservations[place].reservation.progress = progress
         }
         try remember(entry, progress, place)
         let before = memory.reservations[place].reservation.progress

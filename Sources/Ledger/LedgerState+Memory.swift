@@ -59,41 +59,47 @@ extension LedgerState {
         }
     }
 
-    /// What is remembered under the key: first what succeeded under its reservation's own id, then the rest.
-    /// - Returns: nil where nothing is, or where the reservation that the answer is about is not known (any more).
-    func recorded(_ key: StepKey) -> RecordedStep? {
+    /// What memory knows of a step.
+    struct KnownStep {
+        var fingerprint: UInt64
+        /// Nil for a success whose answer needs a reservation that memory lacks the terms of.
+        var outcome: Result<StepAnswer, Refusal>?
+    }
+
+    /// What is remembered under the key: first what succeeded under its reservation's own id, then the rest. The step is
+    /// found also where its answer cannot be made: its id is used, whichever reservation the command names.
+    func known(_ key: StepKey) -> KnownStep? {
         if let place = memory.reservations.find(key.id), let trace = memory.reservations.trace(place, key.family) {
-            guard memory.reservations[place].hasTerms else { return nil }
-            return RecordedStep(trace, memory.reservations[place].reservation)
+            return KnownStep(trace, of: place, in: memory.reservations)
         }
         switch memory.step(key) {
         case nil:
             return nil
         case .adopted(let step):
-            return step
-        case .refused(let refusal, let fingerprint, let at, _):
-            return RecordedStep(fingerprint: fingerprint, at: at, outcome: .failure(refusal))
+            return KnownStep(fingerprint: step.fingerprint, outcome: step.outcome)
+        case .refused(let refusal, let fingerprint, _):
+            return KnownStep(fingerprint: fingerprint, outcome: .failure(refusal))
         case .grant(let number, let fingerprint, let at, let balance):
-            return recordedGrant(number, fingerprint: fingerprint, at: at, balance: balance)
+            return KnownStep(fingerprint: fingerprint, outcome: .success(grantAnswer(number, at: at, balance: balance)))
         case .reservation(let id, let trace):
-            return reservation(id).map { RecordedStep(trace, $0) }
+            return KnownStep(trace, of: memory.reservations.find(id), in: memory.reservations)
         }
     }
 
-    private func recordedGrant(
-        _ number: UInt32, fingerprint: UInt64, at: Instant, balance: BalanceAfter
-    ) -> RecordedStep {
+    private func grantAnswer(_ number: UInt32, at: Instant, balance: BalanceAfter) -> StepAnswer {
         let now = grants[Int(number) - 1]
         let made = Grant(
             number: number, id: now.id, kind: now.kind, createdAt: now.createdAt, expiresAt: now.expiresAt,
             comment: now.comment, amount: now.amount)
-        let answer = StepAnswer(kind: .grant, at: at, amount: now.amount, balance: balance, grant: made)
-        return RecordedStep(fingerprint: fingerprint, at: at, outcome: .success(answer))
+        return StepAnswer(kind: .grant, at: at, amount: now.amount, balance: balance, grant: made)
     }
 }
 
-extension RecordedStep {
-    fileprivate init(_ trace: StepTrace, _ reservation: Reservation) {
-        self.init(fingerprint: trace.fingerprint, at: trace.at, outcome: .success(trace.answer(reservation)))
+extension LedgerState.KnownStep {
+    fileprivate init(_ trace: StepTrace, of place: Int?, in reservations: ReservationTable) {
+        fingerprint = trace.fingerprint
+        if let place, reservations[place].hasTerms {
+            outcome = .success(trace.answer(reservations[place].reservation))
+        }
     }
 }

@@ -38,7 +38,7 @@ package struct LedgerState: ~Copyable, Sendable {
         seen = IDMark(greatest: snapshot.newestTimeOrderedID, holdsOthers: snapshot.holdsOtherIDs)
         memory = StepMemory(forgotten: seen)
         for reservation in snapshot.openReservations {
-            let place = memory.reservations.insert(ReservationSlot(reservation: reservation))
+            let place = memory.reservations.insert(reservation)
             holds.push(.init(expiresAt: reservation.progress.expiresAt, id: reservation.id, slot: place))
         }
         openReservationCount = snapshot.openReservations.count

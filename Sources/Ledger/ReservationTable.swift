@@ -29,7 +29,7 @@ struct ReservationSlot: Sendable {
     var reservation: Reservation
     /// False for one that went on after a restart while its beginning is known to the shard alone: then terms and date in
     /// `reservation` mean nothing.
-    var hasTerms = true
+    var hasTerms = false
     /// Memory knows every commit and release that goes by this id, from the beginning.
     var isWhole = false
     /// The reserve or charge that made it, where memory knows it.
@@ -42,8 +42,7 @@ struct ReservationSlot: Sendable {
     static let empty = ReservationSlot(
         reservation: Reservation(
             id: .zero, createdAt: .zero, terms: ReservationTerms(),
-            progress: ReservationProgress(state: .released, expiresAt: .zero, draws: [])),
-        hasTerms: false)
+            progress: ReservationProgress(state: .released, expiresAt: .zero, draws: [])))
 }
 
 /// The reservations in memory, found by id. Places are used again, so that a busy book does not allocate.
@@ -72,18 +71,25 @@ struct ReservationTable: Sendable {
         }
     }
 
-    /// Takes up a reservation that is not in the table.
-    mutating func insert(_ slot: consuming ReservationSlot) -> Int {
+    /// Makes room for a reservation that is not in the table; everything of it but the id is filled in by the caller, in
+    /// place, as a slot is large to hand about.
+    mutating func insert(_ id: StepID) -> Int {
         let place: Int
-        let id = slot.reservation.id
         if let used = free.popLast() {
             place = used
-            slots[place] = slot
         } else {
             place = slots.count
-            slots.append(slot)
+            slots.append(.empty)
         }
+        slots[place].reservation.id = id
         index[id] = place
+        return place
+    }
+
+    mutating func insert(_ reservation: Reservation) -> Int {
+        let place = insert(reservation.id)
+        slots[place].reservation = reservation
+        slots[place].hasTerms = true
         return place
     }
 

@@ -6,7 +6,7 @@ enum RememberedStep: Sendable {
     /// A grant, by its number.
     case grant(UInt32, fingerprint: UInt64, at: Instant, balance: BalanceAfter)
     /// `ordinal` tells it from a later refusal under the same key.
-    case refused(Refusal, fingerprint: UInt64, at: Instant, ordinal: UInt64)
+    case refused(Refusal, fingerprint: UInt64, ordinal: UInt64)
     /// As the shard told it.
     indirect case adopted(RecordedStep)
 
@@ -84,7 +84,7 @@ struct StepMemory: Sendable {
 
     mutating func remember(refusal: Refusal, of entry: Entry, key: StepKey, flushedBy: UInt64) {
         ordinal += 1
-        steps[key] = .refused(refusal, fingerprint: entry.fingerprint, at: entry.at, ordinal: ordinal)
+        steps[key] = .refused(refusal, fingerprint: entry.fingerprint, ordinal: ordinal)
         refusals.append(Refused(key: key, ordinal: ordinal, at: entry.at, flushedBy: flushedBy))
         if refusals.count > Limits.maxRefusals { forgetFirstRefusal() }
     }
@@ -108,7 +108,7 @@ struct StepMemory: Sendable {
             reservations[place].reservation.createdAt = reservation.createdAt
             reservations[place].hasTerms = true
         } else {
-            _ = reservations.insert(ReservationSlot(reservation: reservation))
+            _ = reservations.insert(reservation)
             adopt(.reservation(reservation.id))
         }
     }
@@ -157,7 +157,7 @@ struct StepMemory: Sendable {
         guard let first = refusals.first else { return }
         refusals.removeFirst()
         // Another try may have taken its place under the same key.
-        if case .refused(_, _, _, first.ordinal) = steps[first.key] { forget(first.key) }
+        if case .refused(_, _, first.ordinal) = steps[first.key] { forget(first.key) }
     }
 
     private mutating func forgetAdopted(_ item: Item) {

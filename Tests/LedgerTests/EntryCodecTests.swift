@@ -60,8 +60,7 @@ import Testing
             .insufficientCredits(neededMicros: .max, availableMicros: 0), .reservationNotFound,
             .reservationClosed(.expired), .idReused, .refundExceedsCommitted(refundableMicros: 5),
             .price(.unknownUnit("x")), .price(.negativeQuantity(unit: "y")), .price(.overflow(unit: "z")), .overflow,
-            .expiryPassed,
-            .price(.unknownFeature),
+            .price(.unknownFeature), .expiryPassed,
         ]
         for refusal in refusals {
             entries.append(

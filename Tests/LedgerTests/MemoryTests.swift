@@ -84,6 +84,28 @@ import Testing
         #expect(decision.replayed && decision.outcome.refusal == refusal)
     }
 
+    @Test func `a commit that took another reservation's id is found though memory let go of it`() {
+        let book = TestBook()
+        book.grant(100)
+        book.reserve(1_500_000, 10)
+        book.commit(1_500_000, 1, step: id(1_500_009))
+        // Before the reservation is made, and again with the reservation in memory.
+        for isReserved in [false, true] {
+            if isReserved {
+                let recall = book.state.recall(for: reserve(id(1_500_009)))
+                #expect(recall == Recall(step: StepKey(family: .opening, id: id(1_500_009))))
+                let decision = book.state.decide(reserve(id(1_500_009)), at: book.now, recalled: true)
+                for entry in decision.entries { book.state.evolve(entry) }
+                book.entries += decision.entries
+            }
+            let shard = forgetful(book)
+            #expect(shard.step(StepKey(family: .commit, id: id(1_500_009))) != nil)
+            #expect(
+                book.state.recall(for: commit(1_500_009))?.step
+                    == StepKey(family: .commit, id: id(1_500_009)))
+        }
+    }
+
     @Test func `nothing is let go of before the shard has it, and the newest stay`() {
         let book = TestBook()
         book.grant(100)
@@ -137,6 +159,38 @@ import Testing
         #expect(
             book.state.decide(other, at: book.now, recalled: true).outcome.refusal
                 == .refundExceedsCommitted(refundableMicros: 0))
+    }
+
+    @Test func `a refusal stays in memory until an entry after it is in the shard`() {
+        let book = TestBook()
+        book.grant(5)
+        book.reserve(1_500_000, 9)
+        book.state.forget(flushedThrough: 1, keep: 0)
+        #expect(book.reserve(1_500_000, 9).refusal == .insufficientCredits(neededMicros: 9, availableMicros: 5))
+        book.charge(1_500_001, 1)
+        book.state.forget(flushedThrough: 2, keep: 0)
+        #expect(book.state.recall(for: reserve(id(1_500_000))) != nil)
+    }
+
+    /// Found by the simulation, seed 7610044508243650539: the answer could not be made, and the id counted as new.
+    @Test func `an id used before a restart is used, whichever reservation the next step with it names`() {
+        let book = TestBook()
+        book.grant(100)
+        book.charge(1_500_000, 10)
+        book.charge(1_500_001, 10)
+        var shard = FakeShard()
+        shard.apply(book.entries)
+        book.refund(1_500_002, of: 1_500_000, 1)
+        let pending = book.entries.suffix(1)
+        book.state = LedgerState(restoring: shard.snapshot())
+        for entry in pending { book.state.evolve(entry) }
+        let reused = Command.refund(RefundCommand(id: id(1_500_002), reservation: id(1_500_001), fingerprint: 99))
+        guard let recall = book.state.recall(for: reused) else {
+            Issue.record("the other reservation is not asked for")
+            return
+        }
+        book.state.adopt(shard.recall(recall), for: recall)
+        #expect(book.state.decide(reused, at: book.now, recalled: true).outcome == .failure(.idReused))
     }
 
     @Test func `a refusal is remembered for a day and may go after two`() {
