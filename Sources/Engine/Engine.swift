@@ -91,7 +91,7 @@ package final class Engine: Sendable {
                     completion(.success(try body(core.shards, tenant)))
                 } catch {
                     core.report(error, of: tenant)
-                    completion(.failure(.damaged(tenant, error)))
+                    completion(.failure(.reading(tenant, error)))
                 }
             }
             if !isQueued { completion(.failure(core.groupCommit.whyNotRead)) }

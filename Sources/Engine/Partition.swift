@@ -155,7 +155,7 @@ final class Partition: @unchecked Sendable {
         case .failure(let error):
             return { [core] in
                 core.report(error, of: book.tenant)
-                job.fail(.damaged(book.tenant, error))
+                job.fail(.reading(book.tenant, error))
             }
         case .success(let recalled):
             // A state that was thrown away meanwhile may lack, when it comes back, what was looked up for the one before.
@@ -200,7 +200,7 @@ final class Partition: @unchecked Sendable {
         case .failure(let error):
             book.phase = .asleep
             return [{ [core] in core.report(error, of: book.tenant) }]
-                + (abandon(book, .damaged(book.tenant, error)).map { [$0] } ?? [])
+                + (abandon(book, .reading(book.tenant, error)).map { [$0] } ?? [])
         case .success(let loaded):
             book.flushedPosition = max(loaded.heldPosition, book.flushedPosition ?? 0)
             book.flushedSequence = loaded.heldSequence

@@ -8,8 +8,15 @@ package enum EngineError: Error, Sendable {
     /// A bound was reached; later there is room again.
     case overloaded(String)
     case stopping
-    /// The tenant's shard cannot be read; other tenants are not touched.
+    /// The tenant's shard is damaged; other tenants are not touched.
     case damaged(TenantID, StorageError)
+}
+
+extension EngineError {
+    /// A shard could not be read: for good where its bytes are wrong, for now where the disk or a bound of the system is to blame.
+    static func reading(_ tenant: TenantID, _ error: StorageError) -> EngineError {
+        error.isCorruption ? .damaged(tenant, error) : .unavailable("the tenant's shard cannot be read: \(error)")
+    }
 }
 
 /// The outcome of a step that is durable, or was not one (a refusal).

@@ -80,8 +80,7 @@ extension RPCError {
     init(_ error: EngineError) {
         switch error {
         case .unavailable:
-            // Why stands in the server's log and in its health, with paths that are no business of a caller's.
-            self = .storageUnavailable("the server cannot store anything at the moment; send the same step again")
+            self = .cannotStore
         case .overloaded(let why):
             self = .unavailable(.overloaded, why, retryAfterMs: 100)
         case .stopping:
@@ -90,6 +89,11 @@ extension RPCError {
             // The path and the finding stand in the server's log; they are no business of a caller's.
             self.init(.dataLoss, .bookDamaged, "the tenant's book cannot be read; see the server's log")
         }
+    }
+
+    /// Why stands in the server's log and in its health, with paths that are no business of a caller's.
+    private static var cannotStore: RPCError {
+        .storageUnavailable("the server's disk fails it at the moment; send the same again")
     }
 
     /// For a disk that takes nothing, until it does again.
