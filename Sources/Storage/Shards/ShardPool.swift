@@ -1,7 +1,7 @@
-import Synchronization
-
 /// The open shards: at most so many at once, the least recently used ones closed first, each used by one thread at a time.
-final class ShardPool: Sendable {
+///
+/// `@unchecked Sendable`: `state` is guarded by `stateLock`, a pthread mutex, which the thread sanitizer understands.
+final class ShardPool: @unchecked Sendable {
     /// A tenant's place in the pool, and what guards its shard.
     final class Slot: @unchecked Sendable {
         let lock = Lock()
@@ -17,7 +17,8 @@ final class ShardPool: Sendable {
         var clock: UInt64 = 0
     }
 
-    private let state = Mutex(State())
+    private let stateLock = Lock()
+    private var state = State()
     private let capacity: Int
 
     init(capacity: Int) {
@@ -29,7 +30,7 @@ final class ShardPool: Sendable {
     {
         let (slot, victim) = enter(tenant)
         if let victim { close(victim, checkpointAbove: StorageLimits.checkpointOnCloseBytes) }
-        defer { state.withLock { _ in slot.users -= 1 } }
+        defer { stateLock.locked { slot.users -= 1 } }
         return try slot.lock.locked { () throws(StorageError) in
             do throws(StorageError) {
                 return try body(slot)
@@ -41,11 +42,11 @@ final class ShardPool: Sendable {
         }
     }
 
-    var openCount: Int { state.withLock { $0.slots.count } }
+    var openCount: Int { stateLock.locked { state.slots.count } }
 
     /// Closes the shards that nobody uses at the moment and moves their logs into their files.
     func closeIdle() {
-        let idle = state.withLock { state in
+        let idle = stateLock.locked {
             let idle = state.slots.filter { $0.value.users == 0 }
             for tenant in idle.keys { state.slots[tenant] = nil }
             return Array(idle.values)
@@ -54,7 +55,7 @@ final class ShardPool: Sendable {
     }
 
     private func enter(_ tenant: TenantID) -> (Slot, victim: Slot?) {
-        state.withLock { state in
+        stateLock.locked {
             state.clock += 1
             var victim: Slot?
             let slot: Slot
