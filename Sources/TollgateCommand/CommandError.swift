@@ -22,7 +22,7 @@ enum CommandError: Error, Equatable {
         switch self {
         case .usage(let text, let command):
             "tollgate: \(text); see 'tollgate \((command + ["--help"]).joined(separator: " "))'"
-        case .failed(let text): "tollgate: \(text)"
+        case .failed(let text): "tollgate: " + text.split(whereSeparator: \.isNewline).joined(separator: " ")
         case .outputClosed, .reported: nil
         }
     }

@@ -1,5 +1,6 @@
 import Dispatch
 import Engine
+import Glibc
 import HTTP2
 import Ledger
 import Protobuf
@@ -35,11 +36,14 @@ package final class TollgateServer: Sendable {
     private let directory: Directory
     private let engine: Engine
     private let rpc: RPCServer
+    /// Where it was told to listen, for messages.
+    private let wanted: String
     private let log: Logger
 
     /// Takes the data directory and recovers it. Nobody is served before `start`.
     package init(_ configuration: ServerConfiguration, log: Logger) throws(StartupError) {
         self.log = log
+        wanted = "\(configuration.host):\(configuration.port)"
         let catalog = try Self.catalog(at: configuration.catalogPath)
         let clock: any Clock = configuration.testClockStart.map { ManualClock($0) } ?? SystemClock()
         let health = HealthStatus()
@@ -64,10 +68,10 @@ package final class TollgateServer: Sendable {
     /// - Returns: where.
     package func start() throws(StartupError) -> (host: String, port: Int) {
         do throws(HTTP2Error) {
-            let address = try rpc.start()
-            return (address.host, address.port)
+            let bound = try rpc.start()
+            return (bound.host, bound.port)
         } catch {
-            throw StartupError("cannot listen: \(error)")
+            throw StartupError("cannot listen on \(wanted): \(error.reason); choose another address with --listen")
         }
     }
 
@@ -172,5 +176,16 @@ private final class DiskReporter: EngineObserver {
             guard isNew else { return }
         }
         log.error("storage fault", ["tenant": tenant?.description ?? "-", "reason": error.description])
+    }
+}
+
+extension HTTP2Error {
+    /// What keeps a server from listening, for people.
+    fileprivate var reason: String {
+        switch self {
+        case .system(let call, let errno): "\(call): \(String(cString: strerror(errno)))"
+        case .unresolvable(_, let reason): reason
+        default: "\(self)"
+        }
     }
 }

@@ -6,7 +6,10 @@ struct BookProofs {
     /// A book's verdict, or why it could not be had.
     struct Entry {
         var tenant: TenantID
-        var verdict: Result<BookVerdict, StorageError>
+        /// Nil where the tenant has no book yet.
+        var verdict: Result<BookVerdict?, StorageError>
+        /// Records in the journal that the book does not hold yet.
+        var pending: UInt64 = 0
     }
 
     /// By tenant.
@@ -15,61 +18,80 @@ struct BookProofs {
     /// Proves the books of a directory, one after the other.
     static func prove(dataPath: String, only: TenantID? = nil) throws(CommandError) -> BookProofs {
         let layout = DataDirectory.Layout(path: dataPath)
-        var tenants: [TenantID]
+        var proofs = BookProofs()
         do throws(StorageError) {
-            tenants = try ShardStore(path: layout.shards).tenants().sorted()
+            // First, so that a directory that is none is refused before anything else is looked at.
+            let known = try Directory.tenants(ofFile: layout.directory)
+            let withBook = Set(try ShardStore(path: layout.shards).tenants())
+            for tenant in withBook.union(known).sorted() where only == nil || only == tenant {
+                proofs.entries.append(
+                    withBook.contains(tenant)
+                        ? Entry(tenant: tenant, verdict: verdict(on: tenant, in: layout.shards))
+                        : Entry(tenant: tenant, verdict: .success(nil)))
+            }
+            try proofs.countPending(in: layout.journal)
         } catch {
             throw .failed("\(quoted(dataPath)) cannot be read as a data directory: \(error)")
         }
-        if let only {
-            guard tenants.contains(only) else {
-                throw .failed(
-                    "there is no book of tenant \(only) in \(quoted(dataPath)); see which there are without --tenant")
-            }
-            tenants = [only]
-        }
-        var proofs = BookProofs()
-        for tenant in tenants {
-            let verdict = Result { () throws(StorageError) in
-                try BookVerifier(path: ShardStore.file(of: tenant, in: layout.shards), tenant: tenant).verify()
-            }
-            proofs.entries.append(Entry(tenant: tenant, verdict: verdict))
+        if let only, proofs.entries.isEmpty {
+            throw .failed("there is no tenant \(only) in \(quoted(dataPath)); see which there are without --tenant")
         }
         return proofs
+    }
+
+    private static func verdict(on tenant: TenantID, in shards: String) -> Result<BookVerdict?, StorageError> {
+        Result { () throws(StorageError) in
+            try BookVerifier(path: ShardStore.file(of: tenant, in: shards), tenant: tenant).verify()
+        }
+    }
+
+    private mutating func countPending(in journal: String) throws(StorageError) {
+        var held: [TenantID: UInt64] = [:]
+        for entry in entries {
+            if case .success(let verdict?) = entry.verdict { held[entry.tenant] = verdict.position }
+        }
+        let pending = try JournalGlance(directory: journal).records(beyond: held)
+        for index in entries.indices { entries[index].pending = pending[entries[index].tenant] ?? 0 }
     }
 
     /// One line for each book in which something is off, naming tenant and entry.
     var faultLines: [String] {
         entries.compactMap { entry in
             switch entry.verdict {
-            case .success(let verdict): verdict.fault.map { "tenant \(entry.tenant): \($0)" }
+            case .success(let verdict): verdict?.fault.map { "tenant \(entry.tenant): \($0)" }
             case .failure(let error): "tenant \(entry.tenant): the book cannot be read: \(error)"
             }
         }
     }
 
-    /// A line for each tenant with its totals, and one for all.
+    /// A line for each tenant with its totals, and what the journal still holds.
     var text: String {
-        guard !entries.isEmpty else { return "no books yet\n" }
+        guard !entries.isEmpty else { return "no tenants yet\n" }
         var table = Table([
             ("TENANT", .left), ("ENTRIES", .right), ("GRANTED", .right), ("AVAILABLE", .right), ("HELD", .right),
-            ("CONSUMED", .right), ("EXPIRED", .right), ("VERDICT", .left),
+            ("CONSUMED", .right), ("EXPIRED", .right), ("IN JOURNAL", .right), ("VERDICT", .left),
         ])
-        for entry in entries {
-            guard case .success(let verdict) = entry.verdict else {
-                table.add([entry.tenant.description, "", "", "", "", "", "", "unreadable"])
-                continue
-            }
-            let totals = verdict.totals
-            let amounts = [totals.granted, totals.available, totals.held, totals.consumed, totals.expired]
-            table.add(
-                [entry.tenant.description, grouped(verdict.entries)] + amounts.map(Amount.credits)
-                    + [verdict.fault == nil ? "ok" : "WRONG"])
-        }
-        let wrong = faultLines.count
+        for entry in entries { table.add(Self.row(of: entry)) }
         let books = entries.count == 1 ? "1 book" : "\(grouped(entries.count)) books"
+        let wrong = faultLines.count
+        let pending = entries.reduce(0) { $0 + $1.pending }
         return table.text
             + "\(books) proved, amounts in credits: \(wrong == 0 ? "all is well" : "\(grouped(wrong)) wrong")\n"
+            + "\(grouped(pending)) records are in the journal and not in the books yet\n"
+    }
+
+    private static func row(of entry: Entry) -> [String] {
+        let name = entry.tenant.description
+        let pending = grouped(entry.pending)
+        switch entry.verdict {
+        case .failure: return [name, "", "", "", "", "", "", pending, "UNREADABLE"]
+        case .success(nil): return [name, "0", "0", "0", "0", "0", "0", pending, "ok"]
+        case .success(let verdict?):
+            let totals = verdict.totals
+            let amounts = [totals.granted, totals.available, totals.held, totals.consumed, totals.expired]
+            return [name, grouped(verdict.entries)] + amounts.map(Amount.credits)
+                + [pending, verdict.fault == nil ? "ok" : "WRONG"]
+        }
     }
 
     /// The proofs for programs; amounts in micros.
@@ -81,19 +103,22 @@ struct BookProofs {
     }
 
     private static func json(of entry: Entry) -> JSONText {
+        let head: [(String, JSONText)] = [
+            ("tenant", .string(entry.tenant.description)), ("pendingRecords", .integer(Int64(entry.pending))),
+        ]
         switch entry.verdict {
-        case .failure(let error):
-            return .object([("tenant", .string(entry.tenant.description)), ("error", .string(error.description))])
+        case .failure(let error): return .object(head + [("fault", .string(error.description))])
         case .success(let verdict):
-            let totals = verdict.totals
-            return .object([
-                ("tenant", .string(entry.tenant.description)), ("entries", .integer(Int64(verdict.entries))),
-                ("grantedMicros", .integer(totals.granted)), ("availableMicros", .integer(totals.available)),
-                ("heldMicros", .integer(totals.held)), ("consumedMicros", .integer(totals.consumed)),
-                ("expiredMicros", .integer(totals.expired)), ("journalPosition", .integer(Int64(verdict.position))),
-                ("fault", verdict.fault.map { .string($0.description) } ?? .null),
-                ("faultEntry", verdict.fault?.entry.map { .integer(Int64($0)) } ?? .null),
-            ])
+            let totals = verdict?.totals ?? BookTotals()
+            return .object(
+                head + [
+                    ("entries", .integer(Int64(verdict?.entries ?? 0))), ("grantedMicros", .integer(totals.granted)),
+                    ("availableMicros", .integer(totals.available)), ("heldMicros", .integer(totals.held)),
+                    ("consumedMicros", .integer(totals.consumed)), ("expiredMicros", .integer(totals.expired)),
+                    ("journalPosition", .integer(Int64(verdict?.position ?? 0))),
+                    ("fault", verdict?.fault.map { .string($0.description) } ?? .null),
+                    ("faultEntry", verdict?.fault?.entry.map { .integer(Int64($0)) } ?? .null),
+                ])
         }
     }
 }

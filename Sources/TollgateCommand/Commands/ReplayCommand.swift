@@ -42,11 +42,11 @@ enum ReplayCommand {
             } else {
                 try console.write(report.text())
             }
-            for line in report.failureLines { console.message("tollgate: \(line)") }
             if let reason = report.stopped {
                 throw .failed(
                     "stopped after \(grouped(report.meteredRows)) of \(grouped(report.rows)) calls: \(reason)")
             }
+            for line in report.failureLines { console.message("tollgate: \(line)") }
             if !report.isComplete { throw .reported }
         })
 
