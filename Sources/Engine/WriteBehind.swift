@@ -159,8 +159,9 @@ final class WriteBehind: @unchecked Sendable {
         partition.monitor.unlock()
 
         var failure: StorageError?
+        var held: UInt64 = 0
         do throws(StorageError) {
-            try write(records, of: book.tenant, heldThrough: known)
+            held = try write(records, of: book.tenant, heldThrough: known)
         } catch {
             failure = error
         }
@@ -168,8 +169,8 @@ final class WriteBehind: @unchecked Sendable {
         partition.monitor.lock()
         let waiters: [FlushWaiter]
         if failure == nil {
-            noteFlushed(records, of: book)
-            waiters = book.takeFlushWaiters(through: records.last!.position)
+            noteFlushed(records, of: book, through: held)
+            waiters = book.takeFlushWaiters(through: held)
         } else {
             waiters = book.takeFlushWaiters(through: .max)
         }
@@ -183,19 +184,24 @@ final class WriteBehind: @unchecked Sendable {
         note(failure, of: book.tenant)
     }
 
-    private func write(_ records: [PendingRecord], of tenant: TenantID, heldThrough known: UInt64?) throws(StorageError)
-    {
+    /// Gives the shard those of the records that it lacks.
+    ///
+    /// - Returns: the position that it then holds, which after a restart may be far beyond these records.
+    private func write(
+        _ records: [PendingRecord], of tenant: TenantID, heldThrough known: UInt64?
+    ) throws(StorageError) -> UInt64 {
         let held: UInt64
-        if let known { held = known } else { held = try core.shards.position(tenant) ?? 0 }
+        if let known { held = known } else { held = try core.heldPosition(of: tenant) }
+        guard let last = records.last, last.position > held else { return held }
         let entries = records.lazy.filter { $0.position > held }.flatMap(\.entries)
-        guard let last = records.last, last.position > held else { return }
         try core.shards.apply(tenant, entries: Array(entries), through: last.position)
+        return last.position
     }
 
     /// The shard has the records. The partition is locked.
-    private func noteFlushed(_ records: [PendingRecord], of book: Book) {
+    private func noteFlushed(_ records: [PendingRecord], of book: Book, through held: UInt64) {
         book.pending.removeFirst(records.count)
-        book.flushedPosition = max(book.flushedPosition ?? 0, records.last!.position)
+        book.flushedPosition = max(book.flushedPosition ?? 0, held)
         dropped(records: records.count)
         if let sequence = records.last(where: { $0.lastSequence > 0 })?.lastSequence {
             book.flushedSequence = max(book.flushedSequence, sequence)

@@ -1,3 +1,4 @@
+import Dispatch
 import Engine
 import Ledger
 import Storage
@@ -77,29 +78,44 @@ import Testing
     }
 
     @Test func memoryForgetsAlsoWhileSomeLookUpIsAlwaysUnderWay() throws {
-        let harness = try Harness(nil, forgetful)
-        _ = try harness.step(grant(randomID(1), 1_000_000))
-        let isDone = Outcome<Bool>()
-        let asking = RunningThread()
-        // Random ids: each is a look-up, and the next begins before the last has ended.
-        asking.start {
-            var before = harness.begin(commit(randomID(5), 1))
-            while isDone.calls == 0 {
-                let next = harness.begin(commit(randomID(5), 1))
-                _ = before.wait()
-                before = next
-            }
-            _ = before.wait()
+        let harness = try Harness {
+            forgetful(&$0)
+            $0.readerThreads = 1
         }
-        var forgotten = false
-        for number in 10..<2_000 where !forgotten {
-            _ = try harness.step(.charge(ReserveCommand(id: id(number), fingerprint: 1, ask: .amount(1))))
-            forgotten = try harness.look { state, _ in state.reservation(id(10)) == nil }
-        }
-        isDone.completion(true)
-        asking.join()
-        #expect(forgotten)
-        harness.engine.stop()
+        defer { harness.engine.stop() }
+        _ = try harness.step(grant(randomID(1), 1_000))
+        // Once memory has let go of an id that says nothing of its age, every such id is a look-up.
+        for number in 100..<110 { _ = try harness.answer(charge(randomID(number))) }
+        #expect(eventually { harness.engine.pendingRecords == 0 })
+        _ = try harness.totals(tenant(1))
+        let firstBlock = blockReader(harness)
+        let firstLookUp = harness.begin(commit(randomID(5), 1))
+        // Done while a look-up is under way that may miss them: they stay.
+        for number in 10..<20 { _ = try harness.answer(charge(id(number))) }
+        #expect(eventually { harness.engine.pendingRecords == 0 })
+        #expect(try harness.look { state, _ in state.reservation(id(10)) } != nil)
+        // The second look-up begins before the first is over, and after they have reached the shard.
+        let secondBlock = blockReader(harness)
+        let secondLookUp = harness.begin(commit(randomID(6), 1))
+        firstBlock.signal()
+        _ = try #require(firstLookUp.wait()).get()
+        for number in 20..<30 { _ = try harness.answer(charge(id(number))) }
+        #expect(eventually { harness.engine.pendingRecords == 0 })
+        #expect(secondLookUp.calls == 0)
+        #expect(try harness.look { state, _ in state.reservation(id(10)) } == nil)
+        secondBlock.signal()
+        _ = try #require(secondLookUp.wait()).get()
+    }
+
+    /// Has the only reader thread wait, once its turn comes, until it is signalled.
+    private func blockReader(_ harness: Harness) -> DispatchSemaphore {
+        let end = DispatchSemaphore(value: 0)
+        harness.engine.report(tenant: tenant(1), { _, _ in end.wait() }, completion: { _ in })
+        return end
+    }
+
+    private func charge(_ id: StepID) -> Command {
+        .charge(ReserveCommand(id: id, fingerprint: 1, ask: .amount(1)))
     }
 
     @Test func aDamagedShardIsTheTroubleOfItsTenantAlone() throws {
