@@ -59,7 +59,7 @@ enum DemoCommand {
             _ = try await admin.createTenant(.with { $0.tenantID = tenant })
             _ = try await admin.grantCredits(
                 .with {
-                    $0.grantID = UUIDv7.make()
+                    $0.grantID = CreditCommands.newGrantID()
                     $0.tenantID = tenant
                     $0.kind = .purchased
                     $0.amountMicros = grantedMicros
