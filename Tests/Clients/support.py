@@ -22,7 +22,8 @@ def new_id():
     """An id for a step: a UUID of version 7."""
     ms = time.time_ns() // 1_000_000
     random = uuid.uuid4().int
-    return str(uuid.UUID(int=(ms << 80) | (7 << 76) | (random & (0xFFF << 64)) | (2 << 62) | (random & ((1 << 62) - 1))))
+    low = (2 << 62) | (random & ((1 << 62) - 1))
+    return str(uuid.UUID(int=(ms << 80) | (7 << 76) | (random & (0xFFF << 64)) | low))
 
 
 class Server:

@@ -11,8 +11,8 @@ from support import CREDIT, new_id
 BLOCKS = [
     ("bought", "PURCHASED", None), ("bought later", "PURCHASED", None), ("given", "GIFTED", None),
     ("to try", "COMPLIMENTARY", None), ("the plan's", "SUBSCRIPTION", None), ("given, two days", "GIFTED", 2),
-    ("bought, one day", "PURCHASED", 1), ("plan's, two days", "SUBSCRIPTION", 2), ("to try, two days", "COMPLIMENTARY", 2),
-    ("bought, two days", "PURCHASED", 2)]
+    ("bought, one day", "PURCHASED", 1), ("plan's, two days", "SUBSCRIPTION", 2),
+    ("to try, two days", "COMPLIMENTARY", 2), ("bought, two days", "PURCHASED", 2)]
 # The earliest expiry first; among equals subscription, complimentary, gifted, purchased; then the oldest.
 ORDER = ["bought, one day", "plan's, two days", "to try, two days", "given, two days", "bought, two days",
          "the plan's", "to try", "given", "bought", "bought later"]

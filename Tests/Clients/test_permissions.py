@@ -94,7 +94,8 @@ def test_a_key_must_come_as_a_bearer(shared_server):
                 credits_pb2.GetBalanceRequest(), metadata=metadata, timeout=DEADLINE_S)
 
         assert balance(f"Bearer {key}").balance.available_micros == CREDIT
-        for wrong in [key, f"Basic {key}", f"Bearer{key}", f"Bearer {key}x", f"Bearer {key[:-1]}", f"Bearer {key.upper()}"]:
+        for wrong in [
+                key, f"Basic {key}", f"Bearer{key}", f"Bearer {key}x", f"Bearer {key[:-1]}", f"Bearer {key.upper()}"]:
             with refused(StatusCode.UNAUTHENTICATED, "KEY_INVALID"):
                 balance(wrong)
 
@@ -138,7 +139,8 @@ def test_a_refund_among_other_steps_needs_its_own_permission(shared_server, call
     denied, charge = results(service)
     assert denied.error.code == StatusCode.PERMISSION_DENIED.value[0]
     info = details_of(denied.error)
-    assert (info.reason, info.domain, info.metadata["permission"]) == ("PERMISSION_MISSING", "tollgate", "credits.refund")
+    assert (info.reason, info.domain) == ("PERMISSION_MISSING", "tollgate")
+    assert info.metadata["permission"] == "credits.refund"
     assert charge.charge.charged_micros == 7
     refunded, _ = results(shared_server.client(tenant=tenant))
     assert refunded.refund.refunded_micros == 5

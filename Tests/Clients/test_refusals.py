@@ -101,6 +101,48 @@ def test_fields_of_later_steps(acme):
             getattr(acme.metering, call)(request)
 
 
+@pytest.mark.parametrize("text", [
+    "", " ", "f00", "0" * 32, "{01234567-89ab-7def-8123-456789abcdef}", "01234567-89ab-7def-8123-456789abcde",
+    "01234567-89ab-7def-8123-456789abcdef0", "01234567-89ab-7def-8123-456789abcdeg",
+    "0123456789ab-7def-8123-456789abcdef-", " 01234567-89ab-7def-8123-456789abcdef",
+    "01234567-89ab-7def-8123-456789abcde\n",
+    "01234567-89ab-7def-8123-456789abcd\u00e9", "../../../../etc/passwd", "x" * 100_000])
+def test_what_is_no_uuid_is_no_id(acme, text):
+    from tollgate.v1 import admin_pb2 as a
+    from tollgate.v1 import metering_pb2 as m
+
+    for stub, call, request in [
+            (acme.metering, "Reserve", m.ReserveRequest(reservation_id=text, amount_micros=1)),
+            (acme.metering, "Charge", m.ChargeRequest(reservation_id=text, amount_micros=1)),
+            (acme.metering, "Commit", m.CommitRequest(reservation_id=text, amount_micros=1)),
+            (acme.metering, "Release", m.ReleaseRequest(reservation_id=text)),
+            (acme.metering, "Extend", m.ExtendRequest(reservation_id=text)),
+            (acme.metering, "Refund", m.RefundRequest(refund_id=new_id(), reservation_id=text)),
+            (acme.metering, "GetReservation", m.GetReservationRequest(reservation_id=text))]:
+        with refused(*INVALID, field="reservation_id"):
+            getattr(stub, call)(request)
+    with refused(*INVALID, field="grant_id"):
+        acme.admin.GrantCredits(a.GrantCreditsRequest(grant_id=text, tenant_id="acme", kind=2, amount_micros=1))
+    with refused(*INVALID, field="refund_id"):
+        acme.metering.Refund(m.RefundRequest(refund_id=text, reservation_id=new_id()))
+
+
+def test_amounts_beyond_64_bits_are_refused_and_large_ones_are_only_too_dear(acme):
+    from tollgate.v1 import metering_pb2 as m
+
+    for call in ("Reserve", "Charge"):
+        request = getattr(m, call + "Request")(reservation_id=new_id(), amount_micros=LARGE)
+        with refused(StatusCode.RESOURCE_EXHAUSTED, "INSUFFICIENT_CREDITS"):
+            getattr(acme.metering, call)(request)
+    held = hold(acme)
+    acme.metering.Commit(m.CommitRequest(reservation_id=held, amount_micros=1, partial=True))
+    with refused(*INVALID, field="amount_micros"):
+        acme.metering.Commit(m.CommitRequest(reservation_id=held, amount_micros=LARGE, commit_id=new_id()))
+    with refused(*INVALID, field="amount_micros"):
+        acme.metering.Quote(m.QuoteRequest(amount_micros=-LARGE - 1))
+    assert not acme.metering.Quote(m.QuoteRequest(amount_micros=LARGE)).affordable
+
+
 def test_a_reservation_that_is_not_there(acme):
     from tollgate.v1 import metering_pb2 as m
 

@@ -7,8 +7,6 @@ from google.protobuf import duration_pb2, timestamp_pb2
 from grpc import StatusCode
 from support import CREDIT, DEADLINE_S, new_id, refused
 
-PAST_7_DAYS = duration_pb2.Duration(seconds=7 * 86_400 + 1)
-
 
 @pytest.fixture
 def acme(server):
@@ -318,53 +316,6 @@ def test_keys_open_until_they_are_revoked(server, acme):
     assert made.key not in server.log() and server.key not in server.log()
 
 
-def test_time_moves_by_the_test_clock_alone(clocked_server):
-    from tollgate.v1 import admin_pb2 as a
-    from tollgate.v1 import common_pb2 as c
-    from tollgate.v1 import credits_pb2 as cr
-    from tollgate.v1 import metering_pb2 as m
-    from tollgate.v1 import test_clock_pb2 as tc
-
-    start = 1_772_366_400
-    client = clocked_server.tenant("acme", credits=100)
-    assert client.clock.GetTime(tc.GetTimeRequest()).time.ToMicroseconds() == start * 1_000_000
-    noon = timestamp_pb2.Timestamp(seconds=start + 3_600)
-    client.admin.GrantCredits(
-        a.GrantCreditsRequest(
-            grant_id=new_id(), tenant_id="acme", kind=c.GRANT_KIND_GIFTED, amount_micros=30 * CREDIT, expire_time=noon))
-    held, other = new_id(), new_id()
-    client.metering.Reserve(m.ReserveRequest(reservation_id=held, amount_micros=10 * CREDIT))
-    client.metering.Reserve(
-        m.ReserveRequest(reservation_id=other, amount_micros=5 * CREDIT, ttl=duration_pb2.Duration(seconds=1, nanos=500_000_000)))
-
-    def advance(**target):
-        return client.clock.AdvanceTime(tc.AdvanceTimeRequest(**target)).time.ToMicroseconds() - start * 1_000_000
-
-    def state(hold):
-        return client.metering.GetReservation(m.GetReservationRequest(reservation_id=hold)).reservation
-
-    assert advance(duration=duration_pb2.Duration(seconds=1, nanos=499_999_000)) == 1_499_999
-    assert state(other).state == c.RESERVATION_STATE_OPEN
-    assert advance(duration=duration_pb2.Duration(nanos=1_000)) == 1_500_000
-    assert state(other).state == c.RESERVATION_STATE_EXPIRED
-    # Much later than it ended; its end is dated to the moment all the same.
-    assert advance(duration=duration_pb2.Duration(seconds=1_000)) == 1_001_500_000
-    gone = state(held)
-    assert (gone.state, gone.close_time.seconds) == (c.RESERVATION_STATE_EXPIRED, start + 900)
-    late = client.metering.Commit(m.CommitRequest(reservation_id=held, amount_micros=4 * CREDIT))
-    assert (late.late, late.charged_micros, late.reservation.state) == (True, 4 * CREDIT, c.RESERVATION_STATE_COMMITTED)
-    with refused(StatusCode.FAILED_PRECONDITION, "RESERVATION_CLOSED"):
-        client.metering.Commit(m.CommitRequest(reservation_id=other, amount_micros=CREDIT))
-    assert advance(to=timestamp_pb2.Timestamp(seconds=start + 10_000)) == 10_000_000_000
-    balance = client.balance()
-    assert balance.available_micros == 100 * CREDIT
-    newest = client.credits.ListTransactions(cr.ListTransactionsRequest(page_size=1)).transactions[0]
-    assert (newest.kind, newest.time, newest.amount_micros) == (cr.TRANSACTION_KIND_GRANT_EXPIRY, noon, 26 * CREDIT)
-    with refused(StatusCode.INVALID_ARGUMENT, "INVALID_FIELD"):
-        advance(to=timestamp_pb2.Timestamp(seconds=start))
-    clocked_server.verify()
-
-
 def test_the_test_clock_is_not_served_otherwise(server):
     from tollgate.v1 import test_clock_pb2 as tc
 
@@ -381,17 +332,3 @@ def test_a_hold_ends_by_itself_in_real_time_too(acme):
     while acme.balance().held_micros:
         assert datetime.datetime.now() < deadline
     assert acme.balance().available_micros == 1_000 * CREDIT
-
-
-def test_what_was_answered_is_there_after_a_restart(server):
-    from tollgate.v1 import metering_pb2 as m
-
-    client = server.tenant("acme", credits=10)
-    steps = [m.ReserveRequest(reservation_id=new_id(), amount_micros=CREDIT) for _ in range(3)]
-    answers = [client.metering.Reserve(step) for step in steps]
-    assert server.stop() == 0
-    server.start()
-    client = server.client(tenant="acme")
-    for step, answer in zip(steps, answers):
-        again(client.metering.Reserve, step, answer)
-    assert client.balance().held_micros == 3 * CREDIT
