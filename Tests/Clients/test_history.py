@@ -28,8 +28,8 @@ def history(binary, tmp_path_factory):
         time.advance(SECOND)
         actor, feature = ACTORS[n % 3], FEATURES[n % 2]
         request = m.ReserveRequest(
-            reservation_id=str(uuid.uuid4()), amount_micros=2 * CREDIT, actor=actor, feature=feature, ttl=duration(HOUR),
-            labels={"n": str(n)}, comment=f"step {n}")
+            reservation_id=str(uuid.uuid4()), amount_micros=2 * CREDIT, actor=actor, feature=feature,
+            ttl=duration(HOUR), labels={"n": str(n)}, comment=f"step {n}")
         client.metering.Reserve(request)
         if n % 3 == 0:
             client.metering.Commit(
