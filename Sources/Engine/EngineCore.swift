@@ -44,6 +44,24 @@ final class EngineCore: @unchecked Sendable {
             ? partitions[0] : partitions[Int(UInt(bitPattern: tenant.hashValue) % UInt(partitions.count))]
     }
 
+    /// The last record that a tenant's shard holds, 0 where there is no shard.
+    func heldPosition(of tenant: TenantID) throws(StorageError) -> UInt64 {
+        let held = try shards.position(tenant) ?? 0
+        try check(heldPosition: held, of: tenant)
+        return held
+    }
+
+    /// A shard follows the journal. One that is ahead of it belongs to another journal, or this one was lost: new records
+    /// would get numbers that the shard believes to have, and be dropped.
+    func check(heldPosition: UInt64, of tenant: TenantID) throws(StorageError) {
+        let durable = groupCommit.durablePosition
+        guard heldPosition <= durable else {
+            throw .corrupt(
+                path: "the shard of tenant \(tenant)",
+                reason: "it holds record \(heldPosition), and the journal, which ends at \(durable), is not its own")
+        }
+    }
+
     /// The oldest record that no shard has yet.
     func firstPendingPosition() -> UInt64? {
         partitions.compactMap { $0.firstPendingPosition() }.min()

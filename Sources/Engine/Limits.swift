@@ -4,6 +4,8 @@ package struct EngineLimits: Sendable {
     package var maxResidentTenants = 20_000
     /// Records that are journaled but not yet in their shards, over all tenants. Above it steps are refused until the shards have caught up.
     package var maxPendingRecords = 2_000_000
+    /// Entries of one journal record; where more end together they take several.
+    package var maxEntriesPerRecord = 4_096
     /// Bytes that one batch may gather while the batch before it is being synced.
     package var maxGatheredBytes = 32 << 20
     /// Calls that wait for the journal. Above it calls are refused until the batch that is being synced is told.

@@ -9,10 +9,11 @@ struct LoadedState: ~Copyable, Sendable {
     let heldSequence: UInt64
 
     /// Records that do not continue what the shard holds mean a damaged shard: an error for this tenant and for no other.
-    init(of tenant: TenantID, in shards: ShardStore, followedBy pending: [PendingRecord]) throws(StorageError) {
-        let found = try shards.load(tenant)
+    init(of tenant: TenantID, in core: EngineCore, followedBy pending: [PendingRecord]) throws(StorageError) {
+        let found = try core.shards.load(tenant)
         var ledger = LedgerState(restoring: found?.snapshot ?? BookSnapshot())
         let heldPosition = found?.position ?? 0
+        try core.check(heldPosition: heldPosition, of: tenant)
         let heldSequence = ledger.sequence
         for record in pending where record.position > heldPosition {
             do throws(Contradiction) {

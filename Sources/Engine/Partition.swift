@@ -115,13 +115,21 @@ final class Partition: @unchecked Sendable {
     }
 
     private func journal(_ entries: [Entry], of book: Book, _ waiter: Waiter?) {
-        if !entries.isEmpty {
-            let position = core.groupCommit.submit(book.tenant, entries, waiter)
-            book.pending.append(PendingRecord(position: position, entries: entries))
-            book.lastPosition = position
-            core.writeBehind.added(to: book)
+        // Any number of holds may end together; what ended before the step may stand in records before the step's.
+        var rest = entries[...]
+        while rest.count > core.limits.maxEntriesPerRecord {
+            journal(record: Array(rest.prefix(core.limits.maxEntriesPerRecord)), of: book, nil)
+            rest = rest.dropFirst(core.limits.maxEntriesPerRecord)
         }
+        if !rest.isEmpty { journal(record: Array(rest), of: book, waiter) }
         schedule(book)
+    }
+
+    private func journal(record entries: [Entry], of book: Book, _ waiter: Waiter?) {
+        let position = core.groupCommit.submit(book.tenant, entries, waiter)
+        book.pending.append(PendingRecord(position: position, entries: entries))
+        book.lastPosition = position
+        core.writeBehind.added(to: book)
     }
 
     // MARK: - Looking up what memory let go of
@@ -175,7 +183,7 @@ final class Partition: @unchecked Sendable {
         let pending = book.pending
         let isQueued = core.readers.submit { [self, core] in
             let loaded = Result { () throws(StorageError) in
-                try LoadedState(of: book.tenant, in: core.shards, followedBy: pending)
+                try LoadedState(of: book.tenant, in: core, followedBy: pending)
             }
             monitor.lock()
             let afters = wake(book, with: loaded)

@@ -113,7 +113,9 @@ extension HTTP2Connection {
             }
             return
         }
-        spendControlFrame()
+        // A peer that measures the connection pings once for what it was sent (grpc-go does, per round trip); only pings
+        // that nothing was sent between are for nothing.
+        if hasSentSincePing { hasSentSincePing = false } else { spendControlFrame() }
         guard role == .server else { return }
         if !strikes.pingReceived(nowNs: loop.nowNs, hasStreams: !liveStreams.isEmpty) {
             metrics.add(.goawayPings)
@@ -132,6 +134,12 @@ extension HTTP2Connection {
     /// Counts a frame that costs us more than the peer.
     private func spendControlFrame() {
         if !controlFrames.take(nowNs: loop.nowNs) { endFlood("too many control frames") }
+    }
+
+    /// HEADERS or DATA went out: what came in before was not for nothing.
+    private func callFrameSent() {
+        strikes.callFrameSent()
+        hasSentSincePing = true
     }
 
     func endFlood(_ reason: StaticString) {
@@ -162,9 +170,9 @@ extension HTTP2Connection {
         switch nghttp2_frame_type(UInt32(frame.pointee.hd.type)) {
         case NGHTTP2_HEADERS:
             if role == .client { stream(frame.pointee.hd.stream_id)?.wasSent = true }
-            strikes.callFrameSent()
+            callFrameSent()
         case NGHTTP2_DATA:
-            strikes.callFrameSent()
+            callFrameSent()
         case NGHTTP2_RST_STREAM:
             metrics.add(.resetsSent)
             // What follows an early status is bounded by its delay; the rest is what a peer may provoke.

@@ -67,6 +67,8 @@ package final class HTTP2Connection: @unchecked Sendable {
     var strikes: PingStrikes
     var ownResets: TokenBucket
     var controlFrames: TokenBucket
+    /// Since the last PING came, a frame of a call went out.
+    var hasSentSincePing = false
 
     init(
         role: Role, loop: EventLoop, transport: any ByteTransport, peerAddress: String,

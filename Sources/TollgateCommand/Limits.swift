@@ -24,6 +24,10 @@ enum Limits {
     static let listed = 1_000
     /// The most that `--limit` may ask for.
     static let listedAtMost = 100_000
+    /// How large `serve` may be told to take requests, in bytes.
+    static let requestBytes = 1_024...256 << 20
+    /// Threads that `serve` may be told to have for connections.
+    static let loops = 1...64
     /// How long `serve` lets steps under way finish, in seconds.
     static let graceSeconds = 10
     static let graceSecondsAtMost = 600

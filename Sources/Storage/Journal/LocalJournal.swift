@@ -96,6 +96,7 @@ package final class LocalJournal: Journal, @unchecked Sendable {
         let target = directory + "/" + Segment.name(first: first)
         hasFailed = true
         let (file, path, capacity) = try blankFile(for: batch)
+        defer { if path == spares.path { spares.release() } }
         var begun: SegmentWriter?
         do throws(StorageError) {
             begun = try SegmentWriter(

@@ -35,13 +35,19 @@ final class SparePreparer: @unchecked Sendable {
         self.runsInBackground = runsInBackground
     }
 
-    /// The spare, which now is the caller's; nil while there is none.
+    /// The spare, which now is the caller's, and so is its name until `release`; nil while there is none.
     func take() -> (any File)? {
         state.withLock { state in
             guard case .ready(let file) = state else { return nil }
-            state = .none
+            state = .underWay
             return file
         }
+    }
+
+    /// The spare that was taken has another name by now, or is of no use: another one may take its name. Before, a segment
+    /// that is trimmed at this moment would be put in its place, and then pass for the one that was begun.
+    func release() {
+        state.withLock { $0 = .none }
     }
 
     /// Begins to prepare a spare in the background unless there is one.

@@ -14,6 +14,10 @@ enum ServeCommand {
     private static let testClock = OptionSpec.value(
         "--test-clock", "TIME", "time stands at this moment, such as 2026-03-01T12:00:00Z, and moves by TestClock alone"
     )
+    private static let maxRequest = OptionSpec.value(
+        "--max-request-bytes", "N", "how large a request message may be", fallback: String(4 << 20))
+    private static let loops = OptionSpec.value(
+        "--loops", "N", "threads that read and write connections", fallback: "1")
     private static let grace = OptionSpec.value(
         "--grace-seconds", "N", "how long steps under way may take to finish when the server ends",
         fallback: String(Limits.graceSeconds))
@@ -25,7 +29,7 @@ enum ServeCommand {
             A signal lets steps under way finish; a second one ends the server at once, which loses nothing
             that was answered.
             """,
-        options: [InitCommand.data, listen, catalog, testClock, grace],
+        options: [InitCommand.data, listen, catalog, testClock, maxRequest, loops, grace],
         work: .blocking { (arguments, console) throws(CommandError) in
             let configuration = try configuration(arguments)
             let graceMs = (try arguments.integer(grace, in: 0...Limits.graceSecondsAtMost) ?? 0) * 1_000
@@ -59,6 +63,9 @@ enum ServeCommand {
         configuration.host = host
         configuration.port = port
         configuration.catalogPath = arguments.value(catalog)
+        configuration.maxRequestBytes =
+            try arguments.integer(maxRequest, in: Limits.requestBytes) ?? configuration.maxRequestBytes
+        configuration.loopCount = try arguments.integer(loops, in: Limits.loops) ?? configuration.loopCount
         if let text = arguments.value(testClock) {
             guard let microseconds = TimeText.microseconds(text, requiresZone: true) else {
                 throw arguments.wrong("--test-clock \(quoted(text)) is no time such as 2026-03-01T12:00:00Z")

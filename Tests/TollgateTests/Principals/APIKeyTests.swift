@@ -1,3 +1,4 @@
+import Storage
 import Testing
 
 @testable import Tollgate
@@ -5,6 +6,7 @@ import Testing
 @Suite("Keys are random, shown once and kept as digests")
 struct APIKeyTests {
     private let zeros = APIKey(randomBytes: [UInt8](repeating: 0, count: 32))
+    private var bytes: [UInt8] { zeros.digest.withBytes { Array($0) } }
 
     @Test("a key is its prefix and its bytes in hexadecimal digits")
     func text() {
@@ -23,18 +25,17 @@ struct APIKeyTests {
     func digest() throws {
         // printf 'tg_%064d' 0 | sha256sum
         let expected = "1187853d4265edeccadf9ac668364f0874259b0ade0ef0d7a15383a0a92a70e1"
-        let hex = zeros.digest.bytes.map { byte in
+        let hex = bytes.map { byte in
             let digits = String(byte, radix: 16)
             return digits.count == 1 ? "0" + digits : digits
         }
         #expect(hex.joined() == expected)
-        #expect(KeyDigest(zeros.digest.withBytes { Array($0) }) == zeros.digest)
-        #expect(KeyDigest(Array(zeros.digest.withBytes { Array($0) }.dropLast())) == nil)
+        #expect(KeyDigest(bytes) == zeros.digest)
+        #expect(KeyDigest(Array(bytes.dropLast())) == nil)
     }
 
     @Test("digests are equal only where every byte is")
     func equality() throws {
-        let bytes = zeros.digest.bytes
         for index in bytes.indices {
             var changed = bytes
             changed[index] ^= 1
