@@ -44,7 +44,8 @@ test: test-deps venv check-format check-generated check-docs test-swift test-cli
 .PHONY: test-swift
 test-swift: test-deps venv
 	swift build --build-tests
-	swift test --skip-build
+	# One after the other: tests that talk to raw sockets block the few threads that the others need.
+	swift test --skip-build --no-parallel
 
 .PHONY: test-clients
 test-clients: build venv ## Outside clients (Python, grpcio) against the real server.

@@ -83,8 +83,9 @@ import Testing
 
     @Test(arguments: [true, false])
     func aCancelledTaskStillSettles(bodyThrows: Bool) async throws {
-        let channel = FakeChannel { call, _ throws(RPCError) in
-            if Task.isCancelled { throw RPCError(code: .cancelled, message: "cancelled") }
+        // The reservation is made before the cancellation; what settles it must not see that.
+        let channel = FakeChannel { call, number throws(RPCError) in
+            if number > 0, Task.isCancelled { throw RPCError(code: .cancelled, message: "cancelled") }
             return meteringAnswer(call)
         }
         let tollgate = Tollgate(channel: channel)
