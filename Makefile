@@ -39,7 +39,7 @@ run: build ## Build, then run a demonstration: a server, a tenant, real calls, a
 	.build/release/tollgate demo
 
 .PHONY: test
-test: test-deps venv check-format check-generated check-docs test-swift test-clients ## Build without warnings and run every test and check.
+test: test-deps venv check-format check-generated test-swift test-clients check-docs ## Build without warnings and run every test and check.
 
 .PHONY: test-swift
 test-swift: test-deps venv

@@ -25,16 +25,22 @@ while read -r command; do
     fi
 done < <(grep -oE 'tollgate (init|serve|tenant|key|grant|balance|replay|verify|demo|[a-z]+)' README.md | awk '{print $2}' | sort -u | grep -vE '^(is|and|in|on|to|the|a|meters|answers|does|as|serves|with|from|ships|of|for|v1|that)$')
 
-# 3. The public API's documentation.
+# 3. The documentation of what users of the library see converts without a warning.
 graphs=$(mktemp -d)
 trap 'rm -rf "$graphs"' EXIT
-find .build/release/ -name 'TollgateClient.swiftmodule' -print -quit | grep -q . || swift build -c release --target TollgateClient
+target=$(swiftc -print-target-info | sed -n 's/.*"triple": "\(.*\)",/\1/p' | head -1)
 for module in Protobuf RPC TollgateSchema TollgateClient; do
     mkdir -p "$graphs/$module"
     swift symbolgraph-extract -module-name "$module" -I .build/release/Modules -output-dir "$graphs/$module" \
-        -target "$(swiftc -print-target-info | sed -n 's/.*"triple": "\(.*\)",/\1/p' | head -1)" -minimum-access-level public \
-        -Xcc -fmodule-map-file=Sources/CNghttp2/module.modulemap -Xcc -I -Xcc Sources/CLinux/include 
+        -target "$target" -minimum-access-level public \
+        -Xcc -fmodule-map-file=.build/release/CLinux.build/module.modulemap \
+        -Xcc -fmodule-map-file=Sources/CNghttp2/module.modulemap
     docc convert --additional-symbol-graph-dir "$graphs/$module" --fallback-display-name "$module" \
-        --fallback-bundle-identifier "tollgate.$module" --warnings-as-errors --output-path "$graphs/$module.doccarchive" >/dev/null
+        --fallback-bundle-identifier "tollgate.$module" --warnings-as-errors \
+        --output-path "$graphs/$module.doccarchive" >"$graphs/log" 2>&1 || {
+        cat "$graphs/log" >&2
+        echo "the documentation of $module does not convert" >&2
+        status=1
+    }
 done
 exit $status

@@ -31,6 +31,8 @@ package enum StorageLimits {
     static let loadedUsageMicroseconds: Int64 = 62 * 24 * 3600 * 1_000_000
     /// Rows of one page of a report.
     package static let maxPageRows = 1_000
+    /// Bytes of a page above which it ends, so that it fits what clients take by default (4 MiB).
+    static let pageBytes = 2 << 20
     /// Rows that a report with filters looks at before it hands back what it found and where to go on.
     static let maxScannedRows = 20_000
 

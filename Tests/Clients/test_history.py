@@ -161,3 +161,24 @@ def test_reservations_are_listed_the_newest_first_whatever_their_ids(history, pa
                 r.reservation_id for *_, r in reversed(steps) if (r.actor, r.feature) == (actor, feature)]
     whole = reservations(client)[0]
     assert (whole.comment, dict(whole.labels)) == ("step 29", {"n": "29"})
+
+
+def test_a_page_of_the_largest_entries_fits_what_clients_take_by_default(server):
+    from tollgate.v1 import metering_pb2 as m
+
+    client = server.tenant("acme", credits=2_000)
+    labels = {f"label-{n}": "x" * 256 for n in range(16)}
+    made = []
+    for _ in range(6):
+        steps = []
+        for _ in range(200):
+            request = m.ChargeRequest(
+                reservation_id=new_id(), amount_micros=CREDIT, comment="y" * 1_024, labels=labels)
+            made.append(request.reservation_id)
+            steps.append(m.Step(charge=request))
+        results = client.metering.Batch(m.BatchRequest(steps=steps)).results
+        assert all(result.HasField("charge") for result in results)
+    made.reverse()
+    # 1,200 such entries take some 7 MB; grpcio takes messages of 4 MiB.
+    assert [t.reservation_id for t in transactions(client, page_size=1_000) if t.reservation_id] == made
+    assert [r.reservation_id for r in reservations(client, page_size=1_000)] == made

@@ -230,6 +230,7 @@ def test_a_refusal_for_want_of_credits_is_remembered(shared):
     ("comment", dict(comment="x" * 1_025)), ("tenant_id", dict(tenant_id="UPPER")),
     ("expire_time", dict(expire_time=timestamp_pb2.Timestamp(seconds=2, nanos=-1))),
     ("expire_time", dict(expire_time=timestamp_pb2.Timestamp(seconds=1))),
+    ("expire_time", dict(expire_time=timestamp_pb2.Timestamp(seconds=4_000_000_000, nanos=1))),
 ])
 def test_fields_of_a_grant(shared, field, fields):
     from tollgate.v1 import admin_pb2 as a

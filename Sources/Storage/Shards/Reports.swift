@@ -77,9 +77,11 @@ extension Shard {
         var page = TransactionPage()
         var known: [StepID: ReservationTerms] = [:]
         var scanned = 0
+        var bytes = 0
         let sql = "SELECT sequence, body, hash FROM entries WHERE sequence < ? ORDER BY sequence DESC"
         try database.statement(sql).rows({ $0.integer(end) }) { (row) throws(StorageError) in
-            if page.entries.count == limit || scanned == StorageLimits.maxScannedRows {
+            if page.entries.count == limit || scanned == StorageLimits.maxScannedRows || bytes > StorageLimits.pageBytes
+            {
                 page.next = row.unsigned(0) + 1
                 return false
             }
@@ -89,6 +91,7 @@ extension Shard {
             if let kinds = query.kinds, !kinds.contains(entry.kind) { return true }
             let terms = try terms(of: entry, &known)
             if query.matches(entry, terms) {
+                bytes += row.blob(1).count + (terms?.byteCount ?? 0)
                 page.entries.append(StoredEntry(entry: entry, terms: terms, hash: Array(row.blob(2))))
             }
             return true
@@ -131,9 +134,12 @@ extension Shard {
         let end = min(query.before ?? .max, meta.sequence + 1)
         var page = ReservationPage()
         var scanned = 0
+        var bytes = 0
         let sql = "SELECT sequence, body FROM entries WHERE sequence < ? ORDER BY sequence DESC"
         try database.statement(sql).rows({ $0.integer(end) }) { (row) throws(StorageError) in
-            if page.reservations.count == limit || scanned == StorageLimits.maxScannedRows {
+            if page.reservations.count == limit || scanned == StorageLimits.maxScannedRows
+                || bytes > StorageLimits.pageBytes
+            {
                 page.next = row.unsigned(0) + 1
                 return false
             }
@@ -143,7 +149,10 @@ extension Shard {
             guard let reservation = try reservation(opening.reservation) else {
                 throw .corrupt(database, "reservation \(opening.reservation) is missing")
             }
-            if query.state == nil || reservation.progress.state == query.state { page.reservations.append(reservation) }
+            if query.state == nil || reservation.progress.state == query.state {
+                bytes += reservation.terms.byteCount
+                page.reservations.append(reservation)
+            }
             return true
         }
         return page
@@ -154,18 +163,21 @@ extension Shard {
         let limit = max(1, min(query.limit, StorageLimits.maxPageRows))
         let end = min(query.before ?? .max, meta.sequence + 1)
         var page = ReservationPage()
+        var bytes = 0
         let sql = """
             SELECT id, opened, closed, last FROM reservations INDEXED BY open_reservations
             WHERE closed IS NULL AND opened < ? ORDER BY opened DESC
             """
         try database.statement(sql).rows({ $0.integer(end) }) { (row) throws(StorageError) in
             let place = ReservationPlace(row, from: 1)
-            if page.reservations.count == limit {
+            if page.reservations.count == limit || bytes > StorageLimits.pageBytes {
                 page.next = place.opened + 1
                 return false
             }
             guard let id = row.id(0) else { throw .corrupt(database, "a reservation's id is damaged") }
-            page.reservations.append(try reservation(id, at: place))
+            let reservation = try reservation(id, at: place)
+            bytes += reservation.terms.byteCount
+            page.reservations.append(reservation)
             return true
         }
         return page
@@ -177,5 +189,15 @@ extension TransactionQuery {
         if let feature, terms?.feature != feature { return false }
         if let actor, (terms?.actor ?? entry.actor) != actor { return false }
         return true
+    }
+}
+
+extension ReservationTerms {
+    /// About as many bytes as they take in an answer.
+    fileprivate var byteCount: Int {
+        labels.reduce(feature.utf8.count + actor.utf8.count + comment.utf8.count) {
+            $0 + $1.key.utf8.count + $1.value.utf8.count
+        }
+            + quantities.reduce(0) { $0 + $1.unit.utf8.count + 8 } + 64
     }
 }

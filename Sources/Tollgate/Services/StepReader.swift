@@ -94,6 +94,9 @@ struct StepReader: Sendable {
         let amount = try FieldCheck.amount(request.amountMicros, "amount_micros")
         try FieldCheck.comment(request.comment, "comment")
         let expiry = try FieldCheck.optionalInstant(request.expireTime, "expire_time")
+        if let time = request.expireTime, time.nanos % 1_000 != 0 {
+            throw InvalidField("expire_time", "must be at whole microseconds")
+        }
         var contents = Fingerprint(kind: Kind.grant.rawValue)
         contents.add(Int64(kind.rawValue))
         contents.add(amount)
