@@ -75,7 +75,7 @@ private func descriptorsFile(
                 code.line("EmbeddedFile(")
                 code.line("    name: \"\(file.name)\",")
                 code.line("    base64: \"\"\"")
-                var rest = Base64.encode(bare.wireBytes())[...]
+                var rest = Base64.encode(bare.wireBytes(), padded: true)[...]
                 while !rest.isEmpty {
                     code.line("        " + rest.prefix(Limits.base64LineLength - 24))
                     rest = rest.dropFirst(Limits.base64LineLength - 24)

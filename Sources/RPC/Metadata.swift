@@ -1,3 +1,5 @@
+import Protobuf
+
 /// Why a key or a value cannot be metadata.
 public enum MetadataError: Error, Sendable, Hashable {
     /// The key is empty or has a character other than `a–z`, `0–9`, `_`, `-` and `.`.
@@ -162,7 +164,7 @@ extension Metadata.Entry {
     package var wireValue: String {
         switch value {
         case .text(let text): text
-        case .bytes(let bytes): Base64.encode(bytes)
+        case .bytes(let bytes): Base64.encode(bytes, padded: false)
         }
     }
 }

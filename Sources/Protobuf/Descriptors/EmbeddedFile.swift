@@ -11,5 +11,11 @@ public struct EmbeddedFile: Sendable {
     }
 
     /// The serialized `google.protobuf.FileDescriptorProto`, decoded on each use.
-    public var descriptorBytes: [UInt8] { Base64.decodeEmbedded(base64) }
+    public var descriptorBytes: [UInt8] {
+        let text = UnsafeBufferPointer(start: base64.utf8Start, count: base64.utf8CodeUnitCount)
+        guard let bytes = Base64.decode(text.lazy.filter({ $0 != UInt8(ascii: "\n") })) else {
+            preconditionFailure("The descriptor of \(name) that was built in is not base64.")
+        }
+        return bytes
+    }
 }

@@ -78,7 +78,7 @@ public struct JSONWriter {
     }
 
     /// Bytes in standard base64.
-    public mutating func base64(_ value: [UInt8]) { raw("\"" + Base64.encode(value) + "\"") }
+    public mutating func base64(_ value: [UInt8]) { raw("\"" + Base64.encode(value, padded: true) + "\"") }
 
     private mutating func raw(_ text: String) {
         separate()

@@ -1,4 +1,5 @@
 import HTTP2
+import Protobuf
 
 extension ResponseHead {
     /// Reads what the protocol needs out of a block of response headers or trailers, in one pass and, for a call that goes

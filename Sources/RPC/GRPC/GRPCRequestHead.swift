@@ -1,4 +1,5 @@
 import HTTP2
+import Protobuf
 
 /// What the server makes of a request's headers, before anything of the call exists.
 enum GRPCRequestHead {

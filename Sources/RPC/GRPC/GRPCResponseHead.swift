@@ -1,4 +1,5 @@
 import HTTP2
+import Protobuf
 
 /// The header blocks that a server sends. Those of a plain success are the same in every call and made once.
 enum GRPCResponseHead {
@@ -53,7 +54,7 @@ enum GRPCResponseHead {
             headers.add(name: "grpc-message", value: PercentEncoding.encode(error.message))
         }
         if let details = error.statusDetails {
-            headers.add(name: "grpc-status-details-bin", value: Base64.encode(details))
+            headers.add(name: "grpc-status-details-bin", value: Base64.encode(details, padded: false))
         }
         add(metadata, to: &headers)
         add(error.metadata, to: &headers)

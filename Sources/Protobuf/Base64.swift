@@ -1,6 +1,5 @@
-/// Base64 as `-bin` metadata wants it: unpadded when sent, padded or unpadded when received (gRPC over HTTP/2).
+/// Base64 (RFC 4648, section 4): with padding as JSON has it, without as gRPC's `-bin` metadata has it.
 package enum Base64 {
-    /// The 64 characters in the order of their values (RFC 4648, section 4).
     private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
 
     /// The value of each character, 0xFF for what is none.
@@ -10,9 +9,9 @@ package enum Base64 {
         return table
     }()
 
-    /// The text without padding.
-    package static func encode(_ bytes: [UInt8]) -> String {
-        String(unsafeUninitializedCapacity: (bytes.count * 4 + 2) / 3) { out in
+    /// The text of some bytes.
+    package static func encode(_ bytes: [UInt8], padded: Bool) -> String {
+        String(unsafeUninitializedCapacity: (bytes.count + 2) / 3 * 4) { out in
             var count = 0
             var bits: UInt32 = 0
             var held = 0
@@ -29,11 +28,15 @@ package enum Base64 {
                 out[count] = alphabet[Int(bits << UInt32(6 - held) & 0x3F)]
                 count += 1
             }
+            while padded, count % 4 != 0 {
+                out[count] = UInt8(ascii: "=")
+                count += 1
+            }
             return count
         }
     }
 
-    /// The bytes, or nil for a foreign character, wrong padding or a length that nothing encodes to.
+    /// The bytes of a text, padded or not; nil for a foreign character, wrong padding or a length that nothing encodes to.
     package static func decode(_ text: some Sequence<UInt8>) -> [UInt8]? {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(text.underestimatedCount * 3 / 4)
