@@ -26,6 +26,8 @@ package struct EngineLimits: Sendable {
     package var trimBytes: Int64 = 256 << 20
     /// Journal bytes above which steps are refused: a shard that takes nothing keeps the journal from being trimmed.
     package var maxJournalBytes: Int64 = 16 << 30
+    /// How long an engine that stops brings the shards up to the journal; what is left then is done by the next one.
+    package var maxStopFlushMs = 5_000
     /// How long after a failed write the journal, or a shard, is tried again.
     package var probeIntervalMs = 500
 

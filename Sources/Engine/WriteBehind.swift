@@ -15,6 +15,8 @@ final class WriteBehind: @unchecked Sendable {
     private var urgent = FlushLine()
     private var failed = FlushLine()
     private var isStopping = false
+    /// When the flush thread gives up after `stop`. Read without the lock by that thread, after it was set for good.
+    private var stopsByMs = Int.max
     private var hasEnded = false
 
     private let pendingRecords = Atomic(0)
@@ -82,10 +84,12 @@ final class WriteBehind: @unchecked Sendable {
         }
     }
 
-    /// Ends the flush thread once everything durable is in the shards, or cannot be written.
+    /// Ends the flush thread once everything durable is in the shards, or cannot be written, or the time for it is over:
+    /// the journal keeps what the shards lack.
     func stop() {
         monitor.locked {
             isStopping = true
+            stopsByMs = monotonicMs() + core.limits.maxStopFlushMs
             monitor.wakeAll()
         }
     }
@@ -110,7 +114,7 @@ final class WriteBehind: @unchecked Sendable {
         defer { monitor.unlock() }
         while true {
             // A disk that takes nothing must not hold up the end: the journal keeps what the shards lack.
-            if isStopping, failuresInARow > 1 { return nil }
+            if isStopping, failuresInARow > 1 || monotonicMs() >= stopsByMs { return nil }
             let due = [usual.nextDueMs, urgent.nextDueMs, failed.nextDueMs].compactMap { $0 }.min()
             guard let due else {
                 if isStopping { return nil }
@@ -246,6 +250,7 @@ final class WriteBehind: @unchecked Sendable {
         let first = core.journal.firstPosition
         let half = first + (durable - min(durable, first)) / 2
         for (tenant, first) in unsynced where all || first <= half {
+            if all, monotonicMs() >= stopsByMs { break }
             do throws(StorageError) {
                 try core.shards.makeDurable(tenant)
                 unsynced[tenant] = nil

@@ -38,6 +38,26 @@ import Testing
         second.engine.stop()
     }
 
+    @Test func whatTheShardsLackWhenTheTimeToStopIsOverIsInTheJournal() throws {
+        let first = try Harness {
+            $0.limits.flushIntervalMs = 3_600_000
+            $0.limits.maxStopFlushMs = 0
+        }
+        for number in 0..<20 {
+            _ = try first.step(grant(id(1), 1_000), tenant(number))
+            _ = try first.answer(reserve(id(2), 7), tenant(number))
+        }
+        first.engine.stop()
+        #expect(try first.shards.tenants().isEmpty, "there was no time to write them")
+
+        let second = try Harness(first.directory)
+        for number in 0..<20 {
+            #expect(try second.step(reserve(id(2), 7), tenant(number)).replayed)
+            try second.verify(tenant(number))
+        }
+        second.engine.stop()
+    }
+
     @Test func aShardThatIsAheadOfTheJournalIsRefusedAndOtherTenantsAreServed() throws {
         let first = try Harness()
         _ = try first.step(grant(id(1), 1_000))
