@@ -47,4 +47,9 @@ package enum Limits {
 
     /// Tenants whose damaged book is told once in the log; beyond, some are told again.
     package static let maxToldTenants = 1_000
+
+    // MARK: The system
+
+    /// Files that a server is well off with: its shards, three descriptors each, and its connections.
+    package static let wantedOpenFiles: UInt = 4_096
 }

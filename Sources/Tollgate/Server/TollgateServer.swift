@@ -67,6 +67,12 @@ package final class TollgateServer: Sendable {
     ///
     /// - Returns: where.
     package func start() throws(StartupError) -> (host: String, port: Int) {
+        let files = FileLimit.raise()
+        if files < Limits.wantedOpenFiles {
+            log.warning(
+                "few files may be open, so that connections may be refused; raise the limit (ulimit -n, LimitNOFILE=)",
+                ["limit": String(files), "wanted": String(Limits.wantedOpenFiles)])
+        }
         do throws(HTTP2Error) {
             let bound = try rpc.start()
             return (bound.host, bound.port)
