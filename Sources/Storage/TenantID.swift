@@ -4,6 +4,11 @@ package struct TenantID: Hashable, Sendable, Comparable, CustomStringConvertible
 
     /// Nil for anything that is not exactly such a name.
     package init?(_ text: some StringProtocol) {
+        self.init(String(text))
+    }
+
+    /// Nil for anything that is not exactly such a name. Not generic, as every call that names a tenant comes here.
+    package init?(_ text: String) {
         var count = 0
         for byte in text.utf8 {
             let isAlphanumeric =
@@ -14,7 +19,7 @@ package struct TenantID: Hashable, Sendable, Comparable, CustomStringConvertible
             guard count <= Self.maxBytes else { return nil }
         }
         guard count > 0 else { return nil }
-        description = String(text)
+        description = text
     }
 
     package static let maxBytes = 63

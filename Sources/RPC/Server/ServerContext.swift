@@ -14,9 +14,12 @@ public struct ServerContext: Sendable {
 
     /// The first text under a plain metadata key.
     public func metadata(_ key: String) -> String? {
+        let key = key.utf8
+        let keyByteCount = key.count
         var text: String?
         call.headers.forEachWhile { name, value in
-            guard name.elementsEqual(key.utf8) else { return true }
+            // Few names are as long as the one that is looked for.
+            guard name.count == keyByteCount, name.elementsEqual(key) else { return true }
             text = String(decoding: value, as: UTF8.self)
             return false
         }
