@@ -107,15 +107,13 @@ final class GroupCommit: @unchecked Sendable {
     /// Journals one record and tells `waiter` when it is durable. The caller holds the tenant's partition, so that a tenant's records stay in order.
     func submit(_ tenant: TenantID, _ entries: [Entry], _ waiter: Waiter?) -> UInt64 {
         monitor.lock()
+        defer { monitor.unlock() }
         let position = gathering.add(tenant: tenant) { EntryCodec.encodeRecord(entries, into: &$0) }
         assert(position == next, "records are numbered without a gap")
         next = position + 1
         if let waiter { gatheringWaiters.append(waiter) }
         noteFullness()
-        let isFirst = gathering.count == 1
-        monitor.unlock()
-        // Woken with the lock held, the commit thread would only run into it.
-        if isFirst { monitor.wake() }
+        if gathering.count == 1 { monitor.wake() }
         return position
     }
 

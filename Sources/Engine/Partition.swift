@@ -115,18 +115,13 @@ final class Partition: @unchecked Sendable {
     }
 
     private func journal(_ entries: [Entry], of book: Book, _ waiter: Waiter?) {
-        let limit = core.limits.maxEntriesPerRecord
-        if entries.count <= limit {
-            if !entries.isEmpty { journal(record: entries, of: book, waiter) }
-        } else {
-            // Any number of holds may end together; what ended before the step may stand in records before the step's.
-            var rest = entries[...]
-            while rest.count > limit {
-                journal(record: Array(rest.prefix(limit)), of: book, nil)
-                rest = rest.dropFirst(limit)
-            }
-            journal(record: Array(rest), of: book, waiter)
+        // Any number of holds may end together; what ended before the step may stand in records before the step's.
+        var rest = entries[...]
+        while rest.count > core.limits.maxEntriesPerRecord {
+            journal(record: Array(rest.prefix(core.limits.maxEntriesPerRecord)), of: book, nil)
+            rest = rest.dropFirst(core.limits.maxEntriesPerRecord)
         }
+        if !rest.isEmpty { journal(record: Array(rest), of: book, waiter) }
         schedule(book)
     }
 
