@@ -1,12 +1,6 @@
 import Ledger
 import Storage
 
-/// A record on its way from the journal to the shard.
-struct PendingRecord {
-    let position: UInt64
-    let entries: [Entry]
-}
-
 /// A tenant's state while it is in memory, by reference: it is large and cannot be copied.
 final class ResidentState {
     var ledger: LedgerState
@@ -19,7 +13,7 @@ final class ResidentState {
 /// One tenant as the engine knows it: its state while it is in memory, and what its shard does not have yet.
 ///
 /// Guarded by its partition's lock. What holds at all times: `state`, where there is one, is the shard's book with all of
-/// `pending` evolved on top; positions in `pending` grow; everything at or below `flushedPosition` is in the shard.
+/// `flushing` and `pending` evolved on top; everything at or below `flushedPosition` is in the shard.
 ///
 /// `@unchecked Sendable`: it goes from thread to thread, but everything mutable is touched only under its partition's lock.
 final class Book: @unchecked Sendable {
@@ -37,7 +31,10 @@ final class Book: @unchecked Sendable {
     var state: ResidentState?
     var waiting: [Job] = []
 
-    var pending: [PendingRecord] = []
+    /// Journaled, or about to be, and not in the shard.
+    var pending = RecordRun()
+    /// What the flush thread writes to the shard now, all of it durable.
+    var flushing = RecordRun()
     /// Position of the tenant's newest record.
     var lastPosition: UInt64 = 0
     /// What the shard holds; nil until it was asked.
@@ -46,7 +43,7 @@ final class Book: @unchecked Sendable {
     var flushedSequence: UInt64 = 0
 
     /// The shard is being written: it may not be loaded meanwhile.
-    var isFlushing = false
+    var isFlushing: Bool { !flushing.isEmpty }
     /// It stands in the flush thread's line, and in the one of those in a hurry.
     var isQueuedForFlush = false
     var isUrgent = false
@@ -76,6 +73,21 @@ final class Book: @unchecked Sendable {
 
     /// Up to which entry memory may forget closed steps.
     var forgettableSequence: UInt64 { min(flushedSequence, recalls.min() ?? .max) }
+
+    /// Moves what is durable of the pending records to `flushing`; false where that is nothing.
+    func takePending(through durable: UInt64, maxRecords: Int) -> Bool {
+        precondition(flushing.isEmpty, "a book is flushed by one thread at a time")
+        swap(&flushing, &pending)
+        pending = flushing.split(through: durable, maxCount: maxRecords)
+        return !flushing.isEmpty
+    }
+
+    /// The shard did not take what was flushing.
+    func putPendingBack() {
+        flushing.append(contentsOf: pending)
+        pending = RecordRun()
+        swap(&flushing, &pending)
+    }
 
     /// Takes out the reports that wait for a position up to this one.
     func takeFlushWaiters(through position: UInt64) -> [FlushWaiter] {

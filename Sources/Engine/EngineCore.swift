@@ -44,10 +44,10 @@ final class EngineCore: @unchecked Sendable {
             ? partitions[0] : partitions[Int(UInt(bitPattern: tenant.hashValue) % UInt(partitions.count))]
     }
 
-    /// The last record that a tenant's shard holds, 0 where there is no shard.
-    func heldPosition(of tenant: TenantID) throws(StorageError) -> UInt64 {
-        let held = try shards.position(tenant) ?? 0
-        try check(heldPosition: held, of: tenant)
+    /// How far a tenant's shard goes, nowhere where there is none.
+    func extent(of tenant: TenantID) throws(StorageError) -> ShardExtent {
+        let held = try shards.extent(tenant) ?? ShardExtent()
+        try check(heldPosition: held.position, of: tenant)
         return held
     }
 

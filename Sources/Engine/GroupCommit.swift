@@ -104,12 +104,17 @@ final class GroupCommit: @unchecked Sendable {
 
     // MARK: - Gathering
 
-    /// Journals one record and tells `waiter` when it is durable. The caller holds the tenant's partition, so that a tenant's records stay in order.
-    func submit(_ tenant: TenantID, _ entries: [Entry], _ waiter: Waiter?) -> UInt64 {
+    /// Journals one record, which the book's shard then lacks, and tells `waiter` when it is durable. The caller holds the
+    /// tenant's partition, so that a tenant's records stay in order.
+    func submit(_ entries: [Entry], of book: Book, _ waiter: Waiter?) -> UInt64 {
         monitor.lock()
         defer { monitor.unlock() }
-        let position = gathering.add(tenant: tenant) { EntryCodec.encodeRecord(entries, into: &$0) }
-        assert(position == next, "records are numbered without a gap")
+        let position = next
+        gathering.add(tenant: book.tenant) {
+            EntryCodec.encodeRecord(entries, into: &$0)
+        } added: { record in
+            book.pending.append(record, at: position)
+        }
         next = position + 1
         if let waiter { gatheringWaiters.append(waiter) }
         noteFullness()

@@ -9,24 +9,39 @@ struct LoadedState: ~Copyable, Sendable {
     let heldSequence: UInt64
 
     /// Records that do not continue what the shard holds mean a damaged shard: an error for this tenant and for no other.
-    init(of tenant: TenantID, in core: EngineCore, followedBy pending: [PendingRecord]) throws(StorageError) {
+    init(of tenant: TenantID, in core: EngineCore, followedBy pending: RecordRun) throws(StorageError) {
         let found = try core.shards.load(tenant)
         var ledger = LedgerState(restoring: found?.snapshot ?? BookSnapshot())
         let heldPosition = found?.position ?? 0
         try core.check(heldPosition: heldPosition, of: tenant)
         let heldSequence = ledger.sequence
-        for record in pending where record.position > heldPosition {
-            do throws(Contradiction) {
-                for entry in record.entries { try ledger.evolve(verifying: entry) }
-            } catch {
-                throw .corrupt(
-                    path: "the shard of tenant \(tenant)",
-                    reason: "it ends at record \(heldPosition), and record \(record.position) does not follow: \(error)"
-                )
+        try pending.forEach { (position, record) throws(StorageError) in
+            guard position > heldPosition else { return }
+            for entry in try EntryCodec.entries(ofRecord: record, at: position, tenant) {
+                do throws(Contradiction) {
+                    try ledger.evolve(verifying: entry)
+                } catch {
+                    throw .corrupt(
+                        path: "the shard of tenant \(tenant)",
+                        reason: "it ends at record \(heldPosition), and record \(position) does not follow: \(error)")
+                }
             }
         }
         self.ledger = ledger
         self.heldPosition = heldPosition
         self.heldSequence = heldSequence
+    }
+}
+
+extension EntryCodec {
+    /// The entries of a record of the journal.
+    static func entries(
+        ofRecord record: UnsafeRawBufferPointer, at position: UInt64, _ tenant: TenantID
+    ) throws(StorageError) -> [Entry] {
+        do throws(CodecError) {
+            return try decodeRecord(record)
+        } catch {
+            throw .corrupt(path: "journal", reason: "record \(position) of tenant \(tenant): \(error)")
+        }
     }
 }

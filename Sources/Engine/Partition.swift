@@ -74,9 +74,7 @@ final class Partition: @unchecked Sendable {
             let deliver = read.body(book.state!.ledger, now, book)
             return finish(
                 book, settled,
-                Waiter(queue: read.queue) { error in
-                    if let error { read.failed(error) } else { deliver() }
-                })
+                Waiter(queue: read.queue, body: .other { if let error = $0 { read.failed(error) } else { deliver() } }))
         case .step(let command, let queue, let completion):
             if let error = core.whyNotWrite { return { completion(.failure(error)) } }
             return step(command, queue, completion, on: book, at: now, adopted: adopted)
@@ -99,9 +97,7 @@ final class Partition: @unchecked Sendable {
         let result = StepResult(outcome: decision.outcome, replayed: decision.replayed)
         return finish(
             book, settled.isEmpty ? decision.entries : settled + decision.entries,
-            Waiter(queue: queue) { error in
-                if let error { completion(.failure(error)) } else { completion(.success(result)) }
-            })
+            Waiter(queue: queue, body: .step(result, completion)))
     }
 
     /// Journals what there is and has `waiter` told when all that the job saw is durable.
@@ -126,9 +122,7 @@ final class Partition: @unchecked Sendable {
     }
 
     private func journal(record entries: [Entry], of book: Book, _ waiter: Waiter?) {
-        let position = core.groupCommit.submit(book.tenant, entries, waiter)
-        book.pending.append(PendingRecord(position: position, entries: entries))
-        book.lastPosition = position
+        book.lastPosition = core.groupCommit.submit(entries, of: book, waiter)
         core.writeBehind.added(to: book)
     }
 
@@ -199,7 +193,6 @@ final class Partition: @unchecked Sendable {
 
     /// A flush is over; the lock is held.
     func flushEnded(_ book: Book) -> After? {
-        book.isFlushing = false
         return book.phase == .loading ? load(book) : nil
     }
 
@@ -274,11 +267,10 @@ final class Partition: @unchecked Sendable {
     /// A failed batch: everything beyond `durable` never happened. The lock is held.
     func rollBack(to durable: UInt64) {
         for book in books.values where book.lastPosition > durable {
-            while let last = book.pending.last, last.position > durable {
-                book.pending.removeLast()
-                core.writeBehind.dropped(records: 1)
-            }
-            book.lastPosition = max(book.pending.last?.position ?? 0, book.flushedPosition ?? 0)
+            let dropped = book.pending.split(through: durable)
+            core.writeBehind.dropped(dropped)
+            book.lastPosition = max(
+                book.pending.lastPosition, book.flushing.lastPosition, book.flushedPosition ?? 0)
             if book.phase == .awake { leaveRing(book) }
             book.sleep()
         }
@@ -317,7 +309,7 @@ final class Partition: @unchecked Sendable {
     }
 
     func firstPendingPosition() -> UInt64? {
-        monitor.locked { books.values.compactMap { $0.pending.first?.position }.min() }
+        monitor.locked { books.values.lazy.map(\.pending).filter { !$0.isEmpty }.map(\.firstPosition).min() }
     }
 
     var residentCount: Int { monitor.locked { ring.count } }

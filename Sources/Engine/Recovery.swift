@@ -6,24 +6,22 @@ extension EngineCore {
     /// book is loaded or flushed, so that starting costs what the journal's tail costs, not what all the shards do.
     func recover() throws(StorageError) {
         var latest = Instant.zero
+        // A test's clock does not start before what the book has seen.
+        let manual = clock as? ManualClock
         try journal.replay(after: 0) { (position, tenant, record) throws(StorageError) in
-            let entries: [Entry]
-            do throws(CodecError) {
-                entries = try EntryCodec.decodeRecord(record)
-            } catch {
-                throw .corrupt(path: "journal", reason: "record \(position) of tenant \(tenant): \(error)")
-            }
             let partition = partition(of: tenant)
             partition.monitor.locked {
                 let book = partition.book(tenant)
-                book.pending.append(PendingRecord(position: position, entries: entries))
+                book.pending.append(record, at: position)
                 book.lastPosition = position
                 writeBehind.added(to: book)
             }
-            if let last = entries.last { latest = max(latest, last.at) }
+            guard manual != nil else { return }
+            for entry in try EntryCodec.entries(ofRecord: record, at: position, tenant) {
+                latest = max(latest, entry.at)
+            }
         }
-        // A test's clock does not start before what the book has seen.
-        (clock as? ManualClock)?.advance(to: latest)
+        manual?.advance(to: latest)
     }
 
     func tick() {
@@ -50,7 +48,7 @@ extension EngineCore {
         var error: EngineError?
         partition.monitor.lock()
         let book = partition.book(tenant)
-        if book.pending.isEmpty || (book.flushedPosition ?? 0) >= position {
+        if book.pending.isEmpty && book.flushing.isEmpty || (book.flushedPosition ?? 0) >= position {
             // A book that was let go of in the meantime had nothing left to flush.
             isToldLater = false
         } else if book.flushWaiters.count >= limits.maxWaitingJobs {

@@ -37,30 +37,46 @@ package protocol CompletionQueue: AnyObject, Sendable {
     func run(_ work: @escaping @Sendable () -> Void)
 }
 
-/// Who waits for the journal: called once, with nil when the records before it are durable.
+/// Who waits for the journal, and what it is told when the records before it are durable: nothing but that, or the result
+/// of its step. Told once.
 struct Waiter {
+    enum Body {
+        case step(StepResult, StepCompletion)
+        case other(@Sendable (EngineError?) -> Void)
+    }
+
     let queue: (any CompletionQueue)?
-    let body: @Sendable (EngineError?) -> Void
+    let body: Body
+
+    func tell(_ error: EngineError?) {
+        switch body {
+        case .step(let result, let completion): completion(error.map { .failure($0) } ?? .success(result))
+        case .other(let body): body(error)
+        }
+    }
 }
 
 extension [Waiter] {
     /// Tells all of them, those of one queue together.
     func tell(_ error: EngineError?) {
-        var queues: [(queue: any CompletionQueue, bodies: [@Sendable (EngineError?) -> Void])] = []
-        var current = 0
+        // Nearly always all of them wait in the same queue.
+        guard let first = self.first?.queue, allSatisfy({ $0.queue === first }) else { return tellByQueue(error) }
+        first.run { for waiter in self { waiter.tell(error) } }
+    }
+
+    private func tellByQueue(_ error: EngineError?) {
+        var queues: [(queue: any CompletionQueue, waiters: [Waiter])] = []
         for waiter in self {
             guard let queue = waiter.queue else {
-                waiter.body(error)
+                waiter.tell(error)
                 continue
             }
-            if current == queues.count || queues[current].queue !== queue {
-                current = queues.firstIndex { $0.queue === queue } ?? queues.count
-                if current == queues.count { queues.append((queue, [])) }
+            if let index = queues.firstIndex(where: { $0.queue === queue }) {
+                queues[index].waiters.append(waiter)
+            } else {
+                queues.append((queue, [waiter]))
             }
-            queues[current].bodies.append(waiter.body)
         }
-        for (queue, bodies) in queues {
-            queue.run { for body in bodies { body(error) } }
-        }
+        for (queue, waiters) in queues { queue.run { for waiter in waiters { waiter.tell(error) } } }
     }
 }

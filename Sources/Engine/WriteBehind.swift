@@ -56,8 +56,8 @@ final class WriteBehind: @unchecked Sendable {
         }
     }
 
-    func dropped(records: Int) {
-        pendingRecords.wrappingSubtract(records, ordering: .relaxed)
+    func dropped(_ records: RecordRun) {
+        pendingRecords.wrappingSubtract(records.count, ordering: .relaxed)
     }
 
     /// Somebody waits to read the shard, or much is pending. The partition is locked.
@@ -149,33 +149,34 @@ final class WriteBehind: @unchecked Sendable {
         let partition = book.partition
         partition.monitor.lock()
         if isUrgent { book.isUrgent = false } else { book.isQueuedForFlush = false }
-        let durable = core.groupCommit.durablePosition
-        let records = Array(book.pending.prefix(core.limits.maxRecordsPerFlush).prefix { $0.position <= durable })
         // A book that is being loaded must find its shard and its pending records as they are.
-        guard !records.isEmpty, book.phase != .loading else {
+        guard book.phase != .loading,
+            book.takePending(
+                through: core.groupCommit.durablePosition, maxRecords: core.limits.maxRecordsPerFlush)
+        else {
             enqueueAgain(book, hasFailed: false)
             partition.forgetIfIdle(book)
             partition.monitor.unlock()
             return
         }
-        book.isFlushing = true
+        let records = book.flushing
         let known = book.flushedPosition
         partition.monitor.unlock()
 
-        var failure: StorageError?
-        var held: UInt64 = 0
-        do throws(StorageError) {
-            held = try write(records, of: book.tenant, heldThrough: known)
-        } catch {
-            failure = error
+        let result = Result { () throws(StorageError) in
+            try write(records, of: book.tenant, heldThrough: known)
         }
 
         partition.monitor.lock()
+        var failure: StorageError?
         let waiters: [FlushWaiter]
-        if failure == nil {
-            noteFlushed(records, of: book, through: held)
-            waiters = book.takeFlushWaiters(through: held)
-        } else {
+        switch result {
+        case .success(let held):
+            noteFlushed(book, held)
+            waiters = book.takeFlushWaiters(through: held.position)
+        case .failure(let error):
+            failure = error
+            book.putPendingBack()
             waiters = book.takeFlushWaiters(through: .max)
         }
         enqueueAgain(book, hasFailed: failure != nil)
@@ -188,32 +189,29 @@ final class WriteBehind: @unchecked Sendable {
         note(failure, of: book.tenant)
     }
 
-    /// Gives the shard those of the records that it lacks.
+    /// Gives the shard those of the records that it lacks: after a restart it may hold some of them, or all.
     ///
-    /// - Returns: the position that it then holds, which after a restart may be far beyond these records.
+    /// - Returns: what it then holds, which may be far beyond these records.
     private func write(
-        _ records: [PendingRecord], of tenant: TenantID, heldThrough known: UInt64?
-    ) throws(StorageError) -> UInt64 {
-        let held: UInt64
-        if let known { held = known } else { held = try core.heldPosition(of: tenant) }
-        guard let last = records.last, last.position > held else { return held }
-        let entries = records.lazy.filter { $0.position > held }.flatMap(\.entries)
-        try core.shards.apply(tenant, entries: Array(entries), through: last.position)
-        return last.position
+        _ records: RecordRun, of tenant: TenantID, heldThrough known: UInt64?
+    ) throws(StorageError) -> ShardExtent {
+        if let known, known < records.firstPosition { return try core.shards.apply(tenant, records) }
+        let held = try core.extent(of: tenant)
+        var records = records
+        let missing = records.split(through: held.position)
+        return missing.isEmpty ? held : try core.shards.apply(tenant, missing)
     }
 
-    /// The shard has the records. The partition is locked.
-    private func noteFlushed(_ records: [PendingRecord], of book: Book, through held: UInt64) {
-        book.pending.removeFirst(records.count)
-        book.flushedPosition = max(book.flushedPosition ?? 0, held)
-        dropped(records: records.count)
-        if let sequence = records.last(where: { $0.lastSequence > 0 })?.lastSequence {
-            book.flushedSequence = max(book.flushedSequence, sequence)
-        }
+    /// The shard has what was flushing. The partition is locked.
+    private func noteFlushed(_ book: Book, _ held: ShardExtent) {
+        if unsynced[book.tenant] == nil { unsynced[book.tenant] = book.flushing.firstPosition }
+        dropped(book.flushing)
+        book.flushing = RecordRun()
+        book.flushedPosition = max(book.flushedPosition ?? 0, held.position)
+        book.flushedSequence = max(book.flushedSequence, held.sequence)
         if book.phase == .awake {
             book.state!.ledger.forget(flushedThrough: book.forgettableSequence, keep: core.limits.rememberedSteps)
         }
-        if unsynced[book.tenant] == nil { unsynced[book.tenant] = records[0].position }
     }
 
     /// Says once when shards stop taking writes and once when all take them again. Where one after the other fails it is
@@ -265,9 +263,4 @@ final class WriteBehind: @unchecked Sendable {
             core.report(error, of: nil)
         }
     }
-}
-
-extension PendingRecord {
-    /// The sequence of its newest entry in the book, 0 where it has only a refusal.
-    fileprivate var lastSequence: UInt64 { entries.last { $0.sequence > 0 }?.sequence ?? 0 }
 }

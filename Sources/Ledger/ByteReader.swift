@@ -19,7 +19,17 @@ struct ByteReader {
         return bytes[offset]
     }
 
+    @inline(__always)
     mutating func varint() throws(CodecError) -> UInt64 {
+        // Most numbers are short.
+        if offset < bytes.count, bytes[offset] < 0x80 {
+            defer { offset += 1 }
+            return UInt64(bytes[offset])
+        }
+        return try longVarint()
+    }
+
+    private mutating func longVarint() throws(CodecError) -> UInt64 {
         var value: UInt64 = 0
         var shift: UInt64 = 0
         while true {
@@ -56,12 +66,20 @@ struct ByteReader {
     }
 
     mutating func text() throws(CodecError) -> String {
+        guard let text = String(validating: try textBytes(), as: UTF8.self) else { throw .invalid(field: .text) }
+        return text
+    }
+
+    /// A text as its bytes, which may be none of UTF-8.
+    mutating func textBytes() throws(CodecError) -> UnsafeRawBufferPointer {
         let length = try count(ofAtLeast: 1)
         defer { offset += length }
-        guard let text = String(validating: bytes[offset..<offset + length], as: UTF8.self) else {
-            throw .invalid(field: .text)
-        }
-        return text
+        return UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + length])
+    }
+
+    /// What `later`, a copy that read on, has read since.
+    func bytes(upTo later: ByteReader) -> UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(rebasing: bytes[offset..<later.offset])
     }
 
     mutating func distance(from start: Instant) throws(CodecError) -> Instant {

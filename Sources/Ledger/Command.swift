@@ -1,5 +1,6 @@
 /// What a caller asks of one tenant's book. Already checked at the edge: amounts are positive where they must be, texts are bounded.
-package enum Command: Sendable {
+/// It passes through many hands and is large, so that it is handed on by reference.
+package indirect enum Command: Sendable {
     case grant(GrantCommand)
     case reserve(ReserveCommand)
     /// Reserve and commit in one.
@@ -15,6 +16,11 @@ package enum Ask: Equatable, Sendable {
     case amount(Int64)
     /// `price` is what the rate card says now; a commit leaves it nil and is priced as its reservation was.
     case quantities([Quantity], quality: Quality, price: FeaturePrice?)
+
+    /// Nil for a plain amount.
+    var quantities: (quantities: [Quantity], quality: Quality)? {
+        if case .quantities(let quantities, let quality, _) = self { (quantities, quality) } else { nil }
+    }
 }
 
 package struct GrantCommand: Sendable {

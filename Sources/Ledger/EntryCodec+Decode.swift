@@ -1,16 +1,12 @@
 extension EntryCodec {
     static func entry(_ reader: inout ByteReader) throws(CodecError) -> Entry {
-        let bits = try reader.varint()
-        let kindBits = UInt8(bits & (1 << Head.kindBits - 1))
-        guard let kind = EntryKind(rawValue: kindBits) else { throw .unknownKind(kindBits) }
-        let head = Head(rawValue: bits >> Head.kindBits)
-        guard head.isSubset(of: .all) else { throw .invalid(field: .flags) }
+        let (kind, head) = try head(&reader)
         let sequence = try reader.varint()
         let at = Instant(microseconds: try reader.zigZag() &+ epoch.microseconds)
         var entry = Entry(sequence: sequence, at: at, kind: kind, after: BalanceAfter(available: 0, held: 0))
         if head.contains(.fingerprint) { entry.fingerprint = try reader.fixed() }
         if head.contains(.reservation) { entry.reservation = try reader.id() }
-        entry.key = try key(&reader, head, of: entry)
+        entry.key = try key(&reader, head, kind, reservation: entry.reservation)
         let amount = head.contains(.amount) ? try reader.zigZag() : nil
         entry.moves = try moves(&reader)
         entry.amount = amount ?? entry.amountFromMoves
@@ -22,8 +18,17 @@ extension EntryCodec {
         return entry
     }
 
-    private static func key(
-        _ reader: inout ByteReader, _ head: Head, of entry: Entry
+    static func head(_ reader: inout ByteReader) throws(CodecError) -> (EntryKind, Head) {
+        let bits = try reader.varint()
+        let kindBits = UInt8(bits & (1 << Head.kindBits - 1))
+        guard let kind = EntryKind(rawValue: kindBits) else { throw .unknownKind(kindBits) }
+        let head = Head(rawValue: bits >> Head.kindBits)
+        guard head.isSubset(of: .all) else { throw .invalid(field: .flags) }
+        return (kind, head)
+    }
+
+    static func key(
+        _ reader: inout ByteReader, _ head: Head, _ kind: EntryKind, reservation: StepID
     ) throws(CodecError) -> StepKey? {
         if head.contains(.otherKey) {
             guard !head.contains(.ownKey) else { throw .invalid(field: .key) }
@@ -31,23 +36,26 @@ extension EntryCodec {
             return StepKey(family: family, id: try reader.id())
         }
         guard head.contains(.ownKey) else { return nil }
-        guard let family = Entry.ownFamily(of: entry.kind) else { throw .invalid(field: .key) }
-        return StepKey(family: family, id: entry.reservation)
+        guard let family = Entry.ownFamily(of: kind) else { throw .invalid(field: .key) }
+        return StepKey(family: family, id: reservation)
     }
 
     private static func moves(_ reader: inout ByteReader) throws(CodecError) -> [Move] {
         let count = try reader.count(ofAtLeast: 1)
         var moves: [Move] = []
         moves.reserveCapacity(count)
-        for _ in 0..<count {
-            let bits = try reader.varint()
-            var move = Move(grant: try grantNumber(bits >> 3))
-            if bits & 1 != 0 { move.held = try reader.zigZag() }
-            if bits & 2 != 0 { move.consumed = try reader.zigZag() }
-            if bits & 4 != 0 { move.expired = try reader.zigZag() }
-            moves.append(move)
-        }
+        for _ in 0..<count { moves.append(try move(&reader)) }
         return moves
+    }
+
+    @inline(__always)
+    static func move(_ reader: inout ByteReader) throws(CodecError) -> Move {
+        let bits = try reader.varint()
+        var move = Move(grant: try grantNumber(bits >> 3))
+        if bits & 1 != 0 { move.held = try reader.zigZag() }
+        if bits & 2 != 0 { move.consumed = try reader.zigZag() }
+        if bits & 4 != 0 { move.expired = try reader.zigZag() }
+        return move
     }
 
     private static func grantNumber(_ bits: UInt64) throws(CodecError) -> UInt32 {
@@ -102,23 +110,25 @@ extension EntryCodec {
     private static func terms(_ reader: inout ByteReader) throws(CodecError) -> ReservationTerms {
         let head = TermsHead(rawValue: try reader.byte())
         guard head.isSubset(of: .all) else { throw .invalid(field: .flags) }
-        var terms = ReservationTerms()
-        if head.contains(.feature) { terms.feature = try reader.text() }
-        if head.contains(.actor) { terms.actor = try reader.text() }
-        if head.contains(.comment) { terms.comment = try reader.text() }
+        let feature = head.contains(.feature) ? try reader.text() : ""
+        let actor = head.contains(.actor) ? try reader.text() : ""
+        let comment = head.contains(.comment) ? try reader.text() : ""
+        var labels: [Label] = []
         if head.contains(.labels) {
             for _ in 0..<(try reader.count(ofAtLeast: 2)) {
                 let key = try reader.text()
-                terms.labels.append(Label(key: key, value: try reader.text()))
+                labels.append(Label(key: key, value: try reader.text()))
             }
         }
-        if head.contains(.quantities) { terms.quantities = try quantities(&reader) }
+        let quantities = head.contains(.quantities) ? try quantities(&reader) : []
+        var quality = Quality.unspecified
         if head.contains(.quality) {
-            guard let quality = Quality(rawValue: try reader.byte()) else { throw .invalid(field: .quality) }
-            terms.quality = quality
+            guard let named = Quality(rawValue: try reader.byte()) else { throw .invalid(field: .quality) }
+            quality = named
         }
-        if head.contains(.price) { terms.priceVersion = try reader.number() }
-        return terms
+        return ReservationTerms(
+            feature: feature, actor: actor, comment: comment, labels: labels, quantities: quantities, quality: quality,
+            priceVersion: head.contains(.price) ? try reader.number() : 0)
     }
 
     private static func progress(
@@ -143,14 +153,17 @@ extension EntryCodec {
         let count = try reader.count(ofAtLeast: 1)
         var draws: [Draw] = []
         draws.reserveCapacity(count)
-        for _ in 0..<count {
-            let bits = try reader.varint()
-            var draw = Draw(grant: try grantNumber(bits >> 2), held: 0, consumed: 0)
-            if bits & 1 != 0 { draw.held = try reader.zigZag() }
-            if bits & 2 != 0 { draw.consumed = try reader.zigZag() }
-            draws.append(draw)
-        }
+        for _ in 0..<count { draws.append(try draw(&reader)) }
         return draws
+    }
+
+    @inline(__always)
+    static func draw(_ reader: inout ByteReader) throws(CodecError) -> Draw {
+        let bits = try reader.varint()
+        var draw = Draw(grant: try grantNumber(bits >> 2), held: 0, consumed: 0)
+        if bits & 1 != 0 { draw.held = try reader.zigZag() }
+        if bits & 2 != 0 { draw.consumed = try reader.zigZag() }
+        return draw
     }
 
     private static func quantities(_ reader: inout ByteReader) throws(CodecError) -> [Quantity] {
@@ -166,20 +179,22 @@ extension EntryCodec {
 
     /// A price that could not have come from a catalog is refused here, so that no later sum meets one.
     private static func price(_ reader: inout ByteReader) throws(CodecError) -> FeaturePrice {
-        var price = FeaturePrice(feature: try reader.text(), units: [], qualityPercent: [])
+        let feature = try reader.text()
+        var units: [UnitPrice] = []
+        var qualityPercent: [Int64] = []
         for _ in 0..<(try reader.count(ofAtLeast: 3)) {
             let name = try reader.text()
             let amountMicros = try reader.zigZag()
             let unit = UnitPrice(unit: name, amountMicros: amountMicros, per: try reader.zigZag())
             guard unit.amountMicros >= 0, unit.per > 0 else { throw .invalid(field: .price) }
-            price.units.append(unit)
+            units.append(unit)
         }
         for _ in 0..<(try reader.count(ofAtLeast: 1)) {
             let percent = try reader.zigZag()
             guard percent >= 0 else { throw .invalid(field: .price) }
-            price.qualityPercent.append(percent)
+            qualityPercent.append(percent)
         }
-        return price
+        return FeaturePrice(feature: feature, units: units, qualityPercent: qualityPercent)
     }
 
     private static func refusal(_ reader: inout ByteReader) throws(CodecError) -> Refusal {

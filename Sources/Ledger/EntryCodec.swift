@@ -70,6 +70,9 @@ package enum EntryCodec {
 
     // MARK: - One entry
 
+    /// What stands before the encoding of each entry that is stored by itself.
+    package static let prefix = version
+
     package static func encode(_ entry: Entry, into bytes: inout [UInt8]) {
         bytes.append(version)
         append(entry, to: &bytes)
@@ -102,7 +105,7 @@ package enum EntryCodec {
         return entries
     }
 
-    private static func checkVersion(_ reader: inout ByteReader) throws(CodecError) {
+    static func checkVersion(_ reader: inout ByteReader) throws(CodecError) {
         let found = try reader.byte()
         if found != version { throw .unknownVersion(found) }
     }

@@ -52,7 +52,7 @@ extension LedgerState {
     func done(_ entry: Entry, after before: Entry? = nil, of reservation: Reservation? = nil) -> Decision {
         guard
             let answer = StepAnswer.answer(
-                for: entry, terms: reservation?.terms ?? ReservationTerms(),
+                for: entry, terms: reservation?.terms ?? .empty,
                 createdAt: reservation?.createdAt ?? entry.at)
         else { preconditionFailure("a step without an answer") }
         return Decision(
@@ -87,13 +87,10 @@ extension LedgerState {
         var drawing = Drawing()
         if kind == .reserve { drawing.hold(amount, grantTable) } else { drawing.charge(amount, grantTable) }
         guard drawing.draws.count <= Limits.maxDrawsPerReservation else { throw .overflow }
-        var terms = ReservationTerms(
+        let asked = command.ask.quantities
+        let terms = ReservationTerms(
             feature: command.feature, actor: command.actor, comment: command.comment, labels: command.labels,
-            priceVersion: price.version)
-        if case .quantities(let quantities, let quality, _) = command.ask {
-            terms.quantities = quantities
-            terms.quality = quality
-        }
+            quantities: asked?.quantities ?? [], quality: asked?.quality ?? .unspecified, priceVersion: price.version)
         let isOpen = kind == .reserve
         let progress = ReservationProgress(
             state: isOpen ? .open : .committed,

@@ -31,18 +31,48 @@ package struct UnitPrice: Equatable, Hashable, Sendable {
     }
 }
 
-/// What a feature costs: the sum of its units' lines, each rounded up to a whole micro once.
-package struct FeaturePrice: Equatable, Hashable, Sendable {
-    package var feature: String
+/// What a feature costs: the sum of its units' lines, each rounded up to a whole micro once. It never changes, and everybody
+/// who names it shares it.
+package struct FeaturePrice: Hashable, Sendable {
+    private final class Fields: Sendable {
+        let feature: String
+        let units: [UnitPrice]
+        let qualityPercent: [Int64]
+
+        init(_ feature: String, _ units: [UnitPrice], _ qualityPercent: [Int64]) {
+            self.feature = feature
+            self.units = units
+            self.qualityPercent = qualityPercent
+        }
+    }
+
+    private let fields: Fields
+
+    package var feature: String { fields.feature }
     /// Sorted by unit, each unit once.
-    package var units: [UnitPrice]
+    package var units: [UnitPrice] { fields.units }
     /// Percent of the price by quality, indexed by `Quality.rawValue`; 100 is the plain price. `unspecified` counts as `medium`.
-    package var qualityPercent: [Int64]
+    package var qualityPercent: [Int64] { fields.qualityPercent }
 
     package init(feature: String, units: [UnitPrice], qualityPercent: [Int64] = [100, 100, 100, 100]) {
-        self.feature = feature
-        self.units = units
-        self.qualityPercent = qualityPercent
+        fields = Fields(feature, units, qualityPercent)
+    }
+
+    package static func == (a: Self, b: Self) -> Bool {
+        a.fields === b.fields
+            || a.feature == b.feature && a.units == b.units && a.qualityPercent == b.qualityPercent
+    }
+
+    package func hash(into hasher: inout Hasher) {
+        hasher.combine(feature)
+        hasher.combine(units)
+        hasher.combine(qualityPercent)
+    }
+}
+
+extension FeaturePrice: CustomStringConvertible {
+    package var description: String {
+        "(feature: \(feature), units: \(units), qualityPercent: \(qualityPercent))"
     }
 }
 

@@ -20,30 +20,65 @@ package enum ReservationState: UInt8, Sendable {
     case expired = 4
 }
 
-/// What was asked when a reservation was made; it never changes afterwards.
+/// What was asked when a reservation was made; it never changes afterwards. Its entry, its reservation and all of its
+/// answers share it: handing it on costs one reference, not one for each of its fields.
 package struct ReservationTerms: Equatable, Sendable {
-    package var feature: String
-    package var actor: String
-    package var comment: String
+    private final class Fields: Sendable {
+        let feature: String
+        let actor: String
+        let comment: String
+        let labels: [Label]
+        let quantities: [Quantity]
+        let quality: Quality
+        let priceVersion: UInt32
+
+        init(
+            _ feature: String, _ actor: String, _ comment: String, _ labels: [Label], _ quantities: [Quantity],
+            _ quality: Quality, _ priceVersion: UInt32
+        ) {
+            self.feature = feature
+            self.actor = actor
+            self.comment = comment
+            self.labels = labels
+            self.quantities = quantities
+            self.quality = quality
+            self.priceVersion = priceVersion
+        }
+    }
+
+    private let fields: Fields
+
+    package var feature: String { fields.feature }
+    package var actor: String { fields.actor }
+    package var comment: String { fields.comment }
     /// Sorted by key.
-    package var labels: [Label]
+    package var labels: [Label] { fields.labels }
     /// Sorted by unit; empty where a plain amount was asked.
-    package var quantities: [Quantity]
-    package var quality: Quality
+    package var quantities: [Quantity] { fields.quantities }
+    package var quality: Quality { fields.quality }
     /// The tenant's number of the price under which it was made, 0 where a plain amount was asked.
-    package var priceVersion: UInt32
+    package var priceVersion: UInt32 { fields.priceVersion }
 
     package init(
         feature: String = "", actor: String = "", comment: String = "", labels: [Label] = [],
         quantities: [Quantity] = [], quality: Quality = .unspecified, priceVersion: UInt32 = 0
     ) {
-        self.feature = feature
-        self.actor = actor
-        self.comment = comment
-        self.labels = labels
-        self.quantities = quantities
-        self.quality = quality
-        self.priceVersion = priceVersion
+        fields = Fields(feature, actor, comment, labels, quantities, quality, priceVersion)
+    }
+
+    package static let empty = ReservationTerms()
+
+    package static func == (a: Self, b: Self) -> Bool {
+        a.fields === b.fields
+            || a.feature == b.feature && a.actor == b.actor && a.comment == b.comment && a.labels == b.labels
+                && a.quantities == b.quantities && a.quality == b.quality && a.priceVersion == b.priceVersion
+    }
+}
+
+extension ReservationTerms: CustomStringConvertible {
+    package var description: String {
+        "(feature: \(feature), actor: \(actor), comment: \(comment), labels: \(labels), quantities: \(quantities), "
+            + "quality: \(quality), priceVersion: \(priceVersion))"
     }
 }
 

@@ -41,20 +41,20 @@ struct ReservationSlot: Sendable {
 
     static let empty = ReservationSlot(
         reservation: Reservation(
-            id: .zero, createdAt: .zero, terms: ReservationTerms(),
+            id: .zero, createdAt: .zero, terms: .empty,
             progress: ReservationProgress(state: .released, expiresAt: .zero, draws: [])))
 }
 
 /// The reservations in memory, found by id. Places are used again, so that a busy book does not allocate.
 struct ReservationTable: Sendable {
-    private var index: [StepID: Int] = [:]
+    private var index = IDTable()
     private var slots: [ReservationSlot] = []
     private var free: [Int] = []
 
     var count: Int { index.count }
 
     /// The place of a reservation.
-    func find(_ id: StepID) -> Int? { index[id] }
+    func find(_ id: StepID) -> Int? { index.find(id) }
 
     subscript(place: Int) -> ReservationSlot {
         _read { yield slots[place] }
@@ -82,7 +82,7 @@ struct ReservationTable: Sendable {
             slots.append(.empty)
         }
         slots[place].reservation.id = id
-        index[id] = place
+        index.insert(id, place)
         return place
     }
 
@@ -94,7 +94,7 @@ struct ReservationTable: Sendable {
     }
 
     mutating func remove(_ place: Int) {
-        index[slots[place].reservation.id] = nil
+        index.remove(slots[place].reservation.id)
         slots[place] = .empty
         free.append(place)
     }

@@ -10,7 +10,7 @@ extension StepAnswer {
             else { return nil }
             return answer(for: entry, terms: terms, createdAt: opening.at)
         default:
-            return answer(for: entry, terms: ReservationTerms(), createdAt: entry.at)
+            return answer(for: entry, terms: .empty, createdAt: entry.at)
         }
     }
 

@@ -21,6 +21,18 @@ enum RememberedStep: Sendable {
     }
 }
 
+/// Remembered steps by key. Grants stand apart: every book has some, and most have nothing else, so that most steps are
+/// looked for in an empty table.
+private struct StepTable: Sendable {
+    private var grants: [StepID: RememberedStep] = [:]
+    private var others: [StepKey: RememberedStep] = [:]
+
+    subscript(key: StepKey) -> RememberedStep? {
+        get { key.family == .grant ? grants[key.id] : others[key] }
+        set { if key.family == .grant { grants[key.id] = newValue } else { others[key] = newValue } }
+    }
+}
+
 /// The steps and reservations in memory, in the order in which they may be let go of, and what is kept of those that were.
 struct StepMemory: Sendable {
     /// Something that may be forgotten once the shard holds the entry with its number.
@@ -43,7 +55,7 @@ struct StepMemory: Sendable {
     }
 
     var reservations = ReservationTable()
-    private var steps: [StepKey: RememberedStep] = [:]
+    private var steps = StepTable()
     private var items = FIFO<Dated>()
     private var refusals = FIFO<Refused>()
     private var adopted = FIFO<Item>()
@@ -73,7 +85,8 @@ struct StepMemory: Sendable {
     // MARK: - Remembering
 
     mutating func remember(_ key: StepKey, _ step: RememberedStep, sequence: UInt64) throws(Contradiction) {
-        if let before = steps.updateValue(step, forKey: key), !before.isRefusal { throw .stepExists(key) }
+        if let before = steps[key], !before.isRefusal { throw .stepExists(key) }
+        steps[key] = step
         items.append(Dated(item: .step(key), sequence: sequence))
     }
 

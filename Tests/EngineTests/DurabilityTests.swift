@@ -40,7 +40,7 @@ import Testing
             let outcome = Outcome<Result<UInt64?, EngineError>>()
             harness.engine.report(
                 tenant: acme,
-                { (shards, tenant) throws(StorageError) in try shards.position(tenant) },
+                { (shards, tenant) throws(StorageError) in try shards.extent(tenant)?.position },
                 completion: outcome.completion)
             return count(outcome)
         }

@@ -43,7 +43,7 @@ import Testing
                     let report = calls.expect()
                     harness.engine.report(
                         tenant: tenant(book),
-                        { (shards, tenant) throws(StorageError) in try shards.position(tenant) }
+                        { (shards, tenant) throws(StorageError) in try shards.extent(tenant)?.position }
                     ) { _ in calls.count(report) }
                     if turn % 50 == 0 { _ = harness.begin(reserve(randomID(number), 1), tenant(book)).wait() }
                 }

@@ -69,13 +69,18 @@ import Testing
                 ask: .quantities([Quantity(unit: unit, count: 4)], quality: .best, price: nil)))
     }
 
+    private static func price(ofOutput amountMicros: Int64) -> FeaturePrice {
+        var units = price.units
+        units[1].amountMicros = amountMicros
+        return FeaturePrice(feature: price.feature, units: units, qualityPercent: price.qualityPercent)
+    }
+
     @Test func `a price becomes an entry of the book when a reservation first names it`() {
         let book = TestBook()
         book.grant(1_000)
         #expect(book.step(reserve(1, Self.price)).entries.map(\.kind) == [.price, .reserve])
         #expect(book.step(reserve(2, Self.price)).entries.map(\.kind) == [.reserve])
-        var dearer = Self.price
-        dearer.units[1].amountMicros = 20
+        let dearer = Self.price(ofOutput: 20)
         #expect(book.step(reserve(3, dearer)).outcome.answer?.reservation?.terms.priceVersion == 2)
         // A price that returns is another version: a version is a feature's price from then on.
         #expect(book.step(reserve(4, Self.price)).outcome.answer?.reservation?.terms.priceVersion == 3)
@@ -87,8 +92,7 @@ import Testing
         let book = TestBook()
         book.grant(1_000)
         _ = book.step(reserve(1, Self.price, quality: .cheap))
-        var dearer = Self.price
-        dearer.units[1].amountMicros = 20
+        let dearer = Self.price(ofOutput: 20)
         _ = book.step(reserve(2, dearer))
         #expect(book.outcome(commit(1)).answer?.amount == 14)
         #expect(book.outcome(commit(2)).answer?.amount == 80)
@@ -107,8 +111,7 @@ import Testing
 
     @Test func `what is free costs nothing, with no credits at all`() {
         let book = TestBook()
-        var free = Self.price
-        free.units[1].amountMicros = 0
+        let free = Self.price(ofOutput: 0)
         #expect(book.outcome(reserve(1, free)).answer?.amount == 0)
         #expect(book.outcome(commit(1)).answer?.reservation?.progress.state == .committed)
     }

@@ -19,7 +19,7 @@ import Testing
         #expect(verdict.fault == nil)
         #expect(verdict.entries == UInt64(book.entries.count))
         #expect(verdict.totals == book.state.totals)
-        #expect(try verdict.position == store.position("acme"))
+        #expect(try verdict.position == store.extent("acme")?.position)
         store.close()
         return try LocalFileSystem().open(ShardStore.file(of: "acme", in: temporary.path), .readOnly).readAll()
     }

@@ -15,8 +15,11 @@ package struct JournalBatch: Sendable {
     /// Position of its last record; `first - 1` while it is empty.
     package var last: UInt64 { first + UInt64(count) - 1 }
 
-    /// Adds the record that `encode` appends to the bytes it is given, and returns its position.
-    package mutating func add(tenant: TenantID, record encode: (inout [UInt8]) -> Void) -> UInt64 {
+    /// Adds the record that `encode` appends to the bytes it is given, shows it to `added`, and returns its position.
+    @discardableResult
+    package mutating func add(
+        tenant: TenantID, record encode: (inout [UInt8]) -> Void, added: (UnsafeRawBufferPointer) -> Void = { _ in }
+    ) -> UInt64 {
         let name = tenant.description.utf8
         payload.append(UInt8(name.count))
         payload.append(contentsOf: name)
@@ -28,6 +31,7 @@ package struct JournalBatch: Sendable {
         encode(&payload)
         let length = payload.count - start
         precondition(length >= 0, "a record is appended, nothing before it is touched")
+        payload.readable { added(UnsafeRawBufferPointer(rebasing: $0[start...])) }
         if length < 1 << 14 {
             payload[lengthAt] = UInt8(length & 0x7F) | 0x80
             payload[lengthAt + 1] = UInt8(length >> 7)

@@ -18,8 +18,12 @@ final class Database: @unchecked Sendable {
     private var handle: OpaquePointer?
     private var statements: [String: Statement] = [:]
 
+    /// Once in the process, and before its first connection. Where another part of the program was earlier it stays as it is.
+    private static let isConfigured = tollgate_sqlite_no_memory_statistics() == SQLITE_OK
+
     init(path: String, _ mode: Mode, setup: String) throws(StorageError) {
         self.path = path
+        _ = Self.isConfigured
         let flags: Int32 =
             switch mode {
             case .create: SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE

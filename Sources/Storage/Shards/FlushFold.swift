@@ -1,9 +1,10 @@
 import Ledger
 
-/// What a run of entries does to the tables, folded first: moves summed by grant, usage by bucket, and reservations that
-/// open and close within the run written once.
+/// What a run of records does to the tables, folded first: moves summed by grant, usage by bucket, and reservations that
+/// open and close within the run written once. Entries are read in place; their bytes go to the shard as they are.
 struct FlushFold {
     struct GrantChange {
+        let number: UInt32
         var available: Int64 = 0
         var held: Int64 = 0
         var consumed: Int64 = 0
@@ -12,10 +13,13 @@ struct FlushFold {
     }
 
     struct ReservationChange {
+        let id: StepID
         /// Set where the reservation began in this run.
         var opened: UInt64?
         var closed: UInt64?
         var last: UInt64
+        /// Place of what it is for, where that is known.
+        var subject: Int?
     }
 
     struct Use: Equatable {
@@ -45,16 +49,20 @@ struct FlushFold {
     /// The bodies of all rows.
     private(set) var bodies: [UInt8] = []
     private(set) var newGrants: [Grant] = []
-    private(set) var grants: [UInt32: GrantChange] = [:]
-    private(set) var reservations: [StepID: ReservationChange] = [:]
-    /// Of reservations that began in this run.
-    private(set) var subjects: [StepID: Subject] = [:]
+    private(set) var grants: [GrantChange] = []
+    private(set) var reservations: [ReservationChange] = []
+    private(set) var subjects = SubjectTable()
     private(set) var steps: [(key: StepKey, sequence: UInt64)] = []
     private(set) var prices: [(version: UInt32, sequence: UInt64)] = []
-    private(set) var usage: [Int64: Use] = [:]
-    private(set) var daily: [DailyKey: Use] = [:]
-    private(set) var refusals: [Entry] = []
+    private(set) var usage: [(quarterHour: Int64, use: Use)] = []
+    private(set) var refusals: [(key: StepKey, at: Instant, body: Range<Int>)] = []
+    /// The date of the newest entry or refusal.
+    private(set) var newest: Instant?
 
+    /// By day, then by place of the subject.
+    private var days: [(day: Int64, uses: [Use?])] = []
+    private var grantPlaces: [UInt32: Int] = [:]
+    private var reservationPlaces = IDTable()
     private let path: String
     private let chain: HashChain
 
@@ -66,27 +74,58 @@ struct FlushFold {
 
     /// - Parameter lookUp: The subject of a reservation that began before this run.
     mutating func add(
-        _ entry: Entry, lookUp: (StepID) throws(StorageError) -> Subject
+        record: UnsafeRawBufferPointer, at position: UInt64, lookUp: (StepID) throws(StorageError) -> Subject
     ) throws(StorageError) {
-        note(entry.key?.id)
-        if entry.kind == .refusal {
-            refusals.append(entry)
-            return
+        var entries = try readable(position) { () throws(CodecError) in try EntryViews(ofRecord: record) }
+        while let entry = try readable(position, { () throws(CodecError) in try entries.next() }) {
+            try add(entry, at: position, lookUp)
         }
-        if entry.reservation != .zero { note(entry.reservation) }
-        try continueBook(with: entry)
-        if let key = entry.key, !entry.isKeyedByReservation { steps.append((key, entry.sequence)) }
-        if case .price(let version, _) = entry.detail { prices.append((version, entry.sequence)) }
-        noteReservation(of: entry)
-        try noteUse(of: entry, lookUp)
     }
 
     mutating func finish(position: UInt64) {
         meta.position = position
     }
 
-    private mutating func note(_ id: StepID?) {
-        guard let id else { return }
+    /// What was used, by day and for whom.
+    func forEachDailyUse(_ body: (DailyKey, Use) throws(StorageError) -> Void) throws(StorageError) {
+        for (day, uses) in days {
+            for (place, use) in uses.enumerated() {
+                if let use { try body(DailyKey(day: day, subject: subjects[place]), use) }
+            }
+        }
+    }
+
+    private func readable<Value>(
+        _ position: UInt64, _ read: () throws(CodecError) -> Value
+    ) throws(StorageError) -> Value {
+        do throws(CodecError) {
+            return try read()
+        } catch {
+            throw .corrupt(path: "journal", reason: "record \(position), for \(path): \(error)")
+        }
+    }
+
+    private mutating func add(
+        _ entry: EntryView, at position: UInt64, _ lookUp: (StepID) throws(StorageError) -> Subject
+    ) throws(StorageError) {
+        if let key = entry.key { note(key.id) }
+        newest = entry.at
+        if entry.kind == .refusal {
+            if let key = entry.key { refusals.append((key, entry.at, appendBody(of: entry))) }
+            return
+        }
+        if entry.reservation != .zero { note(entry.reservation) }
+        switch entry.kind {
+        case .grant, .price: try addRare(try readable(position) { () throws(CodecError) in try entry.entry() })
+        default: break
+        }
+        try continueBook(with: entry)
+        if let key = entry.key, !entry.isKeyedByReservation { steps.append((key, entry.sequence)) }
+        try noteReservation(of: entry)
+        try noteUse(of: entry, lookUp)
+    }
+
+    private mutating func note(_ id: StepID) {
         if !id.isTimeOrdered {
             meta.holdsOtherIDs = true
         } else if meta.newestID < id {
@@ -94,75 +133,156 @@ struct FlushFold {
         }
     }
 
+    private mutating func addRare(_ entry: Entry) throws(StorageError) {
+        switch entry.detail {
+        case .grant(let grant):
+            newGrants.append(grant)
+            meta.totals.granted &+= grant.amount
+            meta.totals.available &+= grant.amount
+        case .price(let version, _):
+            prices.append((version, entry.sequence))
+        default:
+            throw .corrupt(path: path, reason: "entry \(entry.sequence) has not the detail of its kind")
+        }
+    }
+
     // MARK: - The book itself
 
-    private mutating func continueBook(with entry: Entry) throws(StorageError) {
+    private mutating func continueBook(with entry: EntryView) throws(StorageError) {
         guard entry.sequence == meta.sequence + 1 else {
             throw .corrupt(path: path, reason: "entry \(entry.sequence) does not follow entry \(meta.sequence)")
         }
         guard entry.at >= meta.at else {
             throw .corrupt(path: path, reason: "entry \(entry.sequence) is dated before the one before it")
         }
-        if case .grant(let grant) = entry.detail {
-            newGrants.append(grant)
-            meta.totals.granted &+= grant.amount
-            meta.totals.available &+= grant.amount
-        }
-        for move in entry.moves { add(move, isRefund: entry.kind == .refund) }
+        entry.forEachMove { add($0, isRefund: entry.kind == .refund) }
         guard meta.totals.isConserved, meta.totals.available == entry.after.available,
             meta.totals.held == entry.after.held
         else {
             throw .corrupt(path: path, reason: "entry \(entry.sequence) does not go with the balance before it")
         }
-        let start = bodies.count
-        EntryCodec.encode(entry, into: &bodies)
-        let body = start..<bodies.count
+        let body = appendBody(of: entry)
         meta.head = bodies.readable { chain.link(meta.head, UnsafeRawBufferPointer(rebasing: $0[body])) }
         meta.sequence = entry.sequence
         meta.at = entry.at
         rows.append(EntryRow(sequence: entry.sequence, body: body, hash: meta.head))
     }
 
+    private mutating func appendBody(of entry: EntryView) -> Range<Int> {
+        let start = bodies.count
+        bodies.append(EntryCodec.prefix)
+        bodies.append(contentsOf: entry.bytes)
+        return start..<bodies.count
+    }
+
     /// Sums wrap around instead of trapping: what does not add up is found by the check that follows.
     private mutating func add(_ move: Move, isRefund: Bool) {
-        var change = grants[move.grant] ?? GrantChange()
-        change.held &+= move.held
-        change.consumed &+= move.consumed
-        change.expired &+= move.expired
-        change.available &-= move.held &+ move.consumed &+ move.expired
-        if isRefund { change.refunded &-= move.consumed }
-        grants[move.grant] = change
+        let place = placeOfGrant(move.grant)
+        grants[place].held &+= move.held
+        grants[place].consumed &+= move.consumed
+        grants[place].expired &+= move.expired
+        grants[place].available &-= move.held &+ move.consumed &+ move.expired
+        if isRefund { grants[place].refunded &-= move.consumed }
         meta.totals.held &+= move.held
         meta.totals.consumed &+= move.consumed
         meta.totals.expired &+= move.expired
         meta.totals.available &-= move.held &+ move.consumed &+ move.expired
     }
 
+    /// Most moves are in the grant of the move before.
+    private mutating func placeOfGrant(_ number: UInt32) -> Int {
+        if let last = grants.last, last.number == number { return grants.count - 1 }
+        if let place = grantPlaces[number] { return place }
+        grantPlaces[number] = grants.count
+        grants.append(GrantChange(number: number))
+        return grants.count - 1
+    }
+
     // MARK: - Projections
 
-    private mutating func noteReservation(of entry: Entry) {
-        switch entry.detail {
-        case .opening(let terms, let progress):
-            subjects[entry.reservation] = Subject(feature: terms.feature, actor: terms.actor)
-            reservations[entry.reservation] = ReservationChange(
-                opened: entry.sequence, closed: progress.state == .open ? nil : entry.sequence, last: entry.sequence)
-        case .progress:
-            reservations[entry.reservation, default: ReservationChange(last: 0)].last = entry.sequence
-            if entry.closesReservation { reservations[entry.reservation]!.closed = entry.sequence }
-        case .none, .grant, .price, .refusal: break
+    private mutating func noteReservation(of entry: EntryView) throws(StorageError) {
+        guard let state = entry.state else { return }
+        let closed = entry.closesReservation ? entry.sequence : nil
+        if entry.kind == .reserve || entry.kind == .charge {
+            guard reservationPlaces.find(entry.reservation) == nil else {
+                throw .corrupt(path: path, reason: "entry \(entry.sequence) begins a reservation that is there")
+            }
+            reservationPlaces.insert(entry.reservation, reservations.count)
+            reservations.append(
+                ReservationChange(
+                    id: entry.reservation, opened: entry.sequence, closed: state == .open ? nil : entry.sequence,
+                    last: entry.sequence, subject: subjects.place(entry.feature, entry.actor)))
+        } else if let place = reservationPlaces.find(entry.reservation) {
+            reservations[place].last = entry.sequence
+            if let closed { reservations[place].closed = closed }
+        } else {
+            reservationPlaces.insert(entry.reservation, reservations.count)
+            reservations.append(ReservationChange(id: entry.reservation, closed: closed, last: entry.sequence))
         }
     }
 
     private mutating func noteUse(
-        of entry: Entry, _ lookUp: (StepID) throws(StorageError) -> Subject
+        of entry: EntryView, _ lookUp: (StepID) throws(StorageError) -> Subject
     ) throws(StorageError) {
         let use = entry.use
         guard use.micros != 0 || use.calls != 0 else { return }
         let quarterHour = UsageBucket.quarterHour(of: entry.at)
-        usage[quarterHour, default: Use()].add(use)
-        let subject = if let known = subjects[entry.reservation] { known } else { try lookUp(entry.reservation) }
-        subjects[entry.reservation] = subject
-        daily[DailyKey(day: entry.at.day, subject: subject), default: Use()].add(use)
+        // Entries come in order of time.
+        if usage.last?.quarterHour != quarterHour { usage.append((quarterHour, Use())) }
+        usage[usage.count - 1].use.add(use)
+        guard let place = reservationPlaces.find(entry.reservation) else {
+            throw .corrupt(path: path, reason: "entry \(entry.sequence) charges no reservation")
+        }
+        let subject: Int
+        if let known = reservations[place].subject {
+            subject = known
+        } else {
+            subject = subjects.place(try lookUp(entry.reservation))
+            reservations[place].subject = subject
+        }
+        if days.last?.day != entry.at.day { days.append((entry.at.day, [])) }
+        let day = days.count - 1
+        while days[day].uses.count <= subject { days[day].uses.append(nil) }
+        if days[day].uses[subject]?.add(use) == nil { days[day].uses[subject] = use }
+    }
+}
+
+extension FlushFold {
+    /// The subjects of a run, each once. Most entries are for the subject of the entry before.
+    struct SubjectTable {
+        private var subjects: [Subject] = []
+        private var places: [Subject: Int] = [:]
+        private var latest = 0
+
+        subscript(place: Int) -> Subject { subjects[place] }
+
+        mutating func place(_ feature: UnsafeRawBufferPointer, _ actor: UnsafeRawBufferPointer) -> Int {
+            if latest < subjects.count, subjects[latest].feature.hasBytes(feature),
+                subjects[latest].actor.hasBytes(actor)
+            {
+                return latest
+            }
+            return place(
+                Subject(
+                    feature: String(decoding: feature, as: UTF8.self), actor: String(decoding: actor, as: UTF8.self)))
+        }
+
+        mutating func place(_ subject: Subject) -> Int {
+            if let place = places[subject] {
+                latest = place
+            } else {
+                latest = subjects.count
+                places[subject] = latest
+                subjects.append(subject)
+            }
+            return latest
+        }
+    }
+}
+
+extension String {
+    fileprivate func hasBytes(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        utf8.count == bytes.count && utf8.elementsEqual(bytes)
     }
 }
 
@@ -173,17 +293,15 @@ extension FlushFold.Use {
     }
 }
 
-extension Entry {
+extension EntryView {
     /// What the entry adds to the rollups: the credits that it charged, less those it refunded, and one call where it is the first
     /// charge of its reservation.
     var use: FlushFold.Use {
-        var use = FlushFold.Use()
-        for move in moves { use.micros &+= move.consumed }
-        switch (kind, detail) {
-        case (.charge, _): use.calls = 1
-        case (.commit, .progress(let progress, _)): use.calls = progress.wrappingCommitted == use.micros ? 1 : 0
-        case (.partialCommit, .progress(let progress, _)):
-            use.calls = use.micros > 0 && progress.wrappingCommitted == use.micros ? 1 : 0
+        var use = FlushFold.Use(micros: consumed)
+        switch kind {
+        case .charge: use.calls = 1
+        case .commit: use.calls = committed == consumed ? 1 : 0
+        case .partialCommit: use.calls = consumed > 0 && committed == consumed ? 1 : 0
         default: break
         }
         return use
@@ -195,13 +313,6 @@ extension Entry {
         case .charge, .commit, .release, .holdExpiry: true
         default: false
         }
-    }
-}
-
-extension ReservationProgress {
-    /// As `committed`, for numbers that may come from a damaged file and must not stop the process.
-    fileprivate var wrappingCommitted: Int64 {
-        draws.reduce(refunded) { $0 &+ $1.consumed }
     }
 }
 

@@ -37,22 +37,22 @@ final class Shard: @unchecked Sendable {
         database.close()
     }
 
-    /// Takes a run of entries in one transaction. The journal's records up to `position` are then in the shard.
-    func apply(_ entries: [Entry], through position: UInt64) throws(StorageError) {
-        guard position > meta.position else {
-            throw .corrupt(database, "it already holds position \(meta.position), beyond \(position)")
+    /// Takes a run of records in one transaction.
+    func apply(_ records: RecordRun) throws(StorageError) {
+        guard records.firstPosition > meta.position else {
+            throw .corrupt(database, "it already holds position \(meta.position), beyond \(records.firstPosition)")
         }
         var fold = FlushFold(after: meta, chain: chain, path: database.path)
-        for entry in entries {
-            try fold.add(entry) { (id) throws(StorageError) in try subject(of: id) }
+        try records.forEach { (position, record) throws(StorageError) in
+            try fold.add(record: record, at: position) { (id) throws(StorageError) in try subject(of: id) }
         }
-        fold.finish(position: position)
+        fold.finish(position: records.lastPosition)
         try database.transaction { () throws(StorageError) in
             try writeEntries(fold)
             try writeGrants(fold)
             try writeReservations(fold)
             try writeRollups(fold)
-            try writeRefusals(fold, now: entries.last?.at)
+            try writeRefusals(fold)
             try fold.meta.write(to: database, tenant: tenant)
         }
         meta = fold.meta
@@ -69,11 +69,12 @@ final class Shard: @unchecked Sendable {
 
     private func remember(_ fold: FlushFold) {
         if subjects.count + fold.reservations.count > StorageLimits.rememberedOpenings { subjects = [:] }
-        for (id, change) in fold.reservations {
+        for change in fold.reservations {
             if change.closed != nil {
-                subjects[id] = nil
-            } else if let subject = fold.subjects[id], subjects.count < StorageLimits.rememberedOpenings {
-                subjects[id] = subject
+                // One that opened in this very run was never remembered.
+                if change.opened == nil { subjects[change.id] = nil }
+            } else if let subject = change.subject, subjects.count < StorageLimits.rememberedOpenings {
+                subjects[change.id] = fold.subjects[subject]
             }
         }
     }
@@ -115,14 +116,14 @@ extension Shard {
                 refunded = refunded + ?
             WHERE number = ?
             """
-        for (number, change) in fold.grants {
+        for change in fold.grants {
             try database.statement(update).run { values in
                 values.integer(change.available)
                 values.integer(change.held)
                 values.integer(change.consumed)
                 values.integer(change.expired)
                 values.integer(change.refunded)
-                values.integer(Int64(number))
+                values.integer(Int64(change.number))
             }
         }
     }
@@ -147,25 +148,25 @@ extension Shard {
 
     /// `last` stays empty where it is the closing entry, or the opening one of an open reservation: most rows need none.
     private func writeReservations(_ fold: FlushFold) throws(StorageError) {
-        let insert = "INSERT INTO reservations (id, opened, closed, last) VALUES (?, ?, ?, ?)"
-        let update =
-            "UPDATE reservations SET closed = coalesce(?, closed), last = nullif(?, coalesce(?, closed)) WHERE id = ?"
-        for (id, change) in fold.reservations.sorted(by: { $0.key < $1.key }) {
+        let insert = try database.statement("INSERT INTO reservations (id, opened, closed, last) VALUES (?, ?, ?, ?)")
+        let update = try database.statement(
+            "UPDATE reservations SET closed = coalesce(?, closed), last = nullif(?, coalesce(?, closed)) WHERE id = ?")
+        for change in fold.reservations.sorted(by: { $0.id < $1.id }) {
             let closed = change.closed.map { Int64(bitPattern: $0) }
             let last = Int64(bitPattern: change.last)
             if let opened = change.opened {
-                try database.statement(insert).run { values in
-                    values.id(id)
+                try insert.run { values in
+                    values.id(change.id)
                     values.integer(opened)
                     values.integer(closed)
                     values.integer(change.last == change.closed ?? opened ? nil : last)
                 }
             } else {
-                try database.statement(update).run { values in
+                try update.run { values in
                     values.integer(closed)
                     values.integer(last)
                     values.integer(closed)
-                    values.id(id)
+                    values.id(change.id)
                 }
             }
         }
@@ -187,7 +188,7 @@ extension Shard {
             INSERT INTO daily (day, feature, actor, micros, calls) VALUES (?, ?, ?, ?, ?)
             ON CONFLICT DO UPDATE SET micros = micros + excluded.micros, calls = calls + excluded.calls
             """
-        for (key, use) in fold.daily {
+        try fold.forEachDailyUse { (key, use) throws(StorageError) in
             try database.statement(daily).run { values in
                 values.integer(key.day)
                 values.text(key.subject.feature)
@@ -198,23 +199,23 @@ extension Shard {
         }
     }
 
-    private func writeRefusals(_ fold: FlushFold, now: Instant?) throws(StorageError) {
-        var body: [UInt8] = []
-        for refusal in fold.refusals {
-            guard let key = refusal.key else { continue }
-            body.removeAll(keepingCapacity: true)
-            EntryCodec.encode(refusal, into: &body)
-            let sql = "INSERT OR REPLACE INTO refusals (family, id, at, body) VALUES (?, ?, ?, ?)"
-            try database.statement(sql).run { values in
-                values.integer(Int64(key.family.rawValue))
-                values.id(key.id)
-                values.integer(refusal.at.microseconds)
-                body.readable { values.blob($0) }
+    /// Old ones go when new ones come, so that a book without refusals pays nothing for them.
+    private func writeRefusals(_ fold: FlushFold) throws(StorageError) {
+        guard let newest = fold.newest, !fold.refusals.isEmpty else { return }
+        let insert = try database.statement(
+            "INSERT OR REPLACE INTO refusals (family, id, at, body) VALUES (?, ?, ?, ?)")
+        try fold.bodies.readable { (bodies) throws(StorageError) in
+            for (key, at, body) in fold.refusals {
+                try insert.run { values in
+                    values.integer(Int64(key.family.rawValue))
+                    values.id(key.id)
+                    values.integer(at.microseconds)
+                    values.borrowed(UnsafeRawBufferPointer(rebasing: bodies[body]))
+                }
             }
         }
-        guard let now else { return }
         try database.statement("DELETE FROM refusals WHERE at < ?").run { values in
-            values.integer(now.advanced(microseconds: -StorageLimits.refusalRetentionMicroseconds).microseconds)
+            values.integer(newest.advanced(microseconds: -StorageLimits.refusalRetentionMicroseconds).microseconds)
         }
     }
 }

@@ -8,6 +8,21 @@ package struct LoadedBook: Sendable {
     package var position: UInt64
 }
 
+/// How far a shard goes.
+package struct ShardExtent: Equatable, Sendable {
+    /// The last journal record that it holds.
+    package var position: UInt64 = 0
+    /// The last entry of its book.
+    package var sequence: UInt64 = 0
+
+    package init() {}
+
+    init(_ meta: ShardMeta) {
+        position = meta.position
+        sequence = meta.sequence
+    }
+}
+
 /// The tenants' books on disk: one SQLite file each, made when the first entries come. May be used from many threads; work on
 /// one tenant is done by one at a time.
 package final class ShardStore: Sendable {
@@ -37,18 +52,20 @@ package final class ShardStore: Sendable {
         try read(tenant) { (shard) throws(StorageError) in try shard.load() }
     }
 
-    /// The last journal record that the shard holds; nil where there is none.
-    package func position(_ tenant: TenantID) throws(StorageError) -> UInt64? {
-        try read(tenant) { (shard) in shard.meta.position }
+    /// How far the shard goes; nil where there is none.
+    package func extent(_ tenant: TenantID) throws(StorageError) -> ShardExtent? {
+        try read(tenant) { (shard) in ShardExtent(shard.meta) }
     }
 
-    /// Takes the entries of the journal's records up to `position`, which must be new, in one transaction. They survive the
-    /// end of the process at once, and a power cut once `makeDurable` has returned.
-    package func apply(_ tenant: TenantID, entries: [Entry], through position: UInt64) throws(StorageError) {
+    /// Takes the journal's records of the tenant, which must be new, in one transaction. They survive the end of the process
+    /// at once, and a power cut once `makeDurable` has returned.
+    @discardableResult
+    package func apply(_ tenant: TenantID, _ records: RecordRun) throws(StorageError) -> ShardExtent {
         try pool.with(tenant) { (slot) throws(StorageError) in
             let shard = try open(tenant, in: slot)
-            try shard.apply(entries, through: position)
+            try shard.apply(records)
             shard.checkpointIfLong(above: StorageLimits.checkpointBytes)
+            return ShardExtent(shard.meta)
         }
     }
 
