@@ -20,8 +20,17 @@ package struct HTTP2Headers: Sendable, Equatable {
         arena.reserveCapacity(reservingBytes)
     }
 
-    /// The bytes that the arena takes, to size the next one by.
-    var arenaBytes: Int { arena.count }
+    /// A received block, copied.
+    package init(_ block: HTTP2HeaderBlock) {
+        arena = Array(block.bytes)
+        count = block.count
+        listSizeBytes = block.listSizeBytes
+    }
+
+    /// The bytes that the fields take here.
+    package var arenaBytes: Int { arena.count }
+
+    func withArena<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result { arena.withUnsafeBytes(body) }
 
     /// Adds a constant field; the name in lower case.
     package mutating func add(_ name: StaticString, _ value: StaticString) {
