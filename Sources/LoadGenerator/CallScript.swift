@@ -1,6 +1,3 @@
-import Glibc
-import Protobuf
-
 /// The methods that a run calls.
 enum Method: Int, CaseIterable {
     case reserve, commit, batch, meter, balance, echo
@@ -40,65 +37,4 @@ struct TenantTurns {
         last = last + 1 == count ? 0 : last + 1
         return last
     }
-}
-
-/// Reserve, then Commit of it, for one tenant after the other.
-final class PairScript: CallScript {
-    private let pairs: StepPairs
-    private var turns: TenantTurns
-    private var tenants: [Int]
-
-    init(lanes: Int, tenants count: Int) {
-        pairs = StepPairs(lanes: lanes, framing: .call)
-        turns = TenantTurns(count: count)
-        tenants = [Int](repeating: 0, count: lanes)
-    }
-
-    func write(_ lane: LanePointer) -> (method: Method, tenant: Int) {
-        let number = lane.pointee.number
-        pairs.append(number, to: &lane.pointee.request, nowNs: lane.pointee.beganNs)
-        if pairs.isOpen(number) { return (.commit, tenants[number]) }
-        tenants[number] = turns.next()
-        return (.reserve, tenants[number])
-    }
-
-    func fault(_ lane: LanePointer, _ message: UnsafeRawBufferPointer) -> String? {
-        do throws(WireError) {
-            return pairs.fault(lane.pointee.number, try StepAnswer(message))
-        } catch {
-            return "the answer cannot be read: \(error)"
-        }
-    }
-
-    func advance(_ lane: LanePointer, succeeded: Bool) { pairs.advance(lane.pointee.number, succeeded: succeeded) }
-
-    func owes(_ lane: LanePointer) -> Bool { pairs.isOpen(lane.pointee.number) }
-}
-
-/// The bare echo: what comes back is what was sent.
-final class EchoScript: CallScript {
-    private let pairs: StepPairs
-    private var turns: TenantTurns
-
-    init(lanes: Int, tenants count: Int) {
-        pairs = StepPairs(lanes: lanes, framing: .call)
-        turns = TenantTurns(count: count)
-    }
-
-    func write(_ lane: LanePointer) -> (method: Method, tenant: Int) {
-        pairs.append(lane.pointee.number, to: &lane.pointee.request, nowNs: lane.pointee.beganNs)
-        return (.echo, turns.next())
-    }
-
-    func fault(_ lane: LanePointer, _ message: UnsafeRawBufferPointer) -> String? {
-        let sent = UnsafeRawBufferPointer(rebasing: lane.pointee.request.bytes[StepTemplates.headByteCount...])
-        guard sent.count == message.count, memcmp(sent.baseAddress!, message.baseAddress!, sent.count) == 0 else {
-            return "echo: \(message.count) bytes came back that are not the \(sent.count) that were sent"
-        }
-        return nil
-    }
-
-    func advance(_ lane: LanePointer, succeeded: Bool) {}
-
-    func owes(_ lane: LanePointer) -> Bool { false }
 }

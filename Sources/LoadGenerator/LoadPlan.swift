@@ -4,8 +4,14 @@ package struct LoadPlan: Sendable {
     package enum Work: String, CaseIterable, Sendable {
         /// Reserve, then Commit of it, and so on.
         case steps
+        /// GetBalance.
+        case balance
         /// A bare echo of HTTP/2, with gRPC's headers and a body as long as that of a Reserve.
         case echo
+        /// Batch: one of reserves, then one of their commits, and so on.
+        case batch
+        /// Reserve and Commit on one Meter stream for each connection.
+        case meter
     }
 
     package let host: String
@@ -15,7 +21,7 @@ package struct LoadPlan: Sendable {
     package let work: Work
     /// Connections of HTTP/2.
     package let connections: Int
-    /// Calls in flight on each of them.
+    /// Calls in flight on each of them; on a Meter stream steps.
     package let inFlight: Int
     /// Tenants that take their turns, those that `BenchTenants` names first.
     package let tenants: Int
@@ -25,6 +31,8 @@ package struct LoadPlan: Sendable {
     /// Begins so many steps per second, however fast answers come; nil for the next call of a lane as soon as its last is
     /// answered.
     package var stepsPerSecond: Int?
+    /// Steps of one Batch.
+    package var batchSize = 1_000
 
     package init(
         host: String, port: UInt16, key: String, work: Work, connections: Int, inFlight: Int, tenants: Int, seconds: Int
@@ -43,7 +51,7 @@ package struct LoadPlan: Sendable {
     var lanes: Int { connections * inFlight }
 
     /// Steps that one call does.
-    var stepsPerCall: Int { 1 }
+    var stepsPerCall: Int { work == .batch ? batchSize : 1 }
 }
 
 /// The tenants that benchmarks use.

@@ -53,10 +53,9 @@ final class LoadRun {
         let address = try ServerAddress(host: plan.host, port: plan.port)
         let buffers = SharedBuffers()
         let headers = RequestHeaders(authority: address.authority, key: plan.key, tenants: plan.tenants)
-        let script = makeScript()
+        let makeCarrier = carrierMaker(headers)
         for number in 0..<plan.connections {
-            let carrier = UnaryCalls(
-                self, script: script, headers: headers, firstLane: number * plan.inFlight, laneCount: plan.inFlight)
+            let carrier = makeCarrier(number)
             carrier.connection = try Connection(
                 descriptor: address.connect(), epoll: epoll, number: number, buffers: buffers, follower: carrier)
             carriers.append(carrier)
@@ -64,10 +63,26 @@ final class LoadRun {
         liveLanes = plan.lanes
     }
 
-    private func makeScript() -> any CallScript {
+    /// What makes the carrier of each connection; what they share is made here.
+    private func carrierMaker(_ headers: RequestHeaders) -> (Int) -> any LaneCarrier {
+        let (lanes, tenants, inFlight) = (plan.lanes, plan.tenants, plan.inFlight)
+        let script: any CallScript
         switch plan.work {
-        case .echo: EchoScript(lanes: plan.lanes, tenants: plan.tenants)
-        case .steps: PairScript(lanes: plan.lanes, tenants: plan.tenants)
+        case .steps: script = PairScript(lanes: lanes, tenants: tenants)
+        case .batch: script = BatchScript(lanes: lanes, tenants: tenants, batchSize: plan.batchSize)
+        case .balance: script = BalanceScript(tenants: tenants)
+        case .echo: script = EchoScript(lanes: lanes, tenants: tenants)
+        case .meter:
+            let pairs = StepPairs(places: lanes, framing: .meter)
+            return { [self] number in
+                MeterStream(
+                    self, pairs: pairs, headers: headers, tenant: number % tenants, firstLane: number * inFlight,
+                    laneCount: inFlight)
+            }
+        }
+        return { [self] number in
+            UnaryCalls(
+                self, script: script, headers: headers, firstLane: number * inFlight, laneCount: inFlight)
         }
     }
 

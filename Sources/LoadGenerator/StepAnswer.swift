@@ -72,6 +72,38 @@ struct StepAnswer {
     }
 }
 
+/// One step's result in the answer to a Batch or on a Meter stream.
+enum StepResultReader {
+    /// What is wrong with a StepResult as the answer to a place's step; nil where nothing is.
+    static func fault(_ message: UnsafeRawBufferPointer, of place: Int, _ pairs: StepPairs) throws(WireError) -> String?
+    {
+        var reader = try WireReader(message)
+        guard let tag = try reader.nextTag() else { return "a step's result is empty" }
+        let answer = try reader.lengthDelimited()
+        // Reserve and Commit are fields 1 and 2, as among the steps; an error is field 15.
+        switch tag {
+        case pairs.isOpen(place) ? 2 << 3 | 2 : 1 << 3 | 2: return pairs.fault(place, try StepAnswer(answer))
+        case 15 << 3 | 2: return try errorText(answer)
+        default: return "a step's result is of another kind than the step"
+        }
+    }
+
+    /// The code and the message of a google.rpc.Status.
+    private static func errorText(_ status: UnsafeRawBufferPointer) throws(WireError) -> String {
+        var reader = try WireReader(status)
+        var code: Int32 = 0
+        var message = ""
+        while let tag = try reader.nextTag() {
+            switch tag {
+            case 1 << 3: code = try reader.int32()
+            case 2 << 3 | 2: message = try reader.string()
+            default: try reader.pass(tag)
+            }
+        }
+        return "a step was refused with status \(code) \(message)"
+    }
+}
+
 extension WireReader {
     /// Goes past a field that is of no interest, without keeping it.
     @inline(__always)

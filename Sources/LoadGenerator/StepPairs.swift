@@ -1,6 +1,7 @@
-/// Reserves and their commits: what the next step of each lane is, and whether its answer is right.
+/// Reserves and their commits: what the next step of each place is, and whether its answer is right. A lane has one place, or
+/// as many as its batches have steps.
 final class StepPairs {
-    /// One lane's place in its pair.
+    /// Where in its pair one place is.
     private struct Place {
         var id = StepIDs.ID()
         var row = 0
@@ -14,40 +15,40 @@ final class StepPairs {
     private let rows = TraceRows.all
     private var nextRow = 0
 
-    init(lanes: Int, framing: StepTemplates.Framing) {
+    init(places count: Int, framing: StepTemplates.Framing) {
         templates = StepTemplates(framing)
-        places = .allocate(capacity: lanes)
-        places.initialize(repeating: Place(), count: lanes)
+        places = .allocate(capacity: count)
+        places.initialize(repeating: Place(), count: count)
     }
 
     deinit { places.deallocate() }
 
-    /// Whether the lane's next step is a Commit.
-    func isOpen(_ lane: Int) -> Bool { places[lane].isOpen }
+    /// Whether the place's next step is a Commit.
+    func isOpen(_ number: Int) -> Bool { places[number].isOpen }
 
-    /// Adds the lane's next step to a request.
+    /// Adds the place's next step to a request.
     @inline(__always)
-    func append(_ lane: Int, to request: inout ByteBuffer, tag: UInt16 = 0, nowNs: Int64) {
-        if places[lane].isOpen {
-            templates.commits[places[lane].row].append(to: &request, id: places[lane].id, tag: tag)
+    func append(_ number: Int, to request: inout ByteBuffer, tag: UInt16 = 0, nowNs: Int64) {
+        if places[number].isOpen {
+            templates.commits[places[number].row].append(to: &request, id: places[number].id, tag: tag)
         } else {
             nextRow = nextRow + 1 == rows.count ? 0 : nextRow + 1
-            places[lane].row = nextRow
-            places[lane].id = ids.next(nowNs: nowNs)
-            templates.reserves[nextRow].append(to: &request, id: places[lane].id, tag: tag)
+            places[number].row = nextRow
+            places[number].id = ids.next(nowNs: nowNs)
+            templates.reserves[nextRow].append(to: &request, id: places[number].id, tag: tag)
         }
     }
 
-    /// What is wrong with the answer to the lane's step; nil where nothing is.
-    func fault(_ lane: Int, _ answer: StepAnswer) -> String? {
-        let place = places[lane]
+    /// What is wrong with the answer to the place's step; nil where nothing is.
+    func fault(_ number: Int, _ answer: StepAnswer) -> String? {
+        let place = places[number]
         return place.isOpen
             ? answer.faultAsCommit(id: place.id, row: rows[place.row])
             : answer.faultAsReserve(id: place.id, row: rows[place.row])
     }
 
-    /// Goes on to the lane's next step: the commit of a reservation that was made, else a new reservation.
-    func advance(_ lane: Int, succeeded: Bool) {
-        places[lane].isOpen = succeeded && !places[lane].isOpen
+    /// Goes on to the place's next step: the commit of a reservation that was made, else a new reservation.
+    func advance(_ number: Int, succeeded: Bool) {
+        places[number].isOpen = succeeded && !places[number].isOpen
     }
 }

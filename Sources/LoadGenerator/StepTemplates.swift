@@ -73,6 +73,13 @@ struct StepTemplates {
         [0] + (0..<4).map { UInt8(truncatingIfNeeded: message.count >> (24 - $0 * 8)) } + message
     }
 
+    /// Writes the head of a message that stands behind room for it.
+    static func writeHead(of buffer: ByteBuffer) {
+        buffer.base.storeBytes(of: 0, as: UInt8.self)
+        let length = UInt32(buffer.count - headByteCount)
+        buffer.base.storeBytes(of: length.bigEndian, toByteOffset: 1, as: UInt32.self)
+    }
+
     private static func field(_ number: UInt64, _ bytes: [UInt8]) -> [UInt8] {
         varint(number << 3 | 2) + varint(UInt64(bytes.count)) + bytes
     }
