@@ -30,6 +30,11 @@ package struct HTTP2Headers: Sendable, Equatable {
     /// The bytes that the fields take here.
     package var arenaBytes: Int { arena.count }
 
+    /// Calls `body` with the block as it is received, valid only within the call.
+    package func withBlock<Result>(_ body: (HTTP2HeaderBlock) -> Result) -> Result {
+        withArena { body(HTTP2HeaderBlock(bytes: $0, count: count, listSizeBytes: listSizeBytes)) }
+    }
+
     func withArena<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result { arena.withUnsafeBytes(body) }
 
     /// Adds a constant field; the name in lower case.
