@@ -30,7 +30,7 @@ enum Limits {
     /// The longest sleep between two looks at the clock, in milliseconds.
     static let turnMsMax: Int64 = 100
     /// A paced run begins what became due in such spans together: to wake for each call would cost more than the call.
-    static let paceTickNs: Int64 = 100_000
+    static let paceTickNs: Int64 = 200_000
 
     /// What one read takes from a socket, and what one write gives to it; shared by all connections.
     static let readBufferBytes = 256 * 1024
