@@ -18,9 +18,9 @@ from harness.sample import Results
 from harness.systems import ROOT, Setup
 
 FULL = Plan(rounds=5, seconds=60, short_seconds=10, peer_seconds=10, burst_seconds=10, sustained_seconds=60, warm_seconds=3,
-            tenants=(1, 1_000, 100_000), book_tenants=10_000, book_entries=100_000_000)
+            many_tenants=1_000, most_tenants=100_000, book_tenants=10_000, book_entries=100_000_000)
 QUICK = Plan(rounds=1, seconds=2, short_seconds=1, peer_seconds=1, burst_seconds=1, sustained_seconds=2, warm_seconds=1,
-             tenants=(1, 50, 500), book_tenants=50, book_entries=50_000)
+             many_tenants=50, most_tenants=500, book_tenants=50, book_entries=50_000)
 # One large book, one with 100,000 tenants, and what a round leaves until it ends.
 FULL_DISK_GIB = 60
 
@@ -75,7 +75,7 @@ def measure(setup, plan, turns, results):
         # Each round begins elsewhere, so that nobody always follows the same neighbour.
         first = number * 5 % len(turns)
         for turn in turns[first:] + turns[:first]:
-            turn.take(Run(setup, plan, results))
+            turn.take(Run(setup, plan, results, is_last=number == plan.rounds - 1))
 
 
 def commit():
@@ -112,13 +112,14 @@ def main():
     about = {"began": report.now(), "commit": commit(), "is_quick": options.quick, "machine": machine.describe(directory),
              "plan": dataclasses.asdict(plan), "turns": [turn.name for turn in turns]}
     setup = Setup(options.tollgate, options.peers, directory)
-    began = time.monotonic()
+    began, was_interrupted = time.monotonic(), False
     try:
         measure(setup, plan, turns, results)
         out.mkdir(parents=True, exist_ok=True)
         if not options.no_profile:
             profile.take(setup, plan, results, out)
     except KeyboardInterrupt:
+        was_interrupted = True
         say("interrupted; what was measured so far follows")
     finally:
         about["minutes"] = round((time.monotonic() - began) / 60, 1)
@@ -126,6 +127,8 @@ def main():
         text = write(out, results, plan, about)
     say("\n" + text)
     say(f"{about['minutes']} minutes; {out}/table.md, results.json, plot.svg")
+    if was_interrupted:
+        sys.exit(130)
 
 
 if __name__ == "__main__":

@@ -72,7 +72,8 @@ def missing(results, figure, goal, *cells):
 
 def spread(results, cell, field, form):
     low, high = results.spread(cell, field)
-    return f"{form(results.median(cell, field))} ({form(low)} to {form(high)})"
+    middle = form(results.median(cell, field))
+    return middle if low == high else f"{middle} ({form(low)} to {form(high)})"
 
 
 def flawless(results, cell):

@@ -28,9 +28,14 @@ class Plan:
     burst_seconds: int      # Batch and Meter, the journal ahead of the shards
     sustained_seconds: int
     warm_seconds: int
-    tenants: tuple          # one, many, most
+    many_tenants: int
+    most_tenants: int
     book_tenants: int
     book_entries: int
+
+    @property
+    def tenants(self):
+        return 1, self.many_tenants, self.most_tenants
 
     def turns(self):
         one, many, most = self.tenants
@@ -74,8 +79,8 @@ class Turn:
 class Run:
     """One round's access to the results: measures into a cell, and notes a failure instead of passing it on."""
 
-    def __init__(self, setup, plan, results):
-        self.setup, self.plan, self.results = setup, plan, results
+    def __init__(self, setup, plan, results, is_last):
+        self.setup, self.plan, self.results, self.is_last = setup, plan, results, is_last
 
     def into(self, cell, measure):
         """The sample, or None where it failed."""
@@ -137,25 +142,28 @@ def tollgate_turn(run, tenants):
     with Tollgate(run.setup, tenants, f"-{tenants}", keeps=tenants == most) as server:
         server.prepare()
         warm(server, plan.warm_seconds, "steps", *SHAPES["8x64"])
-        steps, bytes_before = 0, server.shard_bytes()
-        best = 0
-        for shape in GOAL_SHAPES:
-            sample = run.into(f"tollgate/{tenants}/{shape}", lambda: server.steps(SHAPES[shape], plan.seconds))
-            if sample:
-                steps += sample["steps"]
-                best = max(best, sample["steps_per_second"])
-        if steps:
-            bytes_per_pair = (server.shard_bytes() - bytes_before) / (steps / 2)
-            run.into(f"disk/{tenants}", lambda: {
-                "bytes_per_pair": bytes_per_pair, "journal_bytes": server.journal_bytes(), "pairs": steps / 2,
-                "memory_bytes": machine.memory_bytes(server.server.pid, "VmHWM")})
+        bytes_before = server.shard_bytes()
+        samples = [run.into(f"tollgate/{tenants}/{shape}", lambda: server.steps(SHAPES[shape], plan.seconds))
+                   for shape in GOAL_SHAPES]
+        if any(samples):
+            run.into(f"disk/{tenants}", lambda: disk_sample(server, bytes_before, samples))
         if tenants != most:
             for shape in ("8x1", "1x1"):
                 run.into(f"tollgate/{tenants}/{shape}", lambda: server.steps(SHAPES[shape], plan.short_seconds))
         if tenants == one:
             run.into("balance/1/8x64", lambda: server.run("balance", *SHAPES["8x64"], plan.short_seconds))
-            rate = max(1, int(best / 2))
-            run.into("half/1/8x64", lambda: server.steps(SHAPES["8x64"], plan.short_seconds, "--rate", str(rate)))
+            best = max((sample["steps_per_second"] for sample in samples if sample), default=0)
+            rate = str(max(1, int(best / 2)))
+            run.into("half/1/8x64", lambda: server.steps(SHAPES["8x64"], plan.short_seconds, "--rate", rate))
+            if run.is_last:
+                run.results.notes["proof"] = server.proved()
+
+
+def disk_sample(server, bytes_before, samples):
+    """What the runs so far left on the disk; the server is idle and has written all that it had to."""
+    pairs = sum(sample["steps"] for sample in samples if sample) / 2
+    return {"bytes_per_pair": (server.shard_bytes() - bytes_before) / pairs, "journal_bytes": server.journal_bytes(),
+            "pairs": pairs, "memory_bytes": machine.memory_bytes(server.server.pid, "VmHWM")}
 
 
 def stream_turn(run, work, shape, *more):

@@ -61,7 +61,8 @@ def perf(setup, plan, out):
         text = reports(samples)
     samples.unlink()
     head = (f"perf record -F {PERF_HZ} -g -e cpu-clock of `tollgate serve` under 8 × 64 steps of 1 tenant, "
-            f"{report['steps_per_second']:,.0f} steps/s. Self time, the top {TOP_SYMBOLS} of each thread.\n\n")
+            f"{report['steps_per_second']:,.0f} steps/s. Self time in percent of all "
+            f"samples, the top {TOP_SYMBOLS} of each thread.\n\n")
     (out / "profile.txt").write_text(head + demangled(text))
     return "A profile by thread is in `profile.txt`."
 
@@ -72,7 +73,9 @@ def reports(samples):
 
     def shown(*more):
         text, _ = machine.run([*base, *more], 300)
-        return [line.rstrip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
+        # Behind each symbol perf pads to the widest and prints two empty columns.
+        return [re.sub(r"\s+-\s+-$", "", line.rstrip()) for line in text.splitlines()
+                if line.strip() and not line.startswith("#")]
 
     threads = shown("--sort", "comm")
     parts = ["Threads", *threads]
@@ -90,7 +93,8 @@ def callgrind(setup, plan, out):
     if not shutil.which("valgrind"):
         raise Failed("valgrind is not installed")
     counts = setup.directory / "callgrind.out"
-    wrapper = ["valgrind", "--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={counts}"]
+    wrapper = ["valgrind", "--tool=callgrind", "--instr-atstart=no", "--fair-sched=yes",
+               f"--callgrind-out-file={counts}"]
     with Tollgate(setup, 1, "-callgrind", wrapper=wrapper) as server:
         server.prepare()
         server.load("steps", *CALLGRIND_SHAPE, 1)
@@ -99,11 +103,11 @@ def callgrind(setup, plan, out):
         report, _ = server.load("steps", *CALLGRIND_SHAPE, 5)
         machine.settle(server.server.pid)
         machine.run(["callgrind_control", "-i", "off", str(server.server.pid)], 60)
-    total = re.search(r"^(?:summary|totals): (\d+)", counts.read_text(errors="replace"), re.MULTILINE)
+    text, _ = machine.run(["callgrind_annotate", "--auto=no", "--threshold=90", str(counts)], 300)
+    total = re.search(r"^\s*([\d,]+).*PROGRAM TOTALS", text, re.MULTILINE)
     if not total or not report["steps"]:
         raise Failed("callgrind counted nothing")
-    per_step = int(total[1]) / report["steps"]
-    text, _ = machine.run(["callgrind_annotate", "--auto=no", "--threshold=90", str(counts)], 300)
+    per_step = int(total[1].replace(",", "")) / report["steps"]
     head = f"{per_step:,.0f} instructions per step, over {report['steps']:,} steps of 8 × 8 callers, all threads.\n\n"
     (out / "callgrind.txt").write_text(head + demangled(text))
     return (f"{per_step:,.0f} instructions of user code per step (callgrind, {report['steps']:,} steps at 8 × 8, flushes "

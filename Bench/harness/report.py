@@ -118,10 +118,10 @@ def limit_lines(results):
                     f"{book['shard_bytes'] / 2**30:.2f} GiB.")
     for name in sorted(results.samples):
         if name.startswith("disk/"):
-            rows.append(f"- Disk with {int(name[5:]):,} tenants: {results.median(name, 'bytes_per_pair'):,.0f} bytes a pair in "
-                        f"the shards, journal {results.median(name, 'journal_bytes') / 2**20:,.0f} MiB; the server's memory was "
+            rows.append(f"- Disk, {int(name[5:]):,} tenant{'' if name == 'disk/1' else 's'}: {results.median(name, 'bytes_per_pair'):,.0f} bytes a pair in "
+                        f"the books, journal {results.median(name, 'journal_bytes') / 2**20:,.0f} MiB; the server's memory was "
                         f"{results.median(name, 'memory_bytes') / 2**20:,.0f} MiB at most.")
-    for profile in ("profile", "callgrind"):
+    for profile in ("proof", "profile", "callgrind"):
         if results.notes.get(profile):
             rows.append(f"- {results.notes[profile]}")
     return rows or ["Not measured."]
