@@ -5,7 +5,13 @@ SHELL := /bin/bash
 # Libraries that the server is built on, and what building and testing need beside them.
 RUN_PACKAGES  := libnghttp2-dev libsqlite3-dev libssl-dev pkg-config
 TEST_PACKAGES := $(RUN_PACKAGES) protobuf-compiler libprotobuf-dev nghttp2-client python3 python3-venv
+BENCH_PACKAGES := $(RUN_PACKAGES) protobuf-compiler libprotobuf-dev protobuf-compiler-grpc libgrpc++-dev libhiredis-dev g++ \
+	postgresql-15 redis-server nghttp2-client nghttp2-server linux-perf valgrind util-linux python3
 VENV := .venv
+# The benchmark's peers: where they are built, and of which schemas.
+PEERS := .build/bench
+PEER_FLAGS := -std=c++20 -O2 -Wall -Wextra
+PEER_SCHEMAS := tollgate/v1/options tollgate/v1/common tollgate/v1/metering google/rpc/status
 APT  := $(if $(filter 0,$(shell id -u)),,sudo )apt-get
 
 .PHONY: help
@@ -70,6 +76,34 @@ check-format:
 .PHONY: check-docs
 check-docs: build
 	Tests/check-docs.sh
+
+.PHONY: bench
+bench: build bench-peers ## Measure Tollgate beside PostgreSQL, Redis and gRPC C++: about three hours, results in Bench/results.
+	python3 Bench/run.py --tollgate .build/release/tollgate --peers $(PEERS) $(BENCH)
+
+.PHONY: bench-quick
+bench-quick: build bench-peers ## The same in minutes, to test the harness: its figures mean nothing.
+	python3 Bench/run.py --quick --tollgate .build/release/tollgate --peers $(PEERS) --out Bench/results/quick $(BENCH)
+
+# Debian starts a database when it is installed; the benchmark's are its own, so that one is told not to.
+.PHONY: bench-deps
+bench-deps:
+	@missing=$$(for p in $(BENCH_PACKAGES); do dpkg -s $$p >/dev/null 2>&1 || echo $$p; done); \
+	if [ -n "$$missing" ]; then $(APT) update -qq && DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 $(APT) install -y -qq --no-install-recommends $$missing; fi
+
+.PHONY: bench-peers
+bench-peers: bench-deps $(PEERS)/grpc-sqlite $(PEERS)/redis-load
+
+$(PEERS)/redis-load: Bench/peers/redis/load.cpp
+	@mkdir -p $(@D)
+	g++ $(PEER_FLAGS) $< -o $@ $$(pkg-config --cflags --libs hiredis)
+
+$(PEERS)/grpc-sqlite: Bench/peers/grpc/server.cpp $(PEER_SCHEMAS:%=Schemas/%.proto)
+	@mkdir -p $(@D)/generated
+	protoc -ISchemas --cpp_out=$(@D)/generated --grpc_out=$(@D)/generated \
+	    --plugin=protoc-gen-grpc=$$(command -v grpc_cpp_plugin) $(PEER_SCHEMAS:%=Schemas/%.proto)
+	g++ $(PEER_FLAGS) -I$(@D)/generated $(PEER_SCHEMAS:%=$(@D)/generated/%.pb.cc) $(@D)/generated/tollgate/v1/metering.grpc.pb.cc \
+	    $< -o $@ $$(pkg-config --cflags --libs grpc++ protobuf sqlite3)
 
 .PHONY: clean
 clean: ## Remove what was built.

@@ -43,11 +43,12 @@ let package = Package(
         module(
             "Tollgate", ["TollgateSchema", "Engine", "Storage", "Ledger", "RPC", "HTTP2", "Protobuf", "COpenSSL"]),
         module("TollgateClient", ["TollgateSchema", "RPC", "Protobuf"]),
+        module("LoadGenerator", ["Protobuf", "CLinux", "CNghttp2"]),
         command(
             "TollgateCommand",
             [
                 "Tollgate", "TollgateClient", "TollgateSchema", "Engine", "Storage", "Ledger", "RPC", "HTTP2",
-                "Protobuf", "CLinux",
+                "Protobuf", "LoadGenerator", "CLinux",
             ]),
         command("ProtocGenTollgateSwift", ["Protobuf"]),
 

@@ -2,13 +2,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/file.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 int cl_epoll_create(void) { return epoll_create1(EPOLL_CLOEXEC); }
@@ -28,6 +31,14 @@ int cl_epoll_wait(int epoll, cl_event *events, int capacity, int timeout_ms) {
     }
     return count;
 }
+
+int cl_wait_readable(int descriptor, int64_t timeout_ns) {
+    struct pollfd ready = {.fd = descriptor, .events = POLLIN};
+    struct timespec timeout = {.tv_sec = timeout_ns / 1000000000, .tv_nsec = timeout_ns % 1000000000};
+    return ppoll(&ready, 1, &timeout, NULL);
+}
+
+void cl_timer_slack(int64_t slack_ns) { prctl(PR_SET_TIMERSLACK, (unsigned long)slack_ns, 0, 0, 0); }
 
 int cl_eventfd(void) { return eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC); }
 

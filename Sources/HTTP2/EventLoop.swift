@@ -58,6 +58,10 @@ package final class EventLoop: @unchecked Sendable {
     /// One buffer for what any connection reads, one for what it writes: neither keeps anything between two turns.
     let readBuffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Limits.readBufferBytes, alignment: 16)
     let writeBuffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Limits.writeBufferBytes, alignment: 16)
+    /// What the loop's sessions live in.
+    let sessionMemory = BlockPool()
+    /// Streams that ended and that nobody holds any more, for the next ones.
+    @exclusivity(unchecked) var sparedStreams: [HTTP2Stream] = []
 
     package init(name: String) throws(HTTP2Error) {
         self.name = name

@@ -13,9 +13,9 @@ extension HTTP2Connection {
         let id = frame.pointee.hd.stream_id
         incomingIsTooLarge = false
         // A block that nghttp2 found wrong half-way never ended.
-        if incoming.count > 0 { incoming = HTTP2Headers() }
+        if incoming.count > 0 { incoming.removeAll() }
         if role == .server, frame.pointee.headers.cat == NGHTTP2_HCAT_REQUEST {
-            let stream = HTTP2Stream(connection: self, id: id)
+            let stream = HTTP2Stream.make(connection: self, id: id)
             nghttp2_session_set_stream_user_data(session, id, Unmanaged.passUnretained(stream).toOpaque())
             insert(stream)
             stream.delegate = handler?.streamOpened(stream)
@@ -37,8 +37,7 @@ extension HTTP2Connection {
     private func headersEnded(_ flags: UInt8) {
         guard let stream = incomingStream else { return }
         incomingStream = nil
-        let headers = incoming
-        incoming = HTTP2Headers(reservingBytes: headers.arenaBytes)
+        defer { incoming.removeAll() }
         let endStream = flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0
         if endStream { stream.remoteEnded = true }
         if incomingIsTooLarge {
@@ -50,12 +49,12 @@ extension HTTP2Connection {
                 stream.delegate?.headersTooLarge(stream, endStream: endStream)
             }
         } else if stream.receivedHeaders {
-            stream.delegate?.trailersReceived(stream, headers: headers)
-        } else if role == .client, headers.isInformational {
+            stream.delegate?.trailersReceived(stream, headers: HTTP2Headers(incoming.block))
+        } else if role == .client, HTTP2Headers(incoming.block).isInformational {
             return
         } else {
             stream.receivedHeaders = true
-            stream.delegate?.headersReceived(stream, headers: headers, endStream: endStream)
+            stream.delegate?.headerBlockReceived(stream, block: incoming.block, endStream: endStream)
         }
     }
 
@@ -76,19 +75,31 @@ extension HTTP2Connection {
     }
 
     func dataReceived(_ id: Int32, _ bytes: UnsafeRawBufferPointer) {
-        guard let stream = stream(id), let delegate = stream.delegate else { return }
+        deliverHeldData()
+        guard let stream = stream(id), stream.delegate != nil else { return }
         stream.unconsumedBytes += bytes.count
-        delegate.dataReceived(stream, bytes: bytes, endStream: false)
+        heldStream = stream
+        heldBytes = bytes
+    }
+
+    /// Hands over the piece of DATA that was kept back; the stream goes on.
+    func deliverHeldData() {
+        guard let stream = heldStream else { return }
+        heldStream = nil
+        stream.delegate?.dataReceived(stream, bytes: heldBytes, endStream: false)
     }
 
     private func dataEnded(_ header: nghttp2_frame_hd) {
         guard header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0 else {
+            deliverHeldData()
             if header.length == 0 { spendControlFrame() }
             return
         }
-        guard let stream = stream(header.stream_id) else { return }
+        guard let stream = heldStream ?? stream(header.stream_id) else { return }
+        let bytes = heldStream == nil ? UnsafeRawBufferPointer(start: nil, count: 0) : heldBytes
+        heldStream = nil
         stream.remoteEnded = true
-        stream.delegate?.dataReceived(stream, bytes: UnsafeRawBufferPointer(start: nil, count: 0), endStream: true)
+        stream.delegate?.dataReceived(stream, bytes: bytes, endStream: true)
     }
 
     private func settingsReceived(_ flags: UInt8) {
@@ -151,15 +162,18 @@ extension HTTP2Connection {
     // MARK: Streams' ends
 
     func streamEnded(_ id: Int32, errorCode: UInt32) {
-        guard let stream = stream(id) else { return }
+        guard var stream = stream(id) else { return }
         if errorCode == HTTP2ErrorCode.refusedStream { stream.wasRefused = true }
-        if stream.unconsumedBytes > 0, let session {
-            nghttp2_session_consume_connection(session, stream.unconsumedBytes)
+        if stream.unconsumedBytes > 0 {
+            creditedBytes += stream.unconsumedBytes
             stream.unconsumedBytes = 0
+            markDirty()
         }
         if incomingStream === stream { incomingStream = nil }
+        if heldStream === stream { heldStream = nil }
         remove(stream)
         stream.close(errorCode: errorCode)
+        if isKnownUniquelyReferenced(&stream) { stream.spare(in: loop) }
         handler?.streamSlotFreed(self)
         if liveStreams.isEmpty { markDirty() }
     }

@@ -44,6 +44,7 @@ extension HTTP2Connection: ReadinessHandler, TurnEndHandler {
         guard let session else { return }
         let result = nghttp2_session_mem_recv(
             session, bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), bytes.count)
+        deliverHeldData()
         markDirty()
         if result < 0 {
             if result == Int(NGHTTP2_ERR_FLOODED.rawValue) {
@@ -83,12 +84,25 @@ extension HTTP2Connection: ReadinessHandler, TurnEndHandler {
     // MARK: Writing
 
     func turnEnded() {
+        tellOnceATurn()
         if closeReason == nil { flush() }
         isDirty = false
         if let closeReason {
             if case .lingering = phase { closeSocket() } else { destroy(closeReason, lingers: false) }
         } else if pendingOutput.isEmpty {
             endIfDone()
+        }
+    }
+
+    /// What would cost each stream a call of nghttp2, or an atomic operation, is gathered and done here.
+    private func tellOnceATurn() {
+        if uncountedStreams > 0 {
+            metrics.add(.streams, uncountedStreams)
+            uncountedStreams = 0
+        }
+        if creditedBytes > 0, let session {
+            nghttp2_session_consume_connection(session, creditedBytes)
+            creditedBytes = 0
         }
     }
 
@@ -230,6 +244,7 @@ extension HTTP2Connection: ReadinessHandler, TurnEndHandler {
         phase = lingers ? .lingering : .closed
         self.session = nil
         incomingStream = nil
+        heldStream = nil
         let streams = liveStreams
         liveStreams = []
         for stream in streams {

@@ -5,6 +5,8 @@ import CNghttp2
 ///
 /// nghttp2 may be told things from within its own callbacks, but neither asked for output nor ended there. Hence
 /// nothing is written, and no connection goes away, before the end of the loop's turn (`turnEnded`).
+///
+/// `@exclusivity(unchecked)`: as in `HTTP2Stream`.
 package final class HTTP2Connection: @unchecked Sendable {
     package enum Role: Sendable { case server, client }
 
@@ -31,26 +33,34 @@ package final class HTTP2Connection: @unchecked Sendable {
     let transport: any ByteTransport
     var registration: Registration?
     /// nghttp2's state; gone as soon as the phase is neither open nor finishing.
-    var session: OpaquePointer?
-    var handler: (any HTTP2ConnectionHandler)?
+    @exclusivity(unchecked) var session: OpaquePointer?
+    @exclusivity(unchecked) var handler: (any HTTP2ConnectionHandler)?
     /// The owner's list is told of the end.
     var onClosed: ((HTTP2Connection) -> Void)?
     var phase = Phase.open
     /// Why the connection is to be closed at the end of the turn.
     var closeReason: HTTP2Error?
-    var liveStreams: [HTTP2Stream] = []
+    @exclusivity(unchecked) var liveStreams: [HTTP2Stream] = []
 
     // Reading.
     /// The header block that is coming in, and whose it is.
-    var incoming = HTTP2Headers()
-    var incomingStream: HTTP2Stream?
+    @exclusivity(unchecked) var incoming = HeaderBlockBuilder()
+    @exclusivity(unchecked) var incomingStream: HTTP2Stream?
     /// Whether that block went over the limit: the rest of it is dropped.
     var incomingIsTooLarge = false
     var receivedSettings = false
+    /// The last piece of DATA and whose it is, kept back until nghttp2 has seen whether the frame ends its stream: a call
+    /// whose message is whole is so handed over once and in place. It never outlives the read that brought it.
+    @exclusivity(unchecked) var heldStream: HTTP2Stream?
+    @exclusivity(unchecked) var heldBytes = UnsafeRawBufferPointer(start: nil, count: 0)
+    /// Bytes that were consumed of streams that have ended, told to nghttp2 once in a turn.
+    var creditedBytes = 0
+    /// Streams that were opened and not counted yet; also counted once in a turn.
+    var uncountedStreams = 0
 
     // Writing.
     /// What a write left over; nghttp2 is asked for more only when it is gone.
-    var pendingOutput: [UInt8] = []
+    @exclusivity(unchecked) var pendingOutput: [UInt8] = []
     var pendingOffset = 0
     var awaitsWritable = false
     var isDirty = false
@@ -62,9 +72,9 @@ package final class HTTP2Connection: @unchecked Sendable {
     /// The error code of the peer's GOAWAY; nil where it has said none.
     package internal(set) var peerGoawayCode: UInt32?
     var peerSaidGoaway = false
-    var clock: ConnectionClock
+    @exclusivity(unchecked) var clock: ConnectionClock
     var armed: TimerToken?
-    var strikes: PingStrikes
+    @exclusivity(unchecked) var strikes: PingStrikes
     var ownResets: TokenBucket
     var controlFrames: TokenBucket
     /// Since the last PING came, a frame of a call went out.
@@ -139,7 +149,7 @@ package final class HTTP2Connection: @unchecked Sendable {
     ) -> HTTP2Stream? {
         precondition(role == .client, "only clients open streams")
         guard isOpen, let session else { return nil }
-        let stream = HTTP2Stream(connection: self, id: 0)
+        let stream = HTTP2Stream.make(connection: self, id: 0)
         stream.delegate = delegate
         stream.sentHeaders = true
         stream.output.append(body)
@@ -187,7 +197,7 @@ package final class HTTP2Connection: @unchecked Sendable {
     func insert(_ stream: HTTP2Stream) {
         stream.liveIndex = liveStreams.count
         liveStreams.append(stream)
-        metrics.add(.streams)
+        uncountedStreams += 1
         if liveStreams.count == 1 { streamCountChanged() }
     }
 
@@ -235,7 +245,7 @@ package final class HTTP2Connection: @unchecked Sendable {
     func credit(_ byteCount: Int, to stream: HTTP2Stream) {
         guard let session else { return }
         if stream.remoteEnded {
-            nghttp2_session_consume_connection(session, byteCount)
+            creditedBytes += byteCount
         } else {
             nghttp2_session_consume(session, stream.id, byteCount)
         }

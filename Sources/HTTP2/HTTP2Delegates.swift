@@ -6,6 +6,8 @@
 package protocol HTTP2StreamDelegate: AnyObject {
     /// The request's, or the final response's, header block.
     func headersReceived(_ stream: HTTP2Stream, headers: HTTP2Headers, endStream: Bool)
+    /// The same, for whom the block may be no news; by itself it makes `headersReceived` of it.
+    func headerBlockReceived(_ stream: HTTP2Stream, block: HTTP2HeaderBlock, endStream: Bool)
     /// Bytes, valid only within the call. They are credited to the sender by `HTTP2Stream.consume`. The end of the
     /// stream may come with them or by itself with no bytes.
     func dataReceived(_ stream: HTTP2Stream, bytes: UnsafeRawBufferPointer, endStream: Bool)
@@ -19,6 +21,12 @@ package protocol HTTP2StreamDelegate: AnyObject {
     /// The stream ended, with HTTP/2's error code: 0 when both sides ended it. See
     /// `HTTP2Stream.wasSurelyNotProcessed`.
     func streamClosed(_ stream: HTTP2Stream, errorCode: UInt32)
+}
+
+extension HTTP2StreamDelegate {
+    package func headerBlockReceived(_ stream: HTTP2Stream, block: HTTP2HeaderBlock, endStream: Bool) {
+        headersReceived(stream, headers: HTTP2Headers(block), endStream: endStream)
+    }
 }
 
 /// Follows one connection. Called on the loop's thread only; kept by the connection until it is closed.

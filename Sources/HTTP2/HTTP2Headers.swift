@@ -20,8 +20,22 @@ package struct HTTP2Headers: Sendable, Equatable {
         arena.reserveCapacity(reservingBytes)
     }
 
-    /// The bytes that the arena takes, to size the next one by.
-    var arenaBytes: Int { arena.count }
+    /// A received block, copied.
+    package init(_ block: HTTP2HeaderBlock) {
+        arena = Array(block.bytes)
+        count = block.count
+        listSizeBytes = block.listSizeBytes
+    }
+
+    /// The bytes that the fields take here.
+    package var arenaBytes: Int { arena.count }
+
+    /// Calls `body` with the block as it is received, valid only within the call.
+    package func withBlock<Result>(_ body: (HTTP2HeaderBlock) -> Result) -> Result {
+        withArena { body(HTTP2HeaderBlock(bytes: $0, count: count, listSizeBytes: listSizeBytes)) }
+    }
+
+    func withArena<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result { arena.withUnsafeBytes(body) }
 
     /// Adds a constant field; the name in lower case.
     package mutating func add(_ name: StaticString, _ value: StaticString) {

@@ -37,7 +37,7 @@ package final class HTTP2Metrics: Sendable {
     /// Connections that are open now.
     package var active: Int { count(of: .accepted) - count(of: .closed) }
 
-    func add(_ event: Event) { counters[event.rawValue].wrappingAdd(1, ordering: .relaxed) }
+    func add(_ event: Event, _ count: Int = 1) { counters[event.rawValue].wrappingAdd(count, ordering: .relaxed) }
 }
 
 /// One atomic counter for each event. Its memory lives as long as the object, which never changes where it is.

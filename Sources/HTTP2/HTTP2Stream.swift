@@ -4,6 +4,10 @@ import CNghttp2
 /// may name it.
 ///
 /// After the stream's end, or the connection's, every method does nothing.
+///
+/// What a call touches is `@exclusivity(unchecked)`: each check at run time that no access is within another costs more
+/// than the access, and together they took a sixth of a call. One thread has the stream, and no access to one of these
+/// properties calls out while it lasts.
 package final class HTTP2Stream: @unchecked Sendable {
     /// What is sent behind the data.
     enum Ending {
@@ -12,21 +16,22 @@ package final class HTTP2Stream: @unchecked Sendable {
         case trailers(HTTP2Headers)
     }
 
-    package let connection: HTTP2Connection
+    /// There for as long as anyone but the loop's list of spared streams holds the stream.
+    @exclusivity(unchecked) package private(set) var connection: HTTP2Connection!
     package internal(set) var id: Int32
     /// Who follows the stream.
-    package internal(set) var delegate: (any HTTP2StreamDelegate)?
+    @exclusivity(unchecked) package internal(set) var delegate: (any HTTP2StreamDelegate)?
     /// Whether the stream is gone.
     package internal(set) var isClosed = false
     /// Whether the peer has ended its side.
     package internal(set) var remoteEnded = false
     /// Why the connection took the stream down with it; nil where the stream ended by itself.
-    package internal(set) var connectionError: HTTP2Error?
+    @exclusivity(unchecked) package internal(set) var connectionError: HTTP2Error?
 
     /// Where the stream stands in its connection's list.
     var liveIndex = -1
-    var output = OutputQueue()
-    var ending = Ending.open
+    @exclusivity(unchecked) var output = OutputQueue()
+    @exclusivity(unchecked) var ending = Ending.open
     /// Whether a header block was handed to nghttp2; the first is the response, or the request.
     var sentHeaders = false
     /// Whether the end of our side was asked for, or a reset.
@@ -43,11 +48,42 @@ package final class HTTP2Stream: @unchecked Sendable {
     var wasSent = false
     /// Clients: whether the peer refused it, by REFUSED_STREAM or a GOAWAY with a lower id.
     var wasRefused = false
-    private var resetTimer: TimerToken?
+    @exclusivity(unchecked) private var resetTimer: TimerToken?
+    /// Whether the stream must be made anew after its end: a weak reference to it makes each retain and release slower.
+    private var wasReferencedWeakly = false
 
-    init(connection: HTTP2Connection, id: Int32) {
+    private init(connection: HTTP2Connection, id: Int32) {
         self.connection = connection
         self.id = id
+    }
+
+    /// A stream that begins, in the memory of one that ended where there is one.
+    static func make(connection: HTTP2Connection, id: Int32) -> HTTP2Stream {
+        guard let stream = connection.loop.sparedStreams.popLast() else {
+            return HTTP2Stream(connection: connection, id: id)
+        }
+        stream.connection = connection
+        stream.id = id
+        return stream
+    }
+
+    /// Makes the stream what it was in the beginning and keeps it for the loop's next one. Only after its end, when nobody
+    /// else holds it.
+    func spare(in loop: EventLoop) {
+        guard loop.sparedStreams.count < Limits.sparedStreamsMax, !wasReferencedWeakly else { return }
+        connection = nil
+        isClosed = false
+        remoteEnded = false
+        connectionError = nil
+        ending = .open
+        sentHeaders = false
+        isEnding = false
+        isDeferred = false
+        owesWritable = false
+        receivedHeaders = false
+        wasSent = false
+        wasRefused = false
+        loop.sparedStreams.append(self)
     }
 
     // MARK: What is known
@@ -106,6 +142,17 @@ package final class HTTP2Stream: @unchecked Sendable {
         resume()
     }
 
+    /// Sends a whole answer, which is copied.
+    package func respond(
+        headers: HTTP2ConstantHeaders, body: UnsafeRawBufferPointer, trailers: HTTP2ConstantHeaders
+    ) {
+        guard !isClosed, !isEnding else { return }
+        output.append(copying: body)
+        end(with: .constantTrailers(trailers))
+        submitResponse(UnsafeBufferPointer(headers.fields), endStream: false)
+        connection.outputGrew(body.count, of: self)
+    }
+
     /// Sends a whole answer.
     package func respond(headers: HTTP2ConstantHeaders, body: [UInt8], trailers: HTTP2ConstantHeaders) {
         guard !isClosed, !isEnding else { return }
@@ -144,6 +191,7 @@ package final class HTTP2Stream: @unchecked Sendable {
     /// side before. At once it would make proxies drop the answer.
     package func resetAfterDelay() {
         guard !isClosed, !remoteEnded, resetTimer == nil else { return }
+        wasReferencedWeakly = true
         resetTimer = connection.loop.schedule(after: connection.configuration.resetDelayNs) { [weak self] in
             guard let self, !self.remoteEnded else { return }
             self.reset(errorCode: HTTP2ErrorCode.noError)

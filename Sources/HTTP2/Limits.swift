@@ -31,6 +31,9 @@ package enum Limits {
     static let concurrentStreamsMax: UInt32 = 1_000
     /// Names and values of one header block, with 32 bytes for each field as RFC 9113 section 6.5.2 counts them.
     static let headerListBytesMax = 16 * 1024
+    /// What a connection has ready for a received header block, and what it keeps of it after a large one.
+    static let headerArenaBytes = 1024
+    static let keptHeaderArenaBytes = 4096
     /// nghttp2 refuses to send a longer header block.
     package static let sentHeaderListBytesMax = 60 * 1024
     /// Bytes that a peer may send on one stream before we credit them.
@@ -40,6 +43,11 @@ package enum Limits {
     /// Output of one stream above which it is not writable, and below which it is so again.
     static let streamBufferHighBytes = 64 * 1024
     static let streamBufferLowBytes = 16 * 1024
+    /// Streams that ended and that a loop keeps to use their memory again, and the output memory that each keeps.
+    static let sparedStreamsMax = 1_024
+    static let keptOutputBytes = 1_024
+    /// Blocks of each size that a loop keeps of what nghttp2 has given back; there are 16 sizes of 64 to 1,024 bytes.
+    static let sparedBlocksMax = 4_096
     /// Pieces of output smaller than this are joined.
     static let joinedChunkBytesMax = 16 * 1024
     /// Output of all streams of one connection; a stream that goes over it is reset.

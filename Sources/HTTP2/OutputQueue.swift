@@ -22,6 +22,15 @@ struct OutputQueue {
         byteCount += bytes.count
     }
 
+    /// Takes a copy of the bytes, in memory that an earlier piece left where there is some.
+    mutating func append(copying bytes: UnsafeRawBufferPointer) {
+        guard byteCount == 0 else { return append(Array(bytes)) }
+        first.removeAll(keepingCapacity: true)
+        first.append(contentsOf: bytes)
+        firstOffset = 0
+        byteCount = bytes.count
+    }
+
     /// Moves up to `target.count` bytes into the target, and answers how many.
     mutating func read(into target: UnsafeMutableRawBufferPointer) -> Int {
         var written = 0
@@ -39,12 +48,24 @@ struct OutputQueue {
         return written
     }
 
-    mutating func removeAll() { self = OutputQueue() }
+    /// Forgets what waits; a small piece of memory is kept for the next one.
+    mutating func removeAll() {
+        byteCount = 0
+        firstOffset = 0
+        letGoOfFirst()
+        guard !rest.isEmpty else { return }
+        rest = []
+        restOffset = 0
+    }
+
+    private mutating func letGoOfFirst() {
+        if first.capacity > Limits.keptOutputBytes { first = [] }
+    }
 
     private mutating func advance() {
         firstOffset = 0
         guard restOffset < rest.count else {
-            first = []
+            letGoOfFirst()
             rest.removeAll(keepingCapacity: true)
             restOffset = 0
             return

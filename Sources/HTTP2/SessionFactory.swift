@@ -19,10 +19,11 @@ enum SessionFactory {
             option, UInt64(floods.peerResetBurst), UInt64(floods.peerResetsPerSecond))
         var session: OpaquePointer?
         let userData = Unmanaged.passUnretained(connection).toOpaque()
+        var memory = connection.loop.sessionMemory.allocator
         let result =
             connection.role == .server
-            ? nghttp2_session_server_new2(&session, callbacks, userData, option)
-            : nghttp2_session_client_new2(&session, callbacks, userData, option)
+            ? nghttp2_session_server_new3(&session, callbacks, userData, option, &memory)
+            : nghttp2_session_client_new3(&session, callbacks, userData, option, &memory)
         guard result == 0, let session else { preconditionFailure("memory for a session") }
         submitSettings(session, connection)
         return session
@@ -75,49 +76,48 @@ enum SessionFactory {
 
 // The callbacks find the connection in nghttp2's user data and pass on what they got. Zero lets nghttp2 go on.
 
-private func connection(_ userData: UnsafeMutableRawPointer?) -> HTTP2Connection {
-    Unmanaged<HTTP2Connection>.fromOpaque(userData!).takeUnretainedValue()
+/// The session's owner keeps the connection meanwhile: no callback has to retain it, one for each header as it is.
+@inline(__always)
+private func with(_ userData: UnsafeMutableRawPointer?, _ body: (HTTP2Connection) -> Void) -> Int32 {
+    Unmanaged<HTTP2Connection>.fromOpaque(userData!)._withUnsafeGuaranteedRef(body)
+    return 0
 }
 
 private let onBeginHeaders: nghttp2_on_begin_headers_callback = { _, frame, userData in
-    connection(userData).headersBegan(frame!)
-    return 0
+    with(userData) { $0.headersBegan(frame!) }
 }
 
 private let onHeader: nghttp2_on_header_callback = { _, _, name, nameLength, value, valueLength, _, userData in
-    connection(userData).headerReceived(
-        UnsafeRawBufferPointer(start: name, count: nameLength), UnsafeRawBufferPointer(start: value, count: valueLength)
-    )
-    return 0
+    with(userData) {
+        $0.headerReceived(
+            UnsafeRawBufferPointer(start: name, count: nameLength),
+            UnsafeRawBufferPointer(start: value, count: valueLength))
+    }
 }
 
 private let onFrameReceived: nghttp2_on_frame_recv_callback = { _, frame, userData in
-    connection(userData).frameReceived(frame!)
-    return 0
+    with(userData) { $0.frameReceived(frame!) }
 }
 
 private let onDataChunk: nghttp2_on_data_chunk_recv_callback = { _, _, id, data, length, userData in
-    connection(userData).dataReceived(id, UnsafeRawBufferPointer(start: data, count: length))
-    return 0
+    with(userData) { $0.dataReceived(id, UnsafeRawBufferPointer(start: data, count: length)) }
 }
 
 private let onStreamClose: nghttp2_on_stream_close_callback = { _, id, errorCode, userData in
-    connection(userData).streamEnded(id, errorCode: errorCode)
-    return 0
+    with(userData) { $0.streamEnded(id, errorCode: errorCode) }
 }
 
 private let onFrameSent: nghttp2_on_frame_send_callback = { _, frame, userData in
-    connection(userData).frameSent(frame!)
-    return 0
+    with(userData) { $0.frameSent(frame!) }
 }
 
 private let onFrameNotSent: nghttp2_on_frame_not_send_callback = { _, frame, error, userData in
-    connection(userData).frameNotSent(frame!, error: error)
-    return 0
+    with(userData) { $0.frameNotSent(frame!, error: error) }
 }
 
 private let readOutput: nghttp2_data_source_read_callback = { session, _, buffer, length, flags, source, _ in
-    let stream = Unmanaged<HTTP2Stream>.fromOpaque(source!.pointee.ptr).takeUnretainedValue()
-    return stream.connection.readOutput(
-        of: stream, into: UnsafeMutableRawBufferPointer(start: buffer, count: length), flags: flags!)
+    Unmanaged<HTTP2Stream>.fromOpaque(source!.pointee.ptr)._withUnsafeGuaranteedRef { stream in
+        stream.connection.readOutput(
+            of: stream, into: UnsafeMutableRawBufferPointer(start: buffer, count: length), flags: flags!)
+    }
 }

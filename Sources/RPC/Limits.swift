@@ -19,6 +19,11 @@ package enum Limits {
     package static let creditBytes = 32 << 10
     /// Response bytes that a streaming handler may write before it waits for the loop to fetch them.
     package static let responseQueueBytes = 64 << 10
+    /// Request heads that a loop remembers, a power of two, and how many bytes of headers one of them may have.
+    package static let keptHeads = 4_096
+    package static let keptHeadBytes = 1 << 10
+    /// What a loop keeps of the memory in which it encodes responses.
+    package static let keptWriterBytes = 1 << 20
     /// How many health watchers there may be at a time; the next is refused with RESOURCE_EXHAUSTED.
     package static let healthWatchers = 1_000
     /// Requests that one reflection stream may have answered.

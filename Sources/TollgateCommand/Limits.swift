@@ -33,4 +33,8 @@ enum Limits {
     static let graceSecondsAtMost = 600
     /// The widest name that is still compared with the known ones to suggest one.
     static let suggestedNameBytes = 64
+    /// What `bench book` may be told to write; the bound for one tenant keeps the numbers of its flushes small.
+    static let bookTenants = 1...1_000_000
+    static let bookEntries = 10_000_000_000
+    static let bookEntriesPerTenant = 10...10_000_000
 }

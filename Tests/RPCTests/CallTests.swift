@@ -225,7 +225,7 @@ final class RecordingInterceptor: ServerInterceptor {
 
     func admit(_ context: ServerContext) throws(RPCError) {
         record.withLock { $0.append("admit \(context.method.name)") }
-        context.setPrincipal(name)
+        context.setPrincipal(Name(name))
         if let refusedKey, context.metadata(refusedKey) != nil {
             throw RPCError(code: .permissionDenied, message: name)
         }
@@ -233,7 +233,14 @@ final class RecordingInterceptor: ServerInterceptor {
 
     func finished(_ context: ServerContext, code: RPCStatusCode, durationNs: Int64) {
         // The last one's name stands in the slot; each notes its own all the same.
-        let principal = context.principal(as: String.self) ?? "nobody"
+        let principal = context.principal(as: Name.self)?.text ?? "nobody"
         record.withLock { $0.append("finished \(code.name) \(principal == "second" ? name : principal)") }
     }
+}
+
+/// A principal of these tests.
+private final class Name: Sendable {
+    let text: String
+
+    init(_ text: String) { self.text = text }
 }

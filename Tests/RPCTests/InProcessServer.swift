@@ -38,7 +38,7 @@ final class InProcessServer: TestServer {
 
 /// A call without any wire. Its mutable state belongs to the loop's thread.
 private final class InProcessExchange: ServerExchange, TestCall, @unchecked Sendable {
-    let headers: HTTP2Headers
+    private let headers: HTTP2Headers
     let peer = "in-process"
     let isWritable = true
     let events: AsyncStream<CallEvent>
@@ -56,7 +56,8 @@ private final class InProcessExchange: ServerExchange, TestCall, @unchecked Send
     }
 
     func start(_ method: RegisteredMethod, timeoutNs: Int64?) {
-        let call = ServerCall(home: home, method: method, exchange: self, timeoutNs: timeoutNs)
+        let head = RequestHead(headers: headers, method: method, timeoutNs: timeoutNs)
+        let call = ServerCall(home: home, head: head, exchange: self)
         self.call = call
         call.start()
     }
@@ -86,6 +87,8 @@ private final class InProcessExchange: ServerExchange, TestCall, @unchecked Send
         hasSentHeaders = true
         continuation.yield(.message(try! EchoMessage(wireBytes: Array(message.dropFirst(MessageDeframer.prefixBytes)))))
     }
+
+    func finish(message: UnsafeRawBufferPointer) { finish(CallEnd(message: Array(message))) }
 
     func finish(_ end: CallEnd) {
         call = nil

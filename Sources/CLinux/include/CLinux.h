@@ -27,6 +27,10 @@ enum { CL_EPOLL_ADD = 1, CL_EPOLL_DELETE = 2, CL_EPOLL_MODIFY = 3 };
 int cl_epoll_create(void);
 int cl_epoll_control(int epoll, int operation, int descriptor, uint32_t events, uint64_t data);
 int cl_epoll_wait(int epoll, cl_event *events, int capacity, int timeout_ms);
+// Waits until the descriptor can be read or so many nanoseconds are over: 1 or 0, or -1 with errno.
+int cl_wait_readable(int descriptor, int64_t timeout_ns);
+// How late the kernel may wake the calling thread from such a wait, in nanoseconds; by default 50,000.
+void cl_timer_slack(int64_t slack_ns);
 int cl_eventfd(void);
 int cl_accept(int listener);
 // A non-blocking, close-on-exec TCP socket.

@@ -14,6 +14,10 @@ public struct WireWriter: ~Copyable {
     @inlinable
     public var count: Int { length }
 
+    /// How many bytes it holds before it grows.
+    @inlinable
+    public var capacityByteCount: Int { capacity }
+
     /// A writer whose first `reservedPrefix` bytes are zero and left to the caller.
     public init(reservedPrefix: Int = 0) {
         capacity = max(Limits.writerInitialByteCount, reservedPrefix)

@@ -1,14 +1,13 @@
 import HTTP2
 
 /// One gRPC call over one HTTP/2 stream, at the server: turns frames into messages and a call's end into trailers.
-/// Confined to its loop's thread.
+/// Confined to its loop's thread. `@exclusivity(unchecked)`: as in `HTTP2Stream`.
 final class GRPCExchange: HTTP2StreamDelegate, ServerExchange {
     private let home: ServerLoop
     private let stream: HTTP2Stream
-    private(set) var headers = HTTP2Headers()
-    private var deframer: MessageDeframer
+    @exclusivity(unchecked) private var deframer: MessageDeframer
     /// The call; nil before its headers and after its end.
-    private var call: ServerCall?
+    @exclusivity(unchecked) private var call: ServerCall?
     /// Request bytes for which the client was not given new room.
     private var uncreditedBytes = 0
     /// Whether the client has sent all that it will.
@@ -24,15 +23,27 @@ final class GRPCExchange: HTTP2StreamDelegate, ServerExchange {
 
     // MARK: From HTTP/2
 
+    /// Headers that were admitted before need not be read again.
+    func headerBlockReceived(_ stream: HTTP2Stream, block: HTTP2HeaderBlock, endStream: Bool) {
+        guard let head = home.heads.find(block) else {
+            return headersReceived(stream, headers: HTTP2Headers(block), endStream: endStream)
+        }
+        hasRequestEnded = endStream
+        begin(head)
+    }
+
+    private func begin(_ head: RequestHead) {
+        let call = ServerCall(home: home, head: head, exchange: self)
+        self.call = call
+        call.start()
+        if hasRequestEnded { call.receiveEnd() }
+    }
+
     func headersReceived(_ stream: HTTP2Stream, headers: HTTP2Headers, endStream: Bool) {
-        self.headers = headers
         hasRequestEnded = endStream
         switch GRPCRequestHead(headers, methods: home.core.methods) {
         case .call(let method, let timeoutNs):
-            let call = ServerCall(home: home, method: method, exchange: self, timeoutNs: timeoutNs)
-            self.call = call
-            call.start()
-            if endStream { call.receiveEnd() }
+            begin(RequestHead(headers: headers, method: method, timeoutNs: timeoutNs))
         case .refused(let error):
             finish(CallEnd(error: error))
         case .unknownEncoding:
@@ -129,6 +140,12 @@ final class GRPCExchange: HTTP2StreamDelegate, ServerExchange {
             stream.sendTrailers(
                 GRPCResponseHead.trailers(error: end.error, metadata: end.trailingMetadata))
         }
+        endEarly()
+    }
+
+    func finish(message: UnsafeRawBufferPointer) {
+        call = nil
+        stream.respond(headers: GRPCResponseHead.headers, body: message, trailers: GRPCResponseHead.okTrailers)
         endEarly()
     }
 

@@ -25,13 +25,12 @@ public final class DirectCall<Response: Message>: Sendable {
 
     /// Answers with a message.
     @inlinable
-    public func respond(_ response: Response) {
+    public func respond(_ response: Response) { respond(encoding: { response.encode(to: &$0) }) }
+
+    /// Answers with what `encode` writes, which must be a `Response` on the wire. It runs at once.
+    public func respond(encoding encode: (inout WireWriter) -> Void) {
         claim()
-        do throws(RPCError) {
-            call.complete(try call.frame(response))
-        } catch {
-            call.complete(error)
-        }
+        call.complete(encoding: encode)
     }
 
     /// Answers with an error.

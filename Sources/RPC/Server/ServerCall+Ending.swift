@@ -1,12 +1,28 @@
 import HTTP2
+import Protobuf
 import Synchronization
 
 /// What handlers set from their threads while a call is under way.
-struct CallExtras: Sendable {
-    /// Nobody waits for the answer any more.
-    var isCancelled = false
+struct CallNotes: Sendable {
     /// The answer was sent; handlers of later events never run.
     var isFinished = false
+    /// What most calls have nothing of; made when first set.
+    var extras: CallExtras?
+
+    var madeExtras: CallExtras {
+        mutating get {
+            if let extras { return extras }
+            let made = CallExtras()
+            extras = made
+            return made
+        }
+    }
+}
+
+/// The part of `CallNotes` that few calls need. `Sendable` since it stands under the lock of the call's notes.
+final class CallExtras: @unchecked Sendable {
+    /// Nobody waits for the answer any more.
+    var isCancelled = false
     /// The server drains.
     var isDraining = false
     var cancelHandlers: [@Sendable () -> Void] = []
@@ -18,9 +34,31 @@ struct CallExtras: Sendable {
 extension ServerCall {
     // MARK: From any thread
 
-    /// Ends the call with its last message, framed.
+    /// Ends the call with the message that `encode` writes. On the loop's thread that goes through memory which all calls
+    /// share; from any other it is encoded there.
     @usableFromInline
-    func complete(_ message: [UInt8]) { complete(CallEnd(message: message)) }
+    func complete(encoding encode: (inout WireWriter) -> Void) {
+        guard home.loop.inLoop else {
+            var writer = WireWriter(reservedPrefix: MessageDeframer.prefixBytes)
+            encode(&writer)
+            do throws(RPCError) {
+                try check(responseBytes: MessageFraming.finish(&writer))
+                complete(CallEnd(message: writer.bytes()))
+            } catch {
+                complete(error)
+            }
+            return
+        }
+        guard exchange != nil else { return }
+        home.withEncoded(encode) { writer in
+            do throws(RPCError) {
+                try check(responseBytes: MessageFraming.finish(&writer))
+                writer.withUnsafeBytes { finish(message: $0) }
+            } catch {
+                finish(CallEnd(error: error))
+            }
+        }
+    }
 
     /// Ends the call with an error.
     @usableFromInline
@@ -37,8 +75,9 @@ extension ServerCall {
 
     /// See `ServerContext.onCancel`.
     func onCancel(_ body: @escaping @Sendable () -> Void) {
-        let runsNow = extras.withLock { extras in
-            if !extras.isCancelled, !extras.isFinished { extras.cancelHandlers.append(body) }
+        let runsNow = notes.withLock { notes in
+            let extras = notes.madeExtras
+            if !extras.isCancelled, !notes.isFinished { extras.cancelHandlers.append(body) }
             return extras.isCancelled
         }
         if runsNow { home.loop.execute(body) }
@@ -46,8 +85,9 @@ extension ServerCall {
 
     /// See `ServerContext.onDrain`.
     func onDrain(_ body: @escaping @Sendable () -> Void) {
-        let runsNow = extras.withLock { extras in
-            if !extras.isDraining, !extras.isFinished, !extras.isCancelled { extras.drainHandlers.append(body) }
+        let runsNow = notes.withLock { notes in
+            let extras = notes.madeExtras
+            if !extras.isDraining, !notes.isFinished, !extras.isCancelled { extras.drainHandlers.append(body) }
             return extras.isDraining
         }
         if runsNow { home.loop.execute(body) }
@@ -93,7 +133,7 @@ extension ServerCall {
         guard let exchange, let responses else { return }
         let pending = responses.fetch()
         guard !pending.isEmpty else { return }
-        let initialMetadata = extras.withLock { $0.initialMetadata }
+        let initialMetadata = notes.withLock { $0.extras?.initialMetadata } ?? Metadata()
         for message in pending { exchange.send(message, initialMetadata: initialMetadata) }
         responses.setBlocked(!exchange.isWritable)
     }
@@ -111,13 +151,26 @@ extension ServerCall {
         exchange.finish(CallEnd(error: error))
     }
 
+    /// Ends a call that streams nothing with its one message, framed and borrowed: the way of nearly all calls.
+    private func finish(message: UnsafeRawBufferPointer) {
+        let isPlain = notes.withLock { notes in
+            guard notes.extras == nil, responses == nil else { return false }
+            notes.isFinished = true
+            return true
+        }
+        guard isPlain, let exchange else { return finish(CallEnd(message: Array(message))) }
+        close(code: .ok, cancelling: nil)
+        exchange.finish(message: message)
+    }
+
     /// Ends the call with what its handler came to.
     func finish(_ end: CallEnd) {
         sendPending()
         guard let exchange else { return }
         var end = end
-        extras.withLock { extras in
-            extras.isFinished = true
+        notes.withLock { notes in
+            notes.isFinished = true
+            guard let extras = notes.extras else { return }
             extras.cancelHandlers = []
             extras.drainHandlers = []
             end.initialMetadata = extras.initialMetadata
@@ -133,25 +186,28 @@ extension ServerCall {
         if let timer { home.loop.cancel(timer) }
         timer = nil
         message = nil
-        let ended = error ?? RPCError(code: .cancelled, message: "the call has ended")
-        requests?.end(.failure(ended), aborting: true)
-        requests = nil
-        responses?.end(ended)
-        responses = nil
+        if requests != nil || responses != nil {
+            let ended = error ?? RPCError(code: .cancelled, message: "the call has ended")
+            requests?.end(.failure(ended), aborting: true)
+            requests = nil
+            responses?.end(ended)
+            responses = nil
+        }
         if let task {
             if error != nil { task.cancel() }
             home.remove(self)
         }
         task = nil
         if error != nil { runCancelHandlers() }
-        guard !home.core.interceptors.isEmpty else { return }
+        guard !home.core.endObservers.isEmpty else { return }
         let durationNs = monotonicNs() - startNs
-        for interceptor in home.core.interceptors { interceptor.finished(context, code: code, durationNs: durationNs) }
+        for observer in home.core.endObservers { observer.finished(context, code: code, durationNs: durationNs) }
     }
 
     /// Tells those who asked that nobody waits for the answer any more.
     private func runCancelHandlers() {
-        let handlers = extras.withLock { extras in
+        let handlers = notes.withLock { notes in
+            let extras = notes.madeExtras
             extras.isCancelled = true
             defer {
                 extras.cancelHandlers = []

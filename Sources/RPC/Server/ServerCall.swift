@@ -16,49 +16,50 @@ package func monotonicNs() -> Int64 {
 /// and sees to deadline and cancellation. It ends exactly once; what comes later is dropped. Everything is confined to
 /// the loop's thread save what is immutable, what stands under a lock, and `complete`; `principal` is written on the
 /// loop before the handler runs and only read afterwards. That is why it is `Sendable`.
+///
+/// `@exclusivity(unchecked)`: as in `HTTP2Stream`.
 @usableFromInline
 package final class ServerCall: @unchecked Sendable {
-    /// What was called.
-    let method: RegisteredMethod
-    /// The request's headers.
-    let headers: HTTP2Headers
+    /// What was called, with which headers.
+    let head: RequestHead
     /// The other end's address.
     let peer: String
     /// When the caller gives up, on the monotonic clock; nil where it did not say.
     let deadlineNs: Int64?
-    /// When the headers had arrived.
+    /// When the headers had arrived, for deadlines and for who hears of the end; 0 where neither is there.
     let startNs: Int64
     /// What the calls of this thread share.
     let home: ServerLoop
     /// Who calls.
-    var principal: (any Sendable)?
+    @exclusivity(unchecked) var principal: (any AnyObject & Sendable)?
     /// What handlers may change from their threads.
-    let extras = Mutex(CallExtras())
+    let notes = Mutex(CallNotes())
 
     /// The way back; nil once the call has ended.
-    var exchange: (any ServerExchange)?
+    @exclusivity(unchecked) var exchange: (any ServerExchange)?
     /// The one request message of a call without streamed requests, while the end of the requests is awaited.
-    var message: [UInt8]?
+    @exclusivity(unchecked) var message: [UInt8]?
     /// The requests of a call that streams them.
-    var requests: RequestQueue?
+    @exclusivity(unchecked) var requests: RequestQueue?
     /// The responses of a call that streams them.
-    var responses: ResponseQueue?
+    @exclusivity(unchecked) var responses: ResponseQueue?
     /// Wakes at the deadline.
-    var timer: TimerToken?
+    @exclusivity(unchecked) var timer: TimerToken?
     /// Runs the handler, save a direct one.
-    var task: Task<Void, Never>?
+    @exclusivity(unchecked) var task: Task<Void, Never>?
     /// Whether this call counts among those under way: it does as long as anyone holds it.
     private var isCounted = false
 
-    init(home: ServerLoop, method: RegisteredMethod, exchange: any ServerExchange, timeoutNs: Int64?) {
+    init(home: ServerLoop, head: RequestHead, exchange: any ServerExchange) {
         self.home = home
-        self.method = method
+        self.head = head
         self.exchange = exchange
-        headers = exchange.headers
         peer = exchange.peer
-        let now = monotonicNs()
+        let isTimed = head.timeoutNs != nil || !home.core.endObservers.isEmpty
+        let now = isTimed ? monotonicNs() : 0
         startNs = now
-        deadlineNs = timeoutNs.map { now.addingReportingOverflow($0) }.map { $0.overflow ? .max : $0.partialValue }
+        deadlineNs = head.timeoutNs.map { now.addingReportingOverflow($0) }
+            .map { $0.overflow ? .max : $0.partialValue }
     }
 
     deinit {
@@ -71,7 +72,7 @@ package final class ServerCall: @unchecked Sendable {
     /// The request's metadata. Broken `-bin` values were refused when the headers arrived.
     var metadata: Metadata {
         var metadata = Metadata()
-        for (name, value) in headers.pairs { _ = metadata.addReceived(name: name, value: value) }
+        for (name, value) in head.headers.pairs { _ = metadata.addReceived(name: name, value: value) }
         return metadata
     }
 
@@ -79,14 +80,16 @@ package final class ServerCall: @unchecked Sendable {
     @usableFromInline
     func frame<Response: Message>(_ response: Response) throws(RPCError) -> [UInt8] {
         let message = MessageFraming.frame(response)
-        let limit = home.core.configuration.maxResponseBytes
-        guard message.count - MessageDeframer.prefixBytes <= limit else {
-            throw RPCError(
-                code: .resourceExhausted,
-                message:
-                    "response of \(message.count - MessageDeframer.prefixBytes) bytes is over the limit of \(limit)")
-        }
+        try check(responseBytes: message.count - MessageDeframer.prefixBytes)
         return message
+    }
+
+    func check(responseBytes byteCount: Int) throws(RPCError) {
+        let limit = home.core.configuration.maxResponseBytes
+        guard byteCount <= limit else {
+            throw RPCError(
+                code: .resourceExhausted, message: "response of \(byteCount) bytes is over the limit of \(limit)")
+        }
     }
 
     // MARK: What the wire protocol says; on the loop
@@ -107,22 +110,34 @@ package final class ServerCall: @unchecked Sendable {
                 timer = home.loop.schedule(after: deadlineNs - startNs) { [self] in expire() }
             }
         }
-        for interceptor in home.core.interceptors {
-            do throws(RPCError) {
-                try interceptor.admit(context)
-            } catch {
-                fail(error)
-                return
-            }
+        do throws(RPCError) {
+            try admit()
+        } catch {
+            fail(error)
+            return
         }
-        if case .streaming(let handler) = method.handler { startStreaming(handler) }
+        if case .streaming(let handler) = head.method.handler { startStreaming(handler) }
+    }
+
+    /// Asks the interceptors, unless they let in the same headers in the same epoch.
+    private func admit() throws(RPCError) {
+        let epoch = home.core.admissionEpoch
+        if let epoch, let admission = head.admission, admission.epoch == epoch {
+            principal = admission.principal
+            return
+        }
+        for interceptor in home.core.interceptors { try interceptor.admit(context) }
+        guard let epoch else { return }
+        let isNew = head.admission == nil
+        head.admission = RequestHead.Admission(principal: principal, epoch: epoch)
+        if isNew { home.heads.keep(head) }
     }
 
     /// The one message of a call without streamed requests, and their end. The bytes are borrowed: a direct handler
     /// reads them in place.
     func receiveOnly(_ bytes: UnsafeRawBufferPointer) {
         guard exchange != nil else { return }
-        switch method.handler {
+        switch head.method.handler {
         case .direct(let handler):
             handler(bytes, self)
         case .unary(let handler):
@@ -149,7 +164,7 @@ package final class ServerCall: @unchecked Sendable {
         } else if self.message == nil {
             self.message = message
         } else {
-            fail(.unimplemented, "\(method.descriptor.path) takes one request message, and more than one came")
+            fail(.unimplemented, "\(head.method.descriptor.path) takes one request message, and more than one came")
         }
     }
 
@@ -162,7 +177,7 @@ package final class ServerCall: @unchecked Sendable {
             self.message = nil
             message.withUnsafeBytes { receiveOnly($0) }
         } else {
-            fail(.unimplemented, "\(method.descriptor.path) takes one request message, and none came")
+            fail(.unimplemented, "\(head.method.descriptor.path) takes one request message, and none came")
         }
     }
 
@@ -181,7 +196,8 @@ package final class ServerCall: @unchecked Sendable {
     /// The server drains: streams that could go on for ever are told.
     func drain() {
         requests?.end(.failure(ServerCall.draining))
-        let handlers = extras.withLock { extras in
+        let handlers = notes.withLock { notes in
+            let extras = notes.madeExtras
             extras.isDraining = true
             defer { extras.drainHandlers = [] }
             return extras.drainHandlers

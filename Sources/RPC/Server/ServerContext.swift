@@ -7,7 +7,7 @@ public struct ServerContext: Sendable {
     package let call: ServerCall
 
     /// The method that was called.
-    public var method: MethodDescriptor { call.method.descriptor }
+    public var method: MethodDescriptor { call.head.method.descriptor }
 
     /// The request's metadata, made anew at each access; a single key is found faster by `metadata(_:)`.
     public var metadata: Metadata { call.metadata }
@@ -17,7 +17,7 @@ public struct ServerContext: Sendable {
         let key = key.utf8
         let keyByteCount = key.count
         var text: String?
-        call.headers.forEachWhile { name, value in
+        call.head.headers.forEachWhile { name, value in
             // Few names are as long as the one that is looked for.
             guard name.count == keyByteCount, name.elementsEqual(key) else { return true }
             text = String(decoding: value, as: UTF8.self)
@@ -38,7 +38,7 @@ public struct ServerContext: Sendable {
 
     /// Whether nobody waits for the answer any more: the caller cancelled, its connection is lost, or its deadline
     /// passed.
-    public var isCancelled: Bool { call.extras.withLock { $0.isCancelled } }
+    public var isCancelled: Bool { call.notes.withLock { $0.extras?.isCancelled ?? false } }
 
     /// The caller's address, such as `127.0.0.1:40312`.
     public var peer: String { call.peer }
@@ -52,24 +52,28 @@ public struct ServerContext: Sendable {
     public func onDrain(_ body: @escaping @Sendable () -> Void) { call.onDrain(body) }
 
     /// Metadata sent before the first message. It has an effect until the first message is sent.
-    public func setInitialMetadata(_ metadata: Metadata) { call.extras.withLock { $0.initialMetadata = metadata } }
+    public func setInitialMetadata(_ metadata: Metadata) {
+        call.notes.withLock { $0.madeExtras.initialMetadata = metadata }
+    }
 
     /// Metadata sent beside the status.
-    public func setTrailingMetadata(_ metadata: Metadata) { call.extras.withLock { $0.trailingMetadata = metadata } }
+    public func setTrailingMetadata(_ metadata: Metadata) {
+        call.notes.withLock { $0.madeExtras.trailingMetadata = metadata }
+    }
 }
 
 extension ServerContext {
     /// Who calls, as an interceptor found out; nil before, or where it is of another type.
-    public func principal<Principal: Sendable>(as type: Principal.Type = Principal.self) -> Principal? {
+    public func principal<Principal: AnyObject & Sendable>(as type: Principal.Type = Principal.self) -> Principal? {
         call.principal as? Principal
     }
 
     /// Calls the body with the bytes of a header's first value, without making a string of them; nil where there is
     /// none.
     package func withHeader<Result>(_ name: StaticString, _ body: (UnsafeRawBufferPointer) -> Result) -> Result? {
-        call.headers.withValue(of: name, body)
+        call.head.headers.withValue(of: name, body)
     }
 
     /// Says who calls. Only an interceptor does so, before the handler runs.
-    package func setPrincipal(_ principal: any Sendable) { call.principal = principal }
+    package func setPrincipal(_ principal: any AnyObject & Sendable) { call.principal = principal }
 }

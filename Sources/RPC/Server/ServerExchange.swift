@@ -15,11 +15,11 @@ struct CallEnd: Sendable {
 /// The seam between a call and the wire protocol that carries it, as the call sees it: gRPC over HTTP/2, or none at all
 /// within the process. Everything happens on the loop's thread.
 ///
+/// The call gets its headers when it is made.
+///
 /// A framed message has `MessageDeframer.prefixBytes` for the gRPC prefix before it, filled in, so that gRPC sends it
 /// without a copy.
 protocol ServerExchange: AnyObject {
-    /// The received headers: the application's and the protocol's.
-    var headers: HTTP2Headers { get }
     /// The other end's address, for people to read.
     var peer: String { get }
     /// Whether more messages may be sent without piling up; when it turns true again `ServerCall.becameWritable()`
@@ -29,6 +29,8 @@ protocol ServerExchange: AnyObject {
     func send(_ message: [UInt8], initialMetadata: Metadata)
     /// Sends the end. Nothing follows.
     func finish(_ end: CallEnd)
+    /// Sends the one message of a call that succeeded, without any metadata; the bytes are borrowed. Nothing follows.
+    func finish(message: UnsafeRawBufferPointer)
     /// The handler took messages of so many bytes, and wants more; `idle` says that none is left waiting for it.
     func took(_ byteCount: Int, idle: Bool)
 }

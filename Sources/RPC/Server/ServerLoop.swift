@@ -1,4 +1,5 @@
 import HTTP2
+import Protobuf
 import Synchronization
 
 /// What all calls of a server share.
@@ -6,6 +7,8 @@ final class ServerCore: Sendable {
     let configuration: RPCServerConfiguration
     let methods: MethodTable
     let interceptors: [any ServerInterceptor]
+    /// Those of them that hear of each call's end.
+    let endObservers: [any ServerInterceptor]
     /// The server's health, which `GET /healthz` tells.
     let health: HealthStatus
     /// How many calls are under way, on all loops.
@@ -20,7 +23,18 @@ final class ServerCore: Sendable {
         self.configuration = configuration
         self.methods = methods
         self.interceptors = interceptors
+        endObservers = interceptors.filter(\.observesEnds)
         self.health = health
+    }
+
+    /// Grows when who is let in may have changed; nil where each call must be asked for.
+    var admissionEpoch: UInt64? {
+        var epoch: UInt64 = 0
+        for interceptor in interceptors {
+            guard let part = interceptor.admissionEpoch else { return nil }
+            epoch &+= part
+        }
+        return epoch
     }
 
     /// Counts one more call; false where that would be too many.
@@ -46,12 +60,26 @@ final class ServerCore: Sendable {
 final class ServerLoop: @unchecked Sendable {
     let core: ServerCore
     let loop: EventLoop
+    /// The heads of the latest calls.
+    var heads = HeadTable()
     private var calls: [ObjectIdentifier: ServerCall] = [:]
+    /// Where responses are encoded; nil while that is going on.
+    private var writer: WireWriter?
     private var isDraining = false
 
     init(core: ServerCore, loop: EventLoop) {
         self.core = core
         self.loop = loop
+    }
+
+    /// Encodes a message behind room for its prefix, in memory that is used again, and shows it to `body`.
+    func withEncoded(_ encode: (inout WireWriter) -> Void, _ body: (inout WireWriter) -> Void) {
+        // What runs within may come here again: it finds no writer and makes its own.
+        var writer = self.writer.take() ?? WireWriter(reservedPrefix: MessageDeframer.prefixBytes)
+        writer.removeAll(keepingPrefix: MessageDeframer.prefixBytes)
+        encode(&writer)
+        body(&writer)
+        if writer.capacityByteCount <= Limits.keptWriterBytes { self.writer = consume writer }
     }
 
     /// Keeps a call whose task begins; one that came in while the server drains is told at once.

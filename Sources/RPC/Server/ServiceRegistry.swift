@@ -36,6 +36,22 @@ public final class ServiceRegistry {
         }
     }
 
+    /// As `direct`, for a handler that reads the request by itself, where it lies: `bytes` are valid only within the call.
+    /// What it throws ends the call as a message that cannot be decoded does.
+    package func direct<Request: Message, Response: Message>(
+        _ method: MethodDescriptor, reading request: Request.Type,
+        _ handler: @escaping @Sendable (_ bytes: UnsafeRawBufferPointer, DirectCall<Response>) throws(WireError) -> Void
+    ) {
+        addDirect(method) { bytes, call in
+            let answer = DirectCall<Response>(call)
+            do throws(WireError) {
+                try handler(bytes, answer)
+            } catch {
+                answer.fail(undecodable(Request.self, error))
+            }
+        }
+    }
+
     /// A unary method whose handler runs in a task of its own.
     public func unary<Request: Message, Response: Message>(
         _ method: MethodDescriptor, _ handler: @escaping @Sendable (Request, ServerContext) async throws -> Response

@@ -126,9 +126,16 @@ package enum MessageFraming {
     package static func frame<M: Message>(_ message: M) -> [UInt8] {
         var writer = WireWriter(reservedPrefix: MessageDeframer.prefixBytes)
         message.encode(to: &writer)
+        _ = finish(&writer)
+        return writer.bytes()
+    }
+
+    /// Fills in the prefix of the message that was written behind it, and tells how long the message is.
+    @usableFromInline
+    package static func finish(_ writer: inout WireWriter) -> Int {
         let length = writer.count - MessageDeframer.prefixBytes
         writer.withUnsafeMutableBytes { writePrefix(length: length, to: $0) }
-        return writer.bytes()
+        return length
     }
 
     /// Encoded bytes with their prefix.

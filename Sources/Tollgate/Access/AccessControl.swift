@@ -2,8 +2,8 @@ import RPC
 import Storage
 import TollgateSchema
 
-/// Who calls, as the interceptor found out.
-struct Principal: Sendable {
+/// Who calls, as the interceptor found out. Calls with the same headers share it.
+final class Principal: Sendable {
     let keyID: String
     let role: String
     let permissions: PermissionSet
@@ -13,6 +13,18 @@ struct Principal: Sendable {
     let tenant: TenantID?
     /// The end user on whose behalf the call is made; empty where none was named.
     let actor: String
+
+    init(
+        keyID: String, role: String, permissions: PermissionSet, boundTenant: TenantID?, tenant: TenantID?,
+        actor: String
+    ) {
+        self.keyID = keyID
+        self.role = role
+        self.permissions = permissions
+        self.boundTenant = boundTenant
+        self.tenant = tenant
+        self.actor = actor
+    }
 
     func require(_ permission: Permission) throws(RPCError) {
         guard permissions.allows(permission) else { throw .permissionMissing(permission.rawValue) }
@@ -56,6 +68,11 @@ extension ServerContext {
 struct AccessControl: ServerInterceptor {
     let directory: Directory
     let catalog: Catalog
+
+    /// Who is let in follows from the headers and the directory, as long as the process lives. A key that is revoked or a
+    /// tenant that is made begins another generation, and so counts from the next call on.
+    var admissionEpoch: UInt64? { directory.generation }
+    var observesEnds: Bool { false }
 
     func admit(_ context: ServerContext) throws(RPCError) {
         let method = context.method

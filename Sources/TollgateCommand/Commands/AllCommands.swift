@@ -4,6 +4,7 @@ extension Program {
         DemoCommand.demo, InitCommand.initialise, ServeCommand.serve, TenantCommands.create, TenantCommands.list,
         TenantCommands.show, KeyCommands.create, KeyCommands.list,
         KeyCommands.revoke, CreditCommands.grant, CreditCommands.balance, ReplayCommand.replay,
-        VerifyCommand.verify,
+        VerifyCommand.verify, BenchPrepareCommand.prepare, BenchLoadCommand.load, BenchEchoCommand.echo,
+        BenchSyncCommand.sync, BenchBookCommand.book,
     ]
 }

@@ -1,0 +1,36 @@
+/// What a run found out.
+package struct LoadReport: Sendable {
+    package let plan: LoadPlan
+    /// How long was measured, exactly.
+    package let measuredNs: Int64
+    /// Calls that were answered as they should within that time (on Meter streams the steps), and the steps that they did.
+    package let calls: Int
+    package let steps: Int
+    /// Calls that failed, or whose answer was wrong, in the whole run with its warm-up and its end.
+    package let errors: Int
+    /// What was wrong with the first of them.
+    package let firstError: String?
+    /// From the beginning of a call to its end.
+    package let latencies: LatencyHistogram
+    /// What the generator's process spent within the measured time, user and system.
+    package let cpuNs: Int64
+
+    package var stepsPerSecond: Double {
+        measuredNs > 0 ? Double(steps) * 1e9 / Double(measuredNs) : 0
+    }
+
+    /// The generator's own CPU for one step, in microseconds.
+    package var cpuUsPerStep: Double { steps > 0 ? Double(cpuNs) / 1e3 / Double(steps) : 0 }
+}
+
+/// Why a run cannot be made. What goes wrong with single calls is counted in the report instead.
+package enum LoadError: Error, Equatable {
+    /// The host has no address.
+    case unresolvable(host: String, reason: String)
+    /// The server could not be reached.
+    case unreachable(address: String, reason: String)
+    /// The plan asks for more in flight than memory is set aside for.
+    case tooMuchInFlight(steps: Int, allowed: Int)
+    /// The system refused something.
+    case system(call: String, errno: Int32)
+}

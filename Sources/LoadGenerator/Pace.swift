@@ -1,0 +1,48 @@
+/// When a paced run begins its calls: evenly, whatever becomes of those before. Lanes that have nothing to do wait here.
+struct Pace {
+    private let nsPerCall: Double
+    private let startNs: Int64
+    private var begun = 0
+    /// A ring of all lanes of the run.
+    private var idle: [LanePointer] = []
+    private var firstIdle = 0
+
+    init(callsPerSecond: Double, startNs: Int64) {
+        nsPerCall = 1e9 / callsPerSecond
+        self.startNs = startNs
+    }
+
+    mutating func wait(_ lane: LanePointer) { idle.append(lane) }
+
+    /// When the next call is due, at the end of its tick.
+    var nextDueNs: Int64 {
+        let dueNs = Int64(Double(begun) * nsPerCall)
+        return startNs + (dueNs / Limits.paceTickNs + 1) * Limits.paceTickNs
+    }
+
+    /// A lane for the next call that is due, and when it should have begun. A call that is due while no lane is free begins
+    /// late, and its time counts from when it was due.
+    mutating func next(nowNs: Int64) -> (lane: LanePointer, dueNs: Int64)? {
+        let dueNs = nextDueNs
+        guard dueNs <= nowNs, firstIdle < idle.count else { return nil }
+        begun += 1
+        let lane = idle[firstIdle]
+        firstIdle += 1
+        if firstIdle > 4_096, firstIdle * 2 > idle.count {
+            idle.removeFirst(firstIdle)
+            firstIdle = 0
+        }
+        return (lane, dueNs)
+    }
+
+    /// Takes all lanes that wait.
+    mutating func takeAll() -> [LanePointer] {
+        defer {
+            idle = []
+            firstIdle = 0
+        }
+        return Array(idle[firstIdle...])
+    }
+
+    var hasIdleLanes: Bool { firstIdle < idle.count }
+}

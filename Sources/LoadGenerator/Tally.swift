@@ -1,0 +1,26 @@
+/// What a run counts.
+struct Tally {
+    /// Whether what ends now counts.
+    var isMeasuring = false
+    private(set) var calls = 0
+    private(set) var errors = 0
+    private(set) var firstError: String?
+    private(set) var latencies = LatencyHistogram()
+
+    /// Whether the text of an error is still of interest.
+    var wantsErrorText: Bool { firstError == nil }
+
+    /// Counts a call that was answered as it should.
+    @inline(__always)
+    mutating func countAnswered(afterNs: Int64) {
+        guard isMeasuring else { return }
+        calls += 1
+        latencies.record(afterNs)
+    }
+
+    /// Counts a call that failed, whenever that was.
+    mutating func countFailed(_ fault: String) {
+        errors += 1
+        if firstError == nil { firstError = String(fault.prefix(Limits.errorTextCountMax)) }
+    }
+}
