@@ -1,3 +1,5 @@
+import Ledger
+
 /// Records of one tenant on their way from the journal to its shard, as they are encoded, in the order of their positions.
 ///
 /// They are kept as bytes, one after the other in one buffer: the thread that journals them and the one that writes them
@@ -13,6 +15,13 @@ package struct RecordRun: Sendable {
     package private(set) var lastPosition: UInt64 = 0
 
     package init() {}
+
+    /// One record with these entries.
+    package init(_ entries: [Entry], at position: UInt64) {
+        var record: [UInt8] = []
+        EntryCodec.encodeRecord(entries, into: &record)
+        record.readable { append($0, at: position) }
+    }
 
     package var isEmpty: Bool { count == 0 }
 

@@ -82,7 +82,7 @@ struct BookWriter: Sendable {
             // The last flush takes whatever is left, so that there are never more flushes than positions.
             let limit = position == flushes ? Int.max : Int(Self.entriesPerFlush)
             while pending.count < limit, let entries = book.nextStep() { pending += entries }
-            try shards.apply(tenant, entries: pending, through: position)
+            try shards.apply(tenant, RecordRun(pending, at: position))
             book.forget()
             pending.removeAll(keepingCapacity: true)
         }
