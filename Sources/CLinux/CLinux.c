@@ -68,6 +68,8 @@ int cl_signal_read(int descriptor) {
     return -1;
 }
 
+int cl_sync_file_system(int descriptor) { return syncfs(descriptor); }
+
 int cl_fallocate(int descriptor, int64_t offset, int64_t length) {
     return fallocate(descriptor, 0, offset, length);
 }

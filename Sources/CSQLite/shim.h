@@ -9,6 +9,10 @@ static inline int tollgate_sqlite_keep_wal(sqlite3 *db) {
     return sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, (int *)0);
 }
 
+static inline int tollgate_sqlite_distrust_schema(sqlite3 *db) {
+    return sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, (int *)0);
+}
+
 // Without its statistics of memory SQLite takes no lock for each allocation. Before the first connection only.
 static inline int tollgate_sqlite_no_memory_statistics(void) {
     return sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);

@@ -5,6 +5,7 @@ extension EngineCore {
     /// Gives every tenant of the journal the records that its shard may lack. Which of them it lacks is found out when the
     /// book is loaded or flushed, so that starting costs what the journal's tail costs, not what all the shards do.
     func recover() throws(StorageError) {
+        try shards.check(journalFrom: journal.firstPosition)
         var latest = Instant.zero
         // A test's clock does not start before what the book has seen.
         let manual = clock as? ManualClock

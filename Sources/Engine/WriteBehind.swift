@@ -247,18 +247,15 @@ final class WriteBehind: @unchecked Sendable {
         let durable = core.groupCommit.durablePosition
         let first = core.journal.firstPosition
         let half = first + (durable - min(durable, first)) / 2
-        for (tenant, first) in unsynced where all || first <= half {
-            if all, monotonicMs() >= stopsByMs { break }
-            do throws(StorageError) {
-                try core.shards.makeDurable(tenant)
-                unsynced[tenant] = nil
-            } catch {
-                core.report(error, of: tenant)
-            }
-        }
+        let chosen = unsynced.filter { all || $0.value <= half }.keys
+        let failures = core.shards.makeDurable(chosen)
+        for tenant in chosen where failures[tenant] == nil { unsynced[tenant] = nil }
+        for (tenant, error) in failures { core.report(error, of: tenant) }
         let kept = min(unsynced.values.min() ?? .max, core.firstPendingPosition() ?? .max)
+        let trimmed = min(durable, kept - 1)
         do throws(StorageError) {
-            try core.journal.trim(through: min(durable, kept - 1))
+            try core.shards.willTrimJournal(through: trimmed)
+            try core.journal.trim(through: trimmed)
         } catch {
             core.report(error, of: nil)
         }

@@ -13,14 +13,18 @@ package enum StorageLimits {
 
     // MARK: Shards
 
-    /// SQLite handles that are open at once.
-    package static let maxOpenShards = 256
+    /// Shards that stay open.
+    package static let maxOpenShards = 1_024
+    /// Records of one flush from which on it is worth to close another shard for it.
+    static let muchRecords = 256
+    /// Shards up to which each is synced by itself; more are synced with all that the disk has.
+    static let singleSyncs = 64
     /// Bytes of a shard's write-ahead log above which it is moved into the file.
     static let checkpointBytes: Int64 = 4 << 20
     /// The same for a shard whose handle is closed because another one needs its place.
     static let checkpointOnCloseBytes: Int64 = 256 << 10
     /// Page cache of one handle, KiB.
-    static let pageCacheKiB = 1_024
+    static let pageCacheKiB = 512
     /// How long a handle waits for a lock that another process (a backup, sqlite3) holds, milliseconds.
     static let busyTimeoutMs: Int32 = 5_000
     /// Open reservations whose feature and actor a handle remembers, so that their end needs no look-up.

@@ -146,4 +146,40 @@ import Testing
         try harness.verify(tenant(0))
         harness.engine.stop()
     }
+
+    @Test func aShardThatIsGoneTakesOnlyItsTenantDown() throws {
+        let directory = try TemporaryDirectory()
+        do {
+            let harness = try Harness(directory)
+            for number in 0..<2 { _ = try harness.step(grant(id(1), 1_000), tenant(number)) }
+            harness.engine.stop()
+        }
+        let file = ShardStore.file(of: tenant(0), in: directory.path + "/shards")
+        try FileManager.default.removeItem(atPath: file)
+        let harness = try Harness(directory)
+        guard case .failure(.damaged(let damaged, _)) = harness.begin(grant(id(2), 1), tenant(0)).wait() else {
+            Issue.record("a book that is gone took a step")
+            return
+        }
+        #expect(damaged == tenant(0))
+        #expect(!FileManager.default.fileExists(atPath: file))
+        #expect(try harness.totals(tenant(1)).granted == 1_000)
+        harness.engine.stop()
+    }
+
+    @Test func aTrimmedJournalWithoutItsManifestIsRefused() throws {
+        let directory = try TemporaryDirectory()
+        do {
+            let harness = try Harness(directory, segmentBytes: 8 << 10) { $0.limits.trimBytes = 8 << 10 }
+            _ = try harness.step(grant(id(1), 1_000_000))
+            for number in 0..<400 { _ = try harness.answer(reserve(id(10 + number), 1)) }
+            harness.engine.stop()
+            #expect(harness.journal.firstPosition > 1)
+        }
+        try FileManager.default.removeItem(atPath: directory.path + "/shards/manifest.sqlite")
+        for suffix in ["-wal", "-shm"] {
+            try? FileManager.default.removeItem(atPath: directory.path + "/shards/manifest.sqlite" + suffix)
+        }
+        #expect(throws: StorageError.self) { try Harness(directory) }
+    }
 }

@@ -39,6 +39,8 @@ int cl_tcp_socket(int family);
 int cl_signal_descriptor(void);
 // The number of the next signal on the descriptor, 0 when there is none, -1 with errno.
 int cl_signal_read(int descriptor);
+// syncfs(2): all of the file system that the descriptor is on.
+int cl_sync_file_system(int descriptor);
 int cl_fallocate(int descriptor, int64_t offset, int64_t length);
 // An exclusive flock(2) that does not wait: 0, or -1 with errno EWOULDBLOCK where another process holds it.
 int cl_lock_exclusive(int descriptor);

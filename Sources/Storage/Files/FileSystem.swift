@@ -12,6 +12,8 @@ package protocol FileSystem: Sendable {
     func makeDirectory(_ path: String) throws(StorageError)
     /// Makes the names in a directory (created, renamed, removed) survive a power cut.
     func syncDirectory(_ path: String) throws(StorageError)
+    /// Makes everything written to the disk that `path` is on survive a power cut.
+    func syncAll(_ path: String) throws(StorageError)
 }
 
 package enum FileMode: Sendable {

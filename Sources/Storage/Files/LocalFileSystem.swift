@@ -62,6 +62,13 @@ package struct LocalFileSystem: FileSystem {
         defer { Glibc.close(descriptor) }
         try check("sync", path) { fsync(descriptor) }
     }
+
+    package func syncAll(_ path: String) throws(StorageError) {
+        let descriptor = try check("open", path) { Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
+        defer { Glibc.close(descriptor) }
+        // Reports writes that failed since Linux 5.8 (syncfs(2)).
+        try check("sync", path) { cl_sync_file_system(descriptor) }
+    }
 }
 
 /// The one place of this module that reads errno: calls again what a signal interrupted, and throws what failed.

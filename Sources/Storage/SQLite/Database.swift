@@ -60,6 +60,23 @@ final class Database: @unchecked Sendable {
         tollgate_sqlite_keep_wal(handle)
     }
 
+    /// As a server's own connection needs it: the log is checkpointed by nobody but us, and a schema may do nothing by itself.
+    func configureForWriting() {
+        keepLogOnClose()
+        sqlite3_wal_autocheckpoint(handle, 0)
+        _ = tollgate_sqlite_distrust_schema(handle)
+    }
+
+    /// The whole database as the bytes of a file.
+    func image() throws(StorageError) -> [UInt8] {
+        var count: sqlite3_int64 = 0
+        guard let bytes = sqlite3_serialize(handle, "main", &count, 0) else {
+            throw error(SQLITE_NOMEM, sql: "serialize")
+        }
+        defer { sqlite3_free(bytes) }
+        return Array(UnsafeBufferPointer(start: bytes, count: Int(count)))
+    }
+
     /// Runs statements that neither take values nor give rows.
     func execute(_ sql: String) throws(StorageError) {
         let code = sqlite3_exec(handle, sql, nil, nil, nil)

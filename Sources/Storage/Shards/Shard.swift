@@ -12,24 +12,28 @@ final class Shard: @unchecked Sendable {
     /// Of reservations that were left open by a flush, so that their end needs no look-up. Bounded; cleared when it is full.
     private var subjects: [StepID: FlushFold.Subject] = [:]
 
-    /// Opens the tenant's file; nil where it does not exist, or has no book yet, and is not to be made.
-    init?(tenant: TenantID, path: String, create: Bool) throws(StorageError) {
+    /// Opens the tenant's file, which is there.
+    ///
+    /// - Parameter isBrief: It is opened for one use.
+    init(tenant: TenantID, path: String, isBrief: Bool = false) throws(StorageError) {
         self.tenant = tenant
-        let database = try Database(path: path, create ? .create : .readWrite, setup: ShardSchema.setup)
+        let database = try Database(path: path, .readWrite, setup: isBrief ? ShardSchema.briefSetup : ShardSchema.setup)
         self.database = database
-        database.keepLogOnClose()
-        if let meta = try ShardMeta.read(from: database, tenant: tenant) {
-            self.meta = meta
-        } else if create {
-            let meta = ShardMeta(origin: chain.origin(of: tenant))
-            try database.transaction { () throws(StorageError) in
-                try database.execute(ShardSchema.create)
-                try meta.write(to: database, tenant: tenant)
-            }
-            self.meta = meta
-        } else {
-            database.close()
-            return nil
+        database.configureForWriting()
+        // One that was made and never written to has an empty book.
+        meta = try ShardMeta.read(from: database, tenant: tenant) ?? ShardMeta(origin: chain.origin(of: tenant))
+    }
+
+    /// Makes the file of a tenant that has none. It counts for nothing before the manifest lists it.
+    static func make(path: String, _ fileSystem: any FileSystem) throws(StorageError) {
+        let image = try ShardSchema.template.get()
+        let file = try fileSystem.open(path, .create)
+        defer { file.close() }
+        do throws(StorageError) {
+            try file.write(image, at: 0)
+        } catch {
+            fileSystem.discard(path)
+            throw error
         }
     }
 

@@ -31,14 +31,10 @@ struct ShardMeta: Equatable {
         position, sequence, head, at, granted, available, held, consumed, expired, newest_id, holds_other_ids
         """
 
-    /// Reads the row; nil where the database has no tables yet, because the process ended while it made them.
+    /// Reads the row; nil where there is none, as in a shard that was made and never written to.
     static func read(from database: Database, tenant: TenantID) throws(StorageError) -> ShardMeta? {
-        let tables = try database.statement(ShardSchema.hasTables).first { (row) throws(StorageError) in
-            row.integer(0)
-        }
-        guard tables != 0 else { return nil }
         let path = database.path
-        let meta = try database.statement("SELECT \(columns), format, tenant FROM meta WHERE id = 1").first {
+        return try database.statement("SELECT \(columns), format, tenant FROM meta WHERE id = 1").first {
             (row) throws(StorageError) in
             guard row.integer(11) == ShardSchema.format else {
                 throw .corrupt(path: path, reason: "its format is \(row.integer(11)), which this build does not know")
@@ -49,8 +45,6 @@ struct ShardMeta: Equatable {
             guard let meta = ShardMeta(row) else { throw .corrupt(path: path, reason: "its meta row is damaged") }
             return meta
         }
-        guard let meta else { throw .corrupt(path: path, reason: "its meta row is missing") }
-        return meta
     }
 
     private init?(_ row: Row) {

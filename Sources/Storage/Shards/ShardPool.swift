@@ -1,19 +1,30 @@
-/// The open shards: at most so many at once, the least recently used ones closed first, each used by one thread at a time.
+/// The open shards: at most so many stay open, each used by one thread at a time.
+///
+/// Where all places are taken, who writes much takes that of the shard that was not used for longest; who writes little, or
+/// only looks, opens its shard for this one use. So many tenants with few steps each cost one short opening a flush, and not
+/// an opening of their own and the closing of somebody else's.
 ///
 /// `@unchecked Sendable`: `state` is guarded by `stateLock`, a pthread mutex, which the thread sanitizer understands.
 final class ShardPool: @unchecked Sendable {
     /// A tenant's place in the pool, and what guards its shard.
     final class Slot: @unchecked Sendable {
+        /// Its shard is closed when nobody uses it any more.
+        let isBrief: Bool
         let lock = Lock()
         /// Guarded by `lock`.
         var shard: Shard?
         /// Guarded by the pool: how many threads use the slot or wait for it, and when it was last asked for.
         fileprivate var users = 0
         fileprivate var lastUse: UInt64 = 0
+
+        fileprivate init(isBrief: Bool) {
+            self.isBrief = isBrief
+        }
     }
 
     fileprivate struct State {
         var slots: [TenantID: Slot] = [:]
+        var briefCount = 0
         var clock: UInt64 = 0
     }
 
@@ -26,11 +37,14 @@ final class ShardPool: @unchecked Sendable {
     }
 
     /// Runs `body` alone with the tenant's slot. A failure closes the shard: its next user begins from what is on the disk.
-    func with<Result>(_ tenant: TenantID, _ body: (Slot) throws(StorageError) -> Result) throws(StorageError) -> Result
-    {
-        let (slot, victim) = enter(tenant)
+    ///
+    /// - Parameter isMuch: The use is worth that another shard is closed for it.
+    func with<Result>(
+        _ tenant: TenantID, isMuch: Bool = false, _ body: (Slot) throws(StorageError) -> Result
+    ) throws(StorageError) -> Result {
+        let (slot, victim) = enter(tenant, isMuch: isMuch)
         if let victim { close(victim, checkpointAbove: StorageLimits.checkpointOnCloseBytes) }
-        defer { stateLock.locked { slot.users -= 1 } }
+        defer { leave(tenant, slot) }
         return try slot.lock.locked { () throws(StorageError) in
             do throws(StorageError) {
                 return try body(slot)
@@ -54,7 +68,7 @@ final class ShardPool: @unchecked Sendable {
         for slot in idle { close(slot, checkpointAbove: 0) }
     }
 
-    private func enter(_ tenant: TenantID) -> (Slot, victim: Slot?) {
+    private func enter(_ tenant: TenantID, isMuch: Bool) -> (Slot, victim: Slot?) {
         stateLock.locked {
             state.clock += 1
             var victim: Slot?
@@ -62,13 +76,28 @@ final class ShardPool: @unchecked Sendable {
             if let known = state.slots[tenant] {
                 slot = known
             } else {
-                if state.slots.count >= capacity { victim = state.takeLeastRecentlyUsed() }
-                slot = Slot()
+                let isFull = state.slots.count - state.briefCount >= capacity
+                if isFull, isMuch { victim = state.takeLeastRecentlyUsed() }
+                slot = Slot(isBrief: isFull && victim == nil)
+                if slot.isBrief { state.briefCount += 1 }
                 state.slots[tenant] = slot
             }
             slot.users += 1
             slot.lastUse = state.clock
             return (slot, victim)
+        }
+    }
+
+    private func leave(_ tenant: TenantID, _ slot: Slot) {
+        // Who comes while it is being closed finds the slot taken, and waits for its lock.
+        if slot.isBrief, stateLock.locked({ slot.users == 1 }) {
+            close(slot, checkpointAbove: StorageLimits.checkpointOnCloseBytes)
+        }
+        stateLock.locked {
+            slot.users -= 1
+            guard slot.isBrief, slot.users == 0 else { return }
+            state.slots[tenant] = nil
+            state.briefCount -= 1
         }
     }
 
@@ -82,9 +111,9 @@ final class ShardPool: @unchecked Sendable {
 }
 
 extension ShardPool.State {
-    /// Takes out the idle slot that was not used for longest; nil where all are in use, and the pool grows for a moment.
+    /// Takes out the idle slot that was not used for longest; nil where all are in use.
     fileprivate mutating func takeLeastRecentlyUsed() -> ShardPool.Slot? {
-        let oldest = slots.filter { $0.value.users == 0 }.min { $0.value.lastUse < $1.value.lastUse }
+        let oldest = slots.filter { $0.value.users == 0 && !$0.value.isBrief }.min { $0.value.lastUse < $1.value.lastUse }
         guard let oldest else { return nil }
         slots[oldest.key] = nil
         return oldest.value

@@ -26,12 +26,21 @@ package struct ShardExtent: Equatable, Sendable {
 /// The tenants' books on disk: one SQLite file each, made when the first entries come. May be used from many threads; work on
 /// one tenant is done by one at a time.
 package final class ShardStore: Sendable {
+    private struct Unsynced {
+        /// Shards that took records since they were last made durable, and the last of those records.
+        var positions: [TenantID: UInt64] = [:]
+        /// Shards of which a sync failed: the kernel reports that once and then forgets, so that only a checkpoint, which writes
+        /// everything anew, makes them trustworthy again.
+        var doubtful: Set<TenantID> = []
+        /// Shards whose file this process made.
+        var made: Set<TenantID> = []
+    }
+
     private let path: String
     private let fileSystem: any FileSystem
     private let pool: ShardPool
-    /// Folders that got a new file since they were synced, and shards whose log failed to sync: the kernel reports that once
-    /// and then forgets, so that only a checkpoint, which writes everything anew, makes them trustworthy again.
-    private let unsynced = Mutex((folders: Set<String>(), shards: Set<TenantID>()))
+    private let manifest: ShardManifest
+    private let unsynced = Mutex(Unsynced())
 
     /// - Parameter path: `shards` of a data directory; it must be there.
     package init(
@@ -40,9 +49,10 @@ package final class ShardStore: Sendable {
         self.path = path
         self.fileSystem = fileSystem
         pool = ShardPool(capacity: maxOpenShards)
+        manifest = ShardManifest(folder: path, fileSystem: fileSystem)
     }
 
-    /// Shards that are open now, at most.
+    /// Shards that are open now.
     package var openCount: Int { pool.openCount }
 
     // MARK: - The engine's part
@@ -61,9 +71,11 @@ package final class ShardStore: Sendable {
     /// at once, and a power cut once `makeDurable` has returned.
     @discardableResult
     package func apply(_ tenant: TenantID, _ records: RecordRun) throws(StorageError) -> ShardExtent {
-        try pool.with(tenant) { (slot) throws(StorageError) in
-            let shard = try open(tenant, in: slot)
+        let isMuch = records.count >= StorageLimits.muchRecords
+        return try pool.with(tenant, isMuch: isMuch) { (slot) throws(StorageError) in
+            let shard = try openOrMake(tenant, in: slot, for: records)
             try shard.apply(records)
+            unsynced.withLock { $0.positions[tenant] = shard.meta.position }
             shard.checkpointIfLong(above: StorageLimits.checkpointBytes)
             return ShardExtent(shard.meta)
         }
@@ -72,21 +84,6 @@ package final class ShardStore: Sendable {
     /// What memory has let go of.
     package func recall(_ tenant: TenantID, _ recall: Recall) throws(StorageError) -> Recalled {
         try read(tenant) { (shard) throws(StorageError) in try shard.recall(recall) } ?? Recalled()
-    }
-
-    /// Makes everything that was applied survive a power cut; the journal may then be trimmed behind it.
-    package func makeDurable(_ tenant: TenantID) throws(StorageError) {
-        try pool.with(tenant) { (slot) throws(StorageError) in
-            try syncFolders(of: tenant)
-            let log = file(of: tenant) + "-wal"
-            guard fileSystem.exists(log) else { return }
-            try sync(log, of: tenant)
-            guard unsynced.withLock({ $0.shards.contains(tenant) }) else { return }
-            guard try open(tenant, in: slot).database.checkpoint() else {
-                throw .limit("a sync of \(log) failed, and somebody who reads it keeps it from being written again")
-            }
-            unsynced.withLock { _ = $0.shards.remove(tenant) }
-        }
     }
 
     // MARK: - Reports
@@ -104,15 +101,20 @@ package final class ShardStore: Sendable {
         try read(tenant) { (shard) throws(StorageError) in try shard.reservations(query) } ?? ReservationPage()
     }
 
-    /// The tenants that have a file, sorted.
+    /// The tenants that have a file, or should have one, sorted.
     package func tenants() throws(StorageError) -> [TenantID] {
-        var tenants: [TenantID] = []
+        var tenants = Set(try manifest.tenants())
         for folder in try fileSystem.list(path) where folder.utf8.count == 2 {
             for name in try fileSystem.list(path + "/" + folder) where name.hasSuffix(Self.suffix) {
-                if let tenant = TenantID(name.dropLast(Self.suffix.count)) { tenants.append(tenant) }
+                if let tenant = TenantID(name.dropLast(Self.suffix.count)) { tenants.insert(tenant) }
             }
         }
         return tenants.sorted()
+    }
+
+    /// By tenant, the journal's record up to which its shard was made durable; for those who look at the files beside a server.
+    package static func listed(in shards: String) throws(StorageError) -> [TenantID: UInt64] {
+        try ShardManifest.positions(inFolder: shards)
     }
 
     // MARK: - Housekeeping
@@ -121,26 +123,27 @@ package final class ShardStore: Sendable {
     package func closeIdle() { pool.closeIdle() }
 
     /// Closes everything; nobody may be using a shard any more.
-    package func close() { pool.closeIdle() }
+    package func close() {
+        pool.closeIdle()
+        manifest.close()
+    }
 
     /// Removes the tenant's book for good.
     package func delete(_ tenant: TenantID) throws(StorageError) {
         try pool.with(tenant) { (slot) throws(StorageError) in
             slot.shard?.close()
             slot.shard = nil
-            let file = file(of: tenant)
-            guard fileSystem.exists(file) else { return }
-            // The file goes first: what is left of a log is then thrown away by SQLite when a new file is made.
-            for part in [file, file + "-wal", file + "-shm"] where fileSystem.exists(part) {
-                try fileSystem.remove(part)
-            }
+            // What is not listed any more counts for nothing, should the process end before the files are gone.
+            try manifest.remove(tenant)
+            guard fileSystem.exists(file(of: tenant)) else { return }
+            try removeFiles(of: tenant)
             try fileSystem.syncDirectory(folder(of: tenant))
         }
     }
 
     /// Proves the tenant's book; see `BookVerifier`.
     package func verify(_ tenant: TenantID) throws(StorageError) -> BookVerdict {
-        try BookVerifier(path: file(of: tenant), tenant: tenant).verify()
+        try BookVerifier(path: file(of: tenant), tenant: tenant, listedThrough: try manifest.position(of: tenant)).verify()
     }
 
     // MARK: - Files
@@ -155,57 +158,201 @@ package final class ShardStore: Sendable {
 
     private func file(of tenant: TenantID) -> String { Self.file(of: tenant, in: path) }
 
+    private func removeFiles(of tenant: TenantID) throws(StorageError) {
+        let file = file(of: tenant)
+        // The file goes first: what is left of a log is then thrown away by SQLite when a new file is made.
+        for part in [file, file + "-wal", file + "-shm"] where fileSystem.exists(part) { try fileSystem.remove(part) }
+        unsynced.withLock { unsynced in
+            unsynced.positions[tenant] = nil
+            unsynced.doubtful.remove(tenant)
+            unsynced.made.remove(tenant)
+        }
+    }
+
+    // MARK: - Opening
+
     /// Runs `body` on the tenant's shard; nil where it has none.
     private func read<Result>(
         _ tenant: TenantID, _ body: (Shard) throws(StorageError) -> Result
     ) throws(StorageError) -> Result? {
         try pool.with(tenant) { (slot) throws(StorageError) in
-            if slot.shard == nil, fileSystem.exists(file(of: tenant)) {
-                slot.shard = try Shard(tenant: tenant, path: file(of: tenant), create: false)
-            }
-            guard let shard = slot.shard else { return nil }
+            guard let shard = try openExisting(tenant, in: slot) else { return nil }
             return try body(shard)
         }
     }
 
-    /// The tenant's shard, made where there is none.
-    private func open(_ tenant: TenantID, in slot: ShardPool.Slot) throws(StorageError) -> Shard {
+    /// The tenant's shard; nil where there is none that counts.
+    private func openExisting(_ tenant: TenantID, in slot: ShardPool.Slot) throws(StorageError) -> Shard? {
         if let shard = slot.shard { return shard }
-        let folder = folder(of: tenant)
-        let isNew = !fileSystem.exists(file(of: tenant))
-        if isNew {
-            try fileSystem.makeDirectory(folder)
-            unsynced.withLock { _ = $0.folders.insert(folder) }
+        let file = file(of: tenant)
+        let listed = try manifest.position(of: tenant)
+        guard listed != nil || unsynced.withLock({ $0.made.contains(tenant) }) else { return nil }
+        guard fileSystem.exists(file) else {
+            if let listed { throw .lostShard(path: file, listedThrough: listed) }
+            return nil
         }
-        guard let shard = try Shard(tenant: tenant, path: file(of: tenant), create: true) else {
-            preconditionFailure("a shard that is to be made is made, or an error says why not")
+        let shard = try Shard(tenant: tenant, path: file, isBrief: slot.isBrief)
+        if let listed, shard.meta.position < listed {
+            shard.close()
+            throw .oldShard(path: file, position: shard.meta.position, listedThrough: listed)
         }
         slot.shard = shard
         return shard
     }
 
-    private func syncFolders(of tenant: TenantID) throws(StorageError) {
-        let folder = folder(of: tenant)
-        guard unsynced.withLock({ $0.folders.contains(folder) }) else { return }
-        try fileSystem.syncDirectory(path)
-        // Forgotten before the sync, so that a file made meanwhile is noted again; noted again where the sync fails.
-        unsynced.withLock { _ = $0.folders.remove(folder) }
+    /// The tenant's shard, made where there is none that counts.
+    private func openOrMake(
+        _ tenant: TenantID, in slot: ShardPool.Slot, for records: RecordRun
+    ) throws(StorageError) -> Shard {
+        if let shard = try openExisting(tenant, in: slot) { return shard }
+        let file = file(of: tenant)
+        if fileSystem.exists(file) {
+            // Left by a process that never vouched for it: the journal has all of it.
+            guard records.beginsBook else {
+                throw .corrupt(
+                    path: file,
+                    reason: "\(ShardManifest.name) does not list it, and the journal does not have its book from the beginning; "
+                        + "was it copied here?")
+            }
+            try removeFiles(of: tenant)
+        }
+        try fileSystem.makeDirectory(folder(of: tenant))
+        try Shard.make(path: file, fileSystem)
+        unsynced.withLock { _ = $0.made.insert(tenant) }
+        let shard = try Shard(tenant: tenant, path: file, isBrief: slot.isBrief)
+        slot.shard = shard
+        return shard
+    }
+}
+
+// MARK: - Durability
+
+extension ShardStore {
+    /// Makes what was applied to these shards survive a power cut and lists it in the manifest; the journal may then be
+    /// trimmed behind it.
+    ///
+    /// - Returns: those of which it failed, and why; nothing is listed of them.
+    package func makeDurable(_ tenants: some Collection<TenantID>) -> [TenantID: StorageError] {
+        var positions = unsynced.withLock { unsynced in
+            tenants.reduce(into: [:]) { $0[$1] = unsynced.positions[$1] }
+        }
+        var failures: [TenantID: StorageError] = [:]
+        // Those that held what they were to take already, from a process before this one.
+        for tenant in tenants where positions[tenant] == nil {
+            do throws(StorageError) {
+                positions[tenant] = try extent(tenant)?.position
+            } catch {
+                failures[tenant] = error
+            }
+        }
         do throws(StorageError) {
-            try fileSystem.syncDirectory(folder)
+            try syncNames(of: positions.keys)
+            if positions.count > StorageLimits.singleSyncs { try syncAll(positions.keys) }
+            for tenant in positions.keys {
+                do throws(StorageError) {
+                    try sync(tenant, isSynced: positions.count > StorageLimits.singleSyncs)
+                } catch {
+                    failures[tenant] = error
+                }
+            }
+            try manifest.list(positions.filter { failures[$0.key] == nil })
         } catch {
-            unsynced.withLock { _ = $0.folders.insert(folder) }
+            for tenant in positions.keys { failures[tenant] = error }
+            return failures
+        }
+        unsynced.withLock { unsynced in
+            for (tenant, position) in positions
+            where failures[tenant] == nil && unsynced.positions[tenant] == position {
+                unsynced.positions[tenant] = nil
+            }
+        }
+        return failures
+    }
+
+    /// The journal is about to be trimmed through this record, as the shards hold what they need of it.
+    package func willTrimJournal(through position: UInt64) throws(StorageError) {
+        try manifest.willTrim(through: position)
+    }
+
+    /// A journal that begins later than the manifest allows was trimmed for other shards than these.
+    package func check(journalFrom first: UInt64) throws(StorageError) {
+        let trimmed = try manifest.trimmedThrough()
+        guard first <= trimmed + 1 else {
+            throw .corrupt(
+                path: path + "/" + ShardManifest.name,
+                reason: "the journal begins at record \(first), and this says that it was trimmed through \(trimmed) at most: "
+                    + "the manifest is missing or older than the journal; restore the directory from a backup")
+        }
+    }
+
+    /// Makes the names of new files survive.
+    private func syncNames(of tenants: some Collection<TenantID>) throws(StorageError) {
+        let made = unsynced.withLock { unsynced in tenants.filter { unsynced.made.contains($0) } }
+        guard !made.isEmpty else { return }
+        try fileSystem.syncDirectory(path)
+        for folder in Set(made.map(folder(of:))) { try fileSystem.syncDirectory(folder) }
+    }
+
+    /// All of the disk at once, where there are many shards. Where that fails nobody knows whose bytes were lost.
+    private func syncAll(_ tenants: some Collection<TenantID>) throws(StorageError) {
+        do throws(StorageError) {
+            try fileSystem.syncAll(path)
+        } catch {
+            unsynced.withLock { $0.doubtful.formUnion(tenants) }
             throw error
         }
     }
 
-    private func sync(_ log: String, of tenant: TenantID) throws(StorageError) {
-        let file = try fileSystem.open(log, .existing)
-        do throws(StorageError) {
-            try file.sync()
-        } catch {
-            unsynced.withLock { _ = $0.shards.insert(tenant) }
-            throw error
+    private func sync(_ tenant: TenantID, isSynced: Bool) throws(StorageError) {
+        if !isSynced {
+            do throws(StorageError) {
+                for part in ["", "-wal"] where fileSystem.exists(file(of: tenant) + part) {
+                    let file = try fileSystem.open(file(of: tenant) + part, .existing)
+                    defer { file.close() }
+                    try file.sync()
+                }
+            } catch {
+                unsynced.withLock { _ = $0.doubtful.insert(tenant) }
+                throw error
+            }
         }
+        guard unsynced.withLock({ $0.doubtful.contains(tenant) }) else { return }
+        try pool.with(tenant) { (slot) throws(StorageError) in
+            guard let shard = try openExisting(tenant, in: slot), try shard.database.checkpoint() else {
+                throw .limit("a sync of the shard of \(tenant) failed, and who reads it keeps it from being written again")
+            }
+        }
+        unsynced.withLock { _ = $0.doubtful.remove(tenant) }
+    }
+}
+
+extension RecordRun {
+    /// Its first entry is the first of a book.
+    fileprivate var beginsBook: Bool {
+        var first: UInt64?
+        forEach { (_, record) in
+            guard first == nil, var entries = try? EntryViews(ofRecord: record) else { return }
+            while first == nil, let entry = try? entries.next() {
+                // Refusals are not numbered.
+                if entry.kind != .refusal { first = entry.sequence }
+            }
+        }
+        return (first ?? 1) == 1
+    }
+}
+
+extension StorageError {
+    static func lostShard(path: String, listedThrough position: UInt64) -> StorageError {
+        .corrupt(
+            path: path,
+            reason: "the file is missing; it held the journal's records up to \(position); restore it from a backup")
+    }
+
+    static func oldShard(path: String, position: UInt64, listedThrough listed: UInt64) -> StorageError {
+        .corrupt(
+            path: path,
+            reason: "it ends at record \(position), but held the journal's records up to \(listed): it is an older copy, or "
+                + "lost writes; restore it from a backup")
     }
 }
 

@@ -12,16 +12,24 @@ import Ledger
 package struct BookVerifier {
     private let path: String
     private let tenant: TenantID
+    private let listed: UInt64?
 
-    package init(path: String, tenant: TenantID) {
+    /// - Parameter listedThrough: The journal's record up to which the manifest says that the shard was made durable.
+    package init(path: String, tenant: TenantID, listedThrough: UInt64? = nil) {
         self.path = path
         self.tenant = tenant
+        listed = listedThrough
     }
 
     /// The verdict. Throws only where the file cannot be read at all.
     package func verify() throws(StorageError) -> BookVerdict {
-        guard access(path, F_OK) == 0 else { throw .system(operation: "open", path: path, errno: errno) }
         var verdict = BookVerdict(tenant: tenant)
+        guard access(path, F_OK) == 0 else {
+            guard let listed else { throw .system(operation: "open", path: path, errno: errno) }
+            verdict.fault = BookFault(
+                entry: nil, reason: StorageError.lostShard(path: path, listedThrough: listed).description)
+            return verdict
+        }
         do throws(StorageError) {
             let database = try Database(path: path, .readOnly, setup: ShardSchema.readOnlySetup)
             defer { database.close() }
@@ -37,7 +45,11 @@ package struct BookVerifier {
 
     private func verify(_ database: Database) throws(StorageError) -> BookVerdict {
         var verdict = BookVerdict(tenant: tenant)
-        guard let meta = try ShardMeta.read(from: database, tenant: tenant) else { return verdict }
+        guard let meta = try ShardMeta.read(from: database, tenant: tenant) else {
+            let entries = try database.statement("SELECT count(*) FROM entries").first { $0.integer(0) }
+            if entries != 0 || listed != nil { verdict.fault = BookFault(entry: nil, reason: "its meta row is missing") }
+            return verdict
+        }
         verdict.position = meta.position
         var proof = BookProof(database: database, tenant: tenant)
         do throws(ProofStop) {
@@ -47,6 +59,11 @@ package struct BookVerifier {
             case .fault(let fault): verdict.fault = fault
             case .storage(let error): throw error
             }
+        }
+        if verdict.fault == nil, let listed, meta.position < listed {
+            verdict.fault = BookFault(
+                entry: nil,
+                reason: StorageError.oldShard(path: path, position: meta.position, listedThrough: listed).description)
         }
         verdict.entries = proof.state.sequence
         verdict.totals = proof.state.totals

@@ -86,7 +86,7 @@ struct BookWriter: Sendable {
             book.forget()
             pending.removeAll(keepingCapacity: true)
         }
-        try shards.makeDurable(tenant)
+        for error in shards.makeDurable([tenant]).values { throw error }
     }
 
     private static func tenant(_ number: Int) -> TenantID {

@@ -23,10 +23,11 @@ struct BookProofs {
             // First, so that a directory that is none is refused before anything else is looked at.
             let known = try Directory.tenants(ofFile: layout.directory)
             let withBook = Set(try ShardStore(path: layout.shards).tenants())
+            let listed = try ShardStore.listed(in: layout.shards)
             for tenant in withBook.union(known).sorted() where only == nil || only == tenant {
                 proofs.entries.append(
                     withBook.contains(tenant)
-                        ? Entry(tenant: tenant, verdict: verdict(on: tenant, in: layout.shards))
+                        ? Entry(tenant: tenant, verdict: verdict(on: tenant, in: layout.shards, listed[tenant]))
                         : Entry(tenant: tenant, verdict: .success(nil)))
             }
             try proofs.countPending(in: layout.journal)
@@ -39,9 +40,13 @@ struct BookProofs {
         return proofs
     }
 
-    private static func verdict(on tenant: TenantID, in shards: String) -> Result<BookVerdict?, StorageError> {
+    private static func verdict(
+        on tenant: TenantID, in shards: String, _ listed: UInt64?
+    ) -> Result<BookVerdict?, StorageError> {
         Result { () throws(StorageError) in
-            try BookVerifier(path: ShardStore.file(of: tenant, in: shards), tenant: tenant).verify()
+            try BookVerifier(
+                path: ShardStore.file(of: tenant, in: shards), tenant: tenant, listedThrough: listed
+            ).verify()
         }
     }
 

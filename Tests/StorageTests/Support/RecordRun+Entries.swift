@@ -8,6 +8,14 @@ extension ShardStore {
     }
 }
 
+extension ShardStore {
+    /// Makes all durable and closes it.
+    func settle() throws(StorageError) {
+        for error in makeDurable(try tenants()).values { throw error }
+        close()
+    }
+}
+
 extension Shard {
     func apply(_ entries: [Entry], through position: UInt64) throws(StorageError) {
         try apply(RecordRun(entries, at: position))

@@ -144,6 +144,17 @@ final class SimulatedFileSystem: FileSystem {
         }
     }
 
+    func syncAll(_ path: String) throws(StorageError) {
+        try mayFail("sync", path)
+        state.withLock { state in
+            for node in state.names.values {
+                for range in node.dirty { node.flush(range) { _ in true } }
+                node.dirty = []
+            }
+            state.durableNames = state.names
+        }
+    }
+
     fileprivate func mayFail(_ operation: String, _ path: String) throws(StorageError) {
         let errno: Int32? = state.withLock { state in
             state.calls += 1
