@@ -44,8 +44,11 @@ final class Book: @unchecked Sendable {
 
     /// The shard is being written: it may not be loaded meanwhile.
     var isFlushing: Bool { !flushing.isEmpty }
-    /// It stands in the flush thread's line, and in the one of those in a hurry.
-    var isQueuedForFlush = false
+    /// Its place in one of the flush thread's lines, 0 where it has none.
+    var ticket: UInt64 = 0
+    /// It waits, beyond the usual time, until it has gathered enough.
+    var isGathering = false
+    /// It stands in the line of those in a hurry.
     var isUrgent = false
     var flushWaiters: [FlushWaiter] = []
 
@@ -67,7 +70,7 @@ final class Book: @unchecked Sendable {
     }
 
     var isEvictable: Bool {
-        phase != .loading && pending.isEmpty && !isFlushing && !isQueuedForFlush && !isUrgent && recalls.isEmpty
+        phase != .loading && pending.isEmpty && !isFlushing && ticket == 0 && !isUrgent && recalls.isEmpty
             && waiting.isEmpty && flushWaiters.isEmpty
     }
 

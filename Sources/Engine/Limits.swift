@@ -1,9 +1,11 @@
 /// The bounds of the engine. Each refuses or evicts when it is reached; none lets memory grow without end.
 package struct EngineLimits: Sendable {
     /// Books in memory; above it, idle ones are let go of.
-    package var maxResidentTenants = 20_000
+    package var maxResidentTenants = 150_000
     /// Records that are journaled but not yet in their shards, over all tenants. Above it steps are refused until the shards have caught up.
-    package var maxPendingRecords = 2_000_000
+    package var maxPendingRecords = 8_000_000
+    /// The same in bytes; from half of it on nobody waits to gather.
+    package var maxPendingBytes = 1 << 30
     /// Entries of one journal record; where more end together they take several.
     package var maxEntriesPerRecord = 4_096
     /// Bytes that one batch may gather while the batch before it is being synced.
@@ -16,14 +18,26 @@ package struct EngineLimits: Sendable {
     package var maxReaderJobs = 100_000
     /// Closed steps of one tenant that stay in memory after the shard has them, so that retries and refunds soon after need no look-up.
     package var rememberedSteps = 10_000
+    /// The same of all tenants together: with many in memory each has its share.
+    package var rememberedStepsOfAll = 1_000_000
     /// How long the steps of a tenant gather before they are written to its shard.
     package var flushIntervalMs = 200
     /// Pending records of one tenant that are flushed without waiting for the interval.
     package var flushRecords = 8_192
+    /// Books that wait for a flush, above which one with less than `gatherRecords` waits on until it has them: a
+    /// transaction costs as much as many records.
+    package var impatientBooks = 128
+    package var gatherRecords = 64
+    /// How long it waits at most.
+    package var gatherMs = 60_000
+    /// Steps that are forgotten in one go under a partition's lock.
+    package var forgottenAtOnce = 256
     /// Records that go into one shard transaction.
     package var maxRecordsPerFlush = 32_768
     /// Journal bytes above which the shards are made durable and the journal trimmed.
     package var trimBytes: Int64 = 256 << 20
+    /// Journal bytes above which no tenant gathers any longer, so that it can be trimmed.
+    package var longJournalBytes: Int64 = 2 << 30
     /// Journal bytes above which steps are refused: a shard that takes nothing keeps the journal from being trimmed.
     package var maxJournalBytes: Int64 = 16 << 30
     /// How long an engine that stops brings the shards up to the journal; what is left then is done by the next one.

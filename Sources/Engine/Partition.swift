@@ -122,8 +122,9 @@ final class Partition: @unchecked Sendable {
     }
 
     private func journal(record entries: [Entry], of book: Book, _ waiter: Waiter?) {
+        let before = book.pending.byteCount
         book.lastPosition = core.groupCommit.submit(entries, of: book, waiter)
-        core.writeBehind.added(to: book)
+        core.writeBehind.added(byteCount: book.pending.byteCount - before, to: book)
     }
 
     // MARK: - Looking up what memory let go of
@@ -311,6 +312,9 @@ final class Partition: @unchecked Sendable {
     func firstPendingPosition() -> UInt64? {
         monitor.locked { books.values.lazy.map(\.pending).filter { !$0.isEmpty }.map(\.firstPosition).min() }
     }
+
+    /// The lock is held.
+    var awakeCount: Int { ring.count }
 
     var residentCount: Int { monitor.locked { ring.count } }
 }

@@ -15,7 +15,7 @@ extension EngineCore {
                 let book = partition.book(tenant)
                 book.pending.append(record, at: position)
                 book.lastPosition = position
-                writeBehind.added(to: book)
+                writeBehind.added(byteCount: record.count, to: book)
             }
             guard manual != nil else { return }
             for entry in try EntryCodec.entries(ofRecord: record, at: position, tenant) {

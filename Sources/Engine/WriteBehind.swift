@@ -10,16 +10,24 @@ import Synchronization
 final class WriteBehind: @unchecked Sendable {
     private unowned(unsafe) let core: EngineCore
     private let monitor = Monitor()
-    /// Books by when they had something to flush, those that somebody waits for, and those whose last flush failed.
+    /// Books by when they had something to flush, those that gather more, those that somebody waits for, and those whose last
+    /// flush failed.
     private var usual = FlushLine()
+    private var gathering = FlushLine()
     private var urgent = FlushLine()
     private var failed = FlushLine()
+    private var lastTicket: UInt64 = 0
     private var isStopping = false
     /// When the flush thread gives up after `stop`. Read without the lock by that thread, after it was set for good.
     private var stopsByMs = Int.max
     private var hasEnded = false
 
     private let pendingRecords = Atomic(0)
+    private let pendingBytes = Atomic(0)
+    /// Books that have a place in a line.
+    private let waitingBooks = Atomic(0)
+    /// The journal should become shorter.
+    private let isJournalLong = Atomic(false)
     private let isJournalTooLong = Atomic(false)
 
     /// Tenants whose shard does not take what is pending. The flush thread's.
@@ -39,25 +47,32 @@ final class WriteBehind: @unchecked Sendable {
 
     /// Why no step can be taken at the moment; nil where one can.
     var whyNotWrite: EngineError? {
-        if pendingCount >= core.limits.maxPendingRecords { return .overloaded("the shards are behind; try again") }
+        if pendingCount >= core.limits.maxPendingRecords
+            || pendingBytes.load(ordering: .relaxed) >= core.limits.maxPendingBytes
+        {
+            return .overloaded("the shards are behind; try again")
+        }
         if isJournalTooLong.load(ordering: .relaxed) { return .overloaded("the journal is full, as a shard fails") }
         return nil
     }
 
     var pendingCount: Int { pendingRecords.load(ordering: .relaxed) }
 
-    /// A record was added to the book's pending ones; its partition is locked.
-    func added(to book: Book) {
+    /// A record of so many bytes was added to the book's pending ones; its partition is locked.
+    func added(byteCount: Int, to book: Book) {
         pendingRecords.wrappingAdd(1, ordering: .relaxed)
-        if !book.isQueuedForFlush {
-            enqueue(book)
-        } else if book.pending.count == core.limits.flushRecords {
+        pendingBytes.wrappingAdd(byteCount, ordering: .relaxed)
+        let limits = core.limits
+        if book.ticket == 0 || book.isGathering && book.pending.count >= limits.gatherRecords {
+            enter(book, after: limits.flushIntervalMs, \.usual)
+        } else if book.pending.count == limits.flushRecords {
             _ = hurry(book)
         }
     }
 
     func dropped(_ records: RecordRun) {
         pendingRecords.wrappingSubtract(records.count, ordering: .relaxed)
+        pendingBytes.wrappingSubtract(records.byteCount, ordering: .relaxed)
     }
 
     /// Somebody waits to read the shard, or much is pending. The partition is locked.
@@ -67,21 +82,34 @@ final class WriteBehind: @unchecked Sendable {
             if hasEnded { return false }
             if !book.isUrgent {
                 book.isUrgent = true
-                urgent.append(book, dueMs: monotonicMs())
+                urgent.append(FlushLine.Place(book: book, ticket: 0, dueMs: monotonicMs()))
                 monitor.wake()
             }
             return true
         }
     }
 
-    /// The partition is locked.
-    private func enqueue(_ book: Book) {
-        book.isQueuedForFlush = true
+    /// Gives the book a place in a line, and with it a new ticket: the place that it had means nothing any more. The partition is
+    /// locked.
+    private func enter(_ book: Book, after delayMs: Int, _ line: ReferenceWritableKeyPath<WriteBehind, FlushLine>) {
+        if book.ticket == 0 { waitingBooks.wrappingAdd(1, ordering: .relaxed) }
+        book.isGathering = line == \.gathering
         monitor.locked {
-            let isFirst = usual.nextDueMs == nil
-            usual.append(book, dueMs: monotonicMs() + core.limits.flushIntervalMs)
+            lastTicket += 1
+            book.ticket = lastTicket
+            let isFirst = self[keyPath: line].nextDueMs == nil
+            self[keyPath: line].append(
+                FlushLine.Place(book: book, ticket: lastTicket, dueMs: monotonicMs() + delayMs))
             if isFirst { monitor.wake() }
         }
+    }
+
+    /// The partition is locked.
+    private func leave(_ book: Book) {
+        guard book.ticket != 0 else { return }
+        book.ticket = 0
+        book.isGathering = false
+        waitingBooks.wrappingSubtract(1, ordering: .relaxed)
     }
 
     /// Ends the flush thread once everything durable is in the shards, or cannot be written, or the time for it is over:
@@ -96,8 +124,8 @@ final class WriteBehind: @unchecked Sendable {
 
     /// The flush thread.
     func run() {
-        while let (book, isUrgent) = next() {
-            flush(book, isUrgent: isUrgent)
+        while let place = next() {
+            visit(place)
             trimIfLong()
         }
         makeDurable(all: true)
@@ -109,13 +137,21 @@ final class WriteBehind: @unchecked Sendable {
 
     // MARK: - Choosing
 
-    private func next() -> (Book, isUrgent: Bool)? {
+    /// So much is pending, or the journal is so long, that nobody gathers any longer.
+    private var isPressed: Bool {
+        pendingBytes.load(ordering: .relaxed) >= core.limits.maxPendingBytes / 2
+            || pendingCount >= core.limits.maxPendingRecords / 2 || isJournalLong.load(ordering: .relaxed)
+    }
+
+    private func next() -> FlushLine.Place? {
         monitor.lock()
         defer { monitor.unlock() }
         while true {
             // A disk that takes nothing must not hold up the end: the journal keeps what the shards lack.
             if isStopping, failuresInARow > 1 || monotonicMs() >= stopsByMs { return nil }
-            let due = [usual.nextDueMs, urgent.nextDueMs, failed.nextDueMs].compactMap { $0 }.min()
+            let isHurried = isStopping || isPressed
+            let gathered = gathering.nextDueMs.map { isHurried ? 0 : $0 }
+            let due = [usual.nextDueMs, urgent.nextDueMs, failed.nextDueMs, gathered].compactMap { $0 }.min()
             guard let due else {
                 if isStopping { return nil }
                 monitor.wait()
@@ -123,42 +159,67 @@ final class WriteBehind: @unchecked Sendable {
             }
             let wait = max(due, pausedUntilMs) - monotonicMs()
             if wait > 0, !isStopping {
-                monitor.wait(milliseconds: wait)
+                monitor.wait(milliseconds: min(wait, core.limits.flushIntervalMs))
                 continue
             }
-            if urgent.nextDueMs == due { return (urgent.removeFirst(), true) }
-            return (usual.nextDueMs == due ? usual.removeFirst() : failed.removeFirst(), false)
+            if urgent.nextDueMs != nil { return urgent.removeFirst() }
+            if due == gathered { return gathering.removeFirst() }
+            return usual.nextDueMs == due ? usual.removeFirst() : failed.removeFirst()
         }
     }
 
     /// The partition is locked.
-    private func enqueueAgain(_ book: Book, hasFailed: Bool) {
-        guard !book.pending.isEmpty, !book.isQueuedForFlush else { return }
+    private func enterAgain(_ book: Book, hasFailed: Bool) {
+        guard !book.pending.isEmpty, book.ticket == 0 else { return }
         if !hasFailed {
-            enqueue(book)
+            enter(book, after: core.limits.flushIntervalMs, \.usual)
             if book.pending.count >= core.limits.flushRecords { _ = hurry(book) }
         } else if !monitor.locked({ isStopping }) {
-            book.isQueuedForFlush = true
-            monitor.locked { failed.append(book, dueMs: monotonicMs() + core.limits.probeIntervalMs) }
+            enter(book, after: core.limits.probeIntervalMs, \.failed)
         }
+    }
+
+    /// Few records of one of many tenants wait for more: a transaction costs as much as many records. The partition is locked.
+    private func mayGather(_ book: Book) -> Bool {
+        let limits = core.limits
+        return !book.isGathering && book.pending.count < limits.gatherRecords
+            && waitingBooks.load(ordering: .relaxed) > limits.impatientBooks && !isPressed
+            && !monitor.locked({ isStopping })
     }
 
     // MARK: - Flushing
 
-    private func flush(_ book: Book, isUrgent: Bool) {
+    private func visit(_ place: FlushLine.Place) {
+        let book = place.book
         let partition = book.partition
         partition.monitor.lock()
-        if isUrgent { book.isUrgent = false } else { book.isQueuedForFlush = false }
+        if place.ticket == 0 {
+            book.isUrgent = false
+        } else if place.ticket != book.ticket {
+            partition.monitor.unlock()
+            return
+        } else if mayGather(book) {
+            enter(book, after: core.limits.gatherMs, \.gathering)
+            partition.monitor.unlock()
+            return
+        }
+        leave(book)
         // A book that is being loaded must find its shard and its pending records as they are.
         guard book.phase != .loading,
             book.takePending(
                 through: core.groupCommit.durablePosition, maxRecords: core.limits.maxRecordsPerFlush)
         else {
-            enqueueAgain(book, hasFailed: false)
+            enterAgain(book, hasFailed: false)
             partition.forgetIfIdle(book)
             partition.monitor.unlock()
             return
         }
+        flush(book)
+    }
+
+    /// Writes what is in `book.flushing`. The partition is locked, and is not afterwards.
+    private func flush(_ book: Book) {
+        let partition = book.partition
         let records = book.flushing
         let known = book.flushedPosition
         partition.monitor.unlock()
@@ -179,8 +240,9 @@ final class WriteBehind: @unchecked Sendable {
             book.putPendingBack()
             waiters = book.takeFlushWaiters(through: .max)
         }
-        enqueueAgain(book, hasFailed: failure != nil)
+        enterAgain(book, hasFailed: failure != nil)
         let after = partition.flushEnded(book)
+        forgetSteps(of: book)
         partition.forgetIfIdle(book)
         partition.monitor.unlock()
         after?()
@@ -209,8 +271,21 @@ final class WriteBehind: @unchecked Sendable {
         book.flushing = RecordRun()
         book.flushedPosition = max(book.flushedPosition ?? 0, held.position)
         book.flushedSequence = max(book.flushedSequence, held.sequence)
-        if book.phase == .awake {
-            book.state!.ledger.forget(flushedThrough: book.forgettableSequence, keep: core.limits.rememberedSteps)
+    }
+
+    /// Lets memory forget what the shard holds now, a little at a time: steps of the partition go between. The partition is
+    /// locked, and is again afterwards.
+    private func forgetSteps(of book: Book) {
+        let limits = core.limits
+        let partition = book.partition
+        let books = max(1, partition.awakeCount * core.partitions.count)
+        let keep = min(limits.rememberedSteps, limits.rememberedStepsOfAll / books)
+        while book.phase == .awake,
+            book.state!.ledger.forget(
+                flushedThrough: book.forgettableSequence, keep: keep, atMost: limits.forgottenAtOnce)
+        {
+            partition.monitor.unlock()
+            partition.monitor.lock()
         }
     }
 
@@ -233,12 +308,16 @@ final class WriteBehind: @unchecked Sendable {
 
     private func trimIfLong() {
         let limits = core.limits
+        let journal = core.journal
         let wasTooLong = isJournalTooLong.load(ordering: .relaxed)
-        guard wasTooLong || core.journal.byteCount > trimAtBytes else { return }
-        makeDurable(all: false)
-        let left = core.journal.byteCount
-        // Where little could be trimmed, trying again after each flush would cost more than it gives.
+        guard wasTooLong || journal.byteCount > trimAtBytes else { return }
+        // Syncs that free little would cost more than they give.
+        let first = journal.firstPosition
+        let freed = core.firstPendingPosition() ?? .max
+        if wasTooLong || freed > first + (core.groupCommit.durablePosition - first) / 4 { makeDurable(all: false) }
+        let left = journal.byteCount
         trimAtBytes = max(limits.trimBytes, left + limits.trimBytes / 4)
+        isJournalLong.store(left > limits.longJournalBytes, ordering: .relaxed)
         isJournalTooLong.store(left > limits.maxJournalBytes, ordering: .relaxed)
     }
 

@@ -19,10 +19,13 @@ extension LedgerState {
 
     /// Lets go of closed reservations and of steps that the shard holds (those of entries up to `flushedThrough`), but of
     /// the newest `keep`. Refusals go too, and in any case some time after they need to be remembered.
-    package mutating func forget(flushedThrough: UInt64, keep: Int) {
+    /// - Returns: true where `atMost` were forgotten and more may go.
+    @discardableResult
+    package mutating func forget(flushedThrough: UInt64, keep: Int, atMost: Int = .max) -> Bool {
         let memoryOfRefusals = LedgerRules.refusalMemoryMicroseconds + Limits.refusalSlackMicroseconds
-        memory.forget(
-            flushedThrough: flushedThrough, keep: keep, before: lastAt.advanced(microseconds: -memoryOfRefusals))
+        return memory.forget(
+            flushedThrough: flushedThrough, keep: keep, before: lastAt.advanced(microseconds: -memoryOfRefusals),
+            atMost: atMost)
     }
 
     /// Open reservations are always in memory, and no closed one was charged more than its grants were: what says otherwise

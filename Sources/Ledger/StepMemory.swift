@@ -136,16 +136,20 @@ struct StepMemory: Sendable {
 
     // MARK: - Forgetting
 
-    mutating func forget(flushedThrough: UInt64, keep: Int, before oldest: Instant) {
-        while items.count > keep, let first = items.first, first.sequence <= flushedThrough {
+    mutating func forget(flushedThrough: UInt64, keep: Int, before oldest: Instant, atMost: Int) -> Bool {
+        var left = atMost
+        while left > 0, items.count > keep, let first = items.first, first.sequence <= flushedThrough {
             items.removeFirst()
             forget(first)
+            left -= 1
         }
-        while let first = refusals.first,
+        while left > 0, let first = refusals.first,
             refusals.count > keep && first.flushedBy <= flushedThrough || first.at < oldest
         {
             forgetFirstRefusal()
+            left -= 1
         }
+        return left == 0
     }
 
     private mutating func forget(_ dated: Dated) {

@@ -61,7 +61,8 @@ import Testing
         try book.run(steps: 40, into: first)
         first.close()
         // What a power cut may leave of it.
-        for remains in [try LocalFileSystem().open(file, .readOnly).readAll(), [], [UInt8](repeating: 7, count: 5_000)] {
+        for remains in [try LocalFileSystem().open(file, .readOnly).readAll(), [], [UInt8](repeating: 7, count: 5_000)]
+        {
             let left = try LocalFileSystem().open(file, .create)
             try left.write(remains, at: 0)
             left.close()

@@ -146,7 +146,8 @@ final class ShardManifest: @unchecked Sendable {
     private func opened() throws(StorageError) -> Database {
         if let database { return database }
         let database = try Database(
-            path: path, .create, setup: "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF")
+            path: path, .create,
+            setup: "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF")
         let tables = try database.statement("SELECT count(*) FROM sqlite_schema").first { $0.integer(0) }
         if tables == 0 {
             try database.transaction { () throws(StorageError) in try database.execute(Self.create) }

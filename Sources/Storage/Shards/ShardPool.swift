@@ -113,7 +113,9 @@ final class ShardPool: @unchecked Sendable {
 extension ShardPool.State {
     /// Takes out the idle slot that was not used for longest; nil where all are in use.
     fileprivate mutating func takeLeastRecentlyUsed() -> ShardPool.Slot? {
-        let oldest = slots.filter { $0.value.users == 0 && !$0.value.isBrief }.min { $0.value.lastUse < $1.value.lastUse }
+        let oldest = slots.filter { $0.value.users == 0 && !$0.value.isBrief }.min {
+            $0.value.lastUse < $1.value.lastUse
+        }
         guard let oldest else { return nil }
         slots[oldest.key] = nil
         return oldest.value

@@ -143,7 +143,8 @@ package final class ShardStore: Sendable {
 
     /// Proves the tenant's book; see `BookVerifier`.
     package func verify(_ tenant: TenantID) throws(StorageError) -> BookVerdict {
-        try BookVerifier(path: file(of: tenant), tenant: tenant, listedThrough: try manifest.position(of: tenant)).verify()
+        try BookVerifier(path: file(of: tenant), tenant: tenant, listedThrough: try manifest.position(of: tenant))
+            .verify()
     }
 
     // MARK: - Files
@@ -211,7 +212,8 @@ package final class ShardStore: Sendable {
             guard records.beginsBook else {
                 throw .corrupt(
                     path: file,
-                    reason: "\(ShardManifest.name) does not list it, and the journal does not have its book from the beginning; "
+                    reason:
+                        "\(ShardManifest.name) does not list it, and the journal does not have its book from the beginning; "
                         + "was it copied here?")
             }
             try removeFiles(of: tenant)
@@ -280,7 +282,8 @@ extension ShardStore {
         guard first <= trimmed + 1 else {
             throw .corrupt(
                 path: path + "/" + ShardManifest.name,
-                reason: "the journal begins at record \(first), and this says that it was trimmed through \(trimmed) at most: "
+                reason:
+                    "the journal begins at record \(first), and this says that it was trimmed through \(trimmed) at most: "
                     + "the manifest is missing or older than the journal; restore the directory from a backup")
         }
     }
@@ -319,7 +322,8 @@ extension ShardStore {
         guard unsynced.withLock({ $0.doubtful.contains(tenant) }) else { return }
         try pool.with(tenant) { (slot) throws(StorageError) in
             guard let shard = try openExisting(tenant, in: slot), try shard.database.checkpoint() else {
-                throw .limit("a sync of the shard of \(tenant) failed, and who reads it keeps it from being written again")
+                throw .limit(
+                    "a sync of the shard of \(tenant) failed, and who reads it keeps it from being written again")
             }
         }
         unsynced.withLock { _ = $0.doubtful.remove(tenant) }
@@ -351,7 +355,8 @@ extension StorageError {
     static func oldShard(path: String, position: UInt64, listedThrough listed: UInt64) -> StorageError {
         .corrupt(
             path: path,
-            reason: "it ends at record \(position), but held the journal's records up to \(listed): it is an older copy, or "
+            reason:
+                "it ends at record \(position), but held the journal's records up to \(listed): it is an older copy, or "
                 + "lost writes; restore it from a backup")
     }
 }

@@ -47,7 +47,9 @@ package struct BookVerifier {
         var verdict = BookVerdict(tenant: tenant)
         guard let meta = try ShardMeta.read(from: database, tenant: tenant) else {
             let entries = try database.statement("SELECT count(*) FROM entries").first { $0.integer(0) }
-            if entries != 0 || listed != nil { verdict.fault = BookFault(entry: nil, reason: "its meta row is missing") }
+            if entries != 0 || listed != nil {
+                verdict.fault = BookFault(entry: nil, reason: "its meta row is missing")
+            }
             return verdict
         }
         verdict.position = meta.position
