@@ -61,6 +61,15 @@ package final class Engine: Sendable {
         core.partition(of: tenant).submit(.step(command, queue: queue, completion), tenant: tenant)
     }
 
+    /// Does many steps on a tenant's book, each by itself, in their order; told once, when all of them are durable. One that
+    /// memory does not know enough of is done when its look-up is over, which may be after the others.
+    package func submit(
+        _ commands: [Command], tenant: TenantID, queue: (any CompletionQueue)? = nil,
+        completion: @escaping ManyStepsCompletion
+    ) {
+        core.partition(of: tenant).submit(.steps(commands, queue: queue, completion), tenant: tenant)
+    }
+
     /// Looks at a tenant's settled state and delivers what `body` made of it once all of it is durable. `body` runs under a
     /// lock: it only looks, quickly, and does not call the engine.
     package func read<Value: Sendable>(

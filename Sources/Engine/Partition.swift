@@ -78,6 +78,9 @@ final class Partition: @unchecked Sendable {
         case .step(let command, let queue, let completion):
             if let error = core.whyNotWrite { return { completion(.failure(error)) } }
             return step(command, queue, completion, on: book, at: now, adopted: adopted)
+        case .steps(let commands, let queue, let completion):
+            if let error = core.whyNotWrite { return { job.fail(error) } }
+            return steps(commands, queue, completion, on: book, at: now)
         }
     }
 
@@ -98,6 +101,49 @@ final class Partition: @unchecked Sendable {
         return finish(
             book, settled.isEmpty ? decision.entries : settled + decision.entries,
             Waiter(queue: queue, body: .step(result, completion)))
+    }
+
+    /// As `step` for each of them, with one record for all that need no look-up.
+    private func steps(
+        _ commands: [Command], _ queue: (any CompletionQueue)?, _ completion: @escaping ManyStepsCompletion,
+        on book: Book, at now: Instant
+    ) -> After? {
+        var entries = book.state!.ledger.settle(at: now)
+        var results: [Result<StepResult, EngineError>] = []
+        results.reserveCapacity(commands.count)
+        var unknown: [Int] = []
+        for (index, command) in commands.enumerated() {
+            if book.state!.ledger.recall(for: command) != nil {
+                unknown.append(index)
+                // Told when its look-up is over.
+                results.append(.failure(.stopping))
+                continue
+            }
+            let decision = book.state!.ledger.decide(command, at: now)
+            for entry in decision.entries {
+                book.state!.ledger.evolve(entry)
+                entries.append(entry)
+            }
+            results.append(.success(StepResult(outcome: decision.outcome, replayed: decision.replayed)))
+        }
+        guard unknown.isEmpty else {
+            let all = StepResults(results, looking: unknown, completion)
+            let told = finish(book, entries, Waiter(queue: queue, body: .other { all.others($0) }))
+            let looked = unknown.map { index in
+                step(commands[index], queue, { all.set(index, $0) }, on: book, at: now, adopted: false)
+            }
+            return {
+                told?()
+                for after in looked { after?() }
+            }
+        }
+        return finish(
+            book, entries,
+            Waiter(
+                queue: queue,
+                body: .other { [results] error in
+                    completion(error.map { error in results.map { _ in .failure(error) } } ?? results)
+                }))
     }
 
     /// Journals what there is and has `waiter` told when all that the job saw is durable.

@@ -32,6 +32,9 @@ package struct StepResult: Sendable {
 
 package typealias StepCompletion = @Sendable (Result<StepResult, EngineError>) -> Void
 
+/// Told the results in the order of the steps.
+package typealias ManyStepsCompletion = @Sendable ([Result<StepResult, EngineError>]) -> Void
+
 /// Where completions run, so that all of one batch that belong to one event loop cost one wake.
 package protocol CompletionQueue: AnyObject, Sendable {
     func run(_ work: @escaping @Sendable () -> Void)
