@@ -6,6 +6,8 @@ import Glibc
 protocol StreamFollower: AnyObject {
     func headerReceived(stream: Int32, _ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer)
     func dataReceived(stream: Int32, _ bytes: UnsafeRawBufferPointer)
+    /// The server ended its side, with a status.
+    func serverEnded(stream: Int32)
     /// The stream is gone, with HTTP/2's error code.
     func streamClosed(_ stream: Int32, errorCode: UInt32)
     /// The connection is gone, after its streams.

@@ -40,7 +40,8 @@ final class LoadRun {
             cl_timer_slack(1_000)
             pace = Pace(callsPerSecond: Double(stepsPerSecond) / Double(plan.stepsPerCall), startNs: startNs)
         }
-        phaseEndNs = startNs + Int64(plan.warmupSeconds) * 1_000_000_000
+        phaseEndNs = startNs + plan.warmupNs
+        if plan.warmupNs == 0 { _ = enterNextPhase(startNs) }
         for carrier in carriers { carrier.forEachLane { next($0, nowNs: startNs) } }
         sendAll()
         turns()
@@ -172,7 +173,7 @@ final class LoadRun {
         switch phase {
         case .warmingUp:
             phase = .measuring
-            phaseEndNs = nowNs + Int64(plan.seconds) * 1_000_000_000
+            phaseEndNs = nowNs + plan.measureNs
             measured.start()
             tally.isMeasuring = true
         case .measuring:

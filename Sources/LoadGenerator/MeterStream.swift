@@ -159,6 +159,13 @@ final class MeterStream: LaneCarrier {
             connection.session, UInt8(NGHTTP2_FLAG_NONE.rawValue), stream, NGHTTP2_CANCEL.rawValue)
     }
 
+    /// A server that ends before it is asked to ends our side too.
+    func serverEnded(stream: Int32) {
+        guard !isEnding else { return }
+        isEnding = true
+        resume()
+    }
+
     func streamClosed(_ stream: Int32, errorCode: UInt32) {
         if fault == nil, errorCode != 0 {
             fault = "the stream was reset: " + String(cString: nghttp2_http2_strerror(errorCode))

@@ -94,6 +94,8 @@ final class UnaryCalls: LaneCarrier {
         return UnsafeRawBufferPointer(rebasing: bytes[head...])
     }
 
+    func serverEnded(stream: Int32) {}
+
     func streamClosed(_ stream: Int32, errorCode: UInt32) {
         let lane = lane(of: stream)
         lastStream = 0
