@@ -47,7 +47,8 @@ final class LoadRun {
         turns()
         return LoadReport(
             plan: plan, measuredNs: measured.wallNs, calls: tally.calls, steps: tally.calls * plan.stepsPerCall,
-            errors: tally.errors, firstError: tally.firstError, latencies: tally.latencies, cpuNs: measured.cpuNs)
+            stepsInAll: tally.allCalls * plan.stepsPerCall, errors: tally.errors, firstError: tally.firstError,
+            latencies: tally.latencies, cpuNs: measured.cpuNs)
     }
 
     private func connect() throws(LoadError) {
