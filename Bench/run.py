@@ -23,6 +23,8 @@ QUICK = Plan(rounds=1, seconds=2, short_seconds=1, peer_seconds=1, burst_seconds
              many_tenants=50, most_tenants=500, book_tenants=50, book_entries=50_000)
 # One large book, one with 100,000 tenants, and what a round leaves until it ends.
 FULL_DISK_GIB = 60
+# For the estimate of the time alone.
+BOOK_ENTRIES_PER_SECOND, TENANTS_PER_SECOND = 110_000, 200
 
 
 def arguments():
@@ -58,10 +60,13 @@ def chosen(plan, only):
 
 
 def announce(plan, turns, options):
-    total = plan.rounds * sum(turn.seconds for turn in turns)
-    book = plan.book_entries / 250_000 if any(turn.name == "book-full" for turn in turns) else 0
-    say(f"{plan.rounds} round(s) of {len(turns)} turns: {', '.join(turn.name for turn in turns)}.")
-    say(f"About {(total + book) / 60:.0f} minutes, of which {book / 60:.0f} to write the large book once.")
+    names = [turn.name for turn in turns]
+    book = plan.book_entries / BOOK_ENTRIES_PER_SECOND if "book-full" in names else 0
+    tenants = plan.most_tenants / TENANTS_PER_SECOND if "tollgate-most" in names else 0
+    total = plan.rounds * sum(turn.seconds for turn in turns) + book + tenants
+    say(f"{plan.rounds} round(s) of {len(turns)} turns: {', '.join(names)}.")
+    say(f"About {total / 60:.0f} minutes, of which {(book + tenants) / 60:.0f} once, to write the large book and to make "
+        f"{plan.most_tenants:,} tenants. Servers whose shards fall behind are waited for on top of that.")
     free = shutil.disk_usage(options.dir).free / 2**30
     if not options.quick and free < FULL_DISK_GIB:
         say(f"WARNING: {free:.0f} GiB are free in {options.dir}; the full form may need {FULL_DISK_GIB}.")
