@@ -125,7 +125,11 @@ package final class HTTP2Stream: @unchecked Sendable {
 
     /// Sends bytes, which are copied.
     package func sendData(_ bytes: UnsafeRawBufferPointer, endStream: Bool = false) {
-        sendData(Array(bytes), endStream: endStream)
+        guard !isClosed, !isEnding else { return }
+        output.append(copying: bytes)
+        if endStream { end(with: .endStream) }
+        connection.outputGrew(bytes.count, of: self)
+        resume()
     }
 
     /// Ends our side with trailers.
