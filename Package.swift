@@ -60,7 +60,7 @@ let package = Package(
         tests(of: "Storage", ["Ledger", "CSQLite", "CLinux"]),
         tests(of: "Engine", ["Storage", "Ledger"]),
         tests(of: "Tollgate", ["TollgateSchema", "Engine", "Storage", "Ledger", "RPC", "HTTP2", "Protobuf"]),
-        tests(of: "TollgateCommand", ["Ledger", "Storage", "RPC", "Protobuf"]),
+        tests(of: "TollgateCommand", ["LoadGenerator", "Ledger", "Storage", "RPC", "Protobuf"]),
         tests(of: "TollgateClient", ["TollgateSchema", "Tollgate", "RPC", "HTTP2", "Protobuf"]),
     ]
 )

@@ -45,6 +45,8 @@ final class LoadRun {
         for carrier in carriers { carrier.forEachLane { next($0, nowNs: startNs) } }
         sendAll()
         turns()
+        // Where every connection was lost the time ends here.
+        measured.stop()
         return LoadReport(
             plan: plan, measuredNs: measured.wallNs, calls: tally.calls, steps: tally.calls * plan.stepsPerCall,
             stepsInAll: tally.allCalls * plan.stepsPerCall, errors: tally.errors, firstError: tally.firstError,
@@ -213,13 +215,17 @@ final class LoadRun {
 private struct Stopwatch {
     private(set) var wallNs: Int64 = 0
     private(set) var cpuNs: Int64 = 0
+    private var isRunning = false
 
     mutating func start() {
+        isRunning = true
         wallNs = -monotonicNs()
         cpuNs = -processCPUNs()
     }
 
     mutating func stop() {
+        guard isRunning else { return }
+        isRunning = false
         wallNs += monotonicNs()
         cpuNs += processCPUNs()
     }

@@ -7,7 +7,8 @@ final class MeterStream: LaneCarrier {
     /// Tags begin here, so that all of them take two bytes.
     private static let firstTag = 128
 
-    private let run: LoadRun
+    /// The run keeps its carriers, and so outlives them.
+    private unowned(unsafe) let run: LoadRun
     private let pairs: StepPairs
     private let headers: RequestHeaders
     private let tenant: Int

@@ -30,7 +30,8 @@ import Testing
         histogram.record(-5)
         #expect(histogram.quantileNs(1) == 0)
         #expect(histogram.count == 1)
-        histogram.record(.max)
+        for duration in [Int64.max, 127, 128, 129] { histogram.record(duration) }
+        #expect(histogram.quantileNs(0.2) == 0 && histogram.quantileNs(0.4) == 127)
         #expect(histogram.quantileNs(1) == .max)
     }
 }

@@ -44,7 +44,7 @@ import Testing
         let server = try ScriptedServer(misbehaviour)
         defer { server.stop() }
         let report = try shortPlan(.steps, port: server.port).run()
-        #expect(report.errors > 0)
+        #expect(report.errors > 0 && report.measuredNs >= 0 && report.cpuNs >= 0)
         let expected: [Misbehaviour: String] = [
             .refuses: "grpc-status 9", .unavailable: "the HTTP status is not 200", .wrongAmount: "expected",
             .replays: "replayed", .truncates: "without a whole message", .emptyAnswer: "without a whole message",

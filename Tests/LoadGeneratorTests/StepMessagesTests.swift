@@ -42,6 +42,7 @@ import TollgateSchema
     @Test("the requests of every row are those that the schema makes", arguments: TraceRows.all.indices)
     func calls(row: Int) throws {
         let templates = StepTemplates(.call)
+        defer { templates.deallocate() }
         let reserve = try ReserveRequest(wireBytes: message(written(templates.reserves[row])))
         #expect(reserve == expectedReserve(TraceRows.all[row]))
         let commit = try CommitRequest(wireBytes: message(written(templates.commits[row])))
@@ -51,6 +52,7 @@ import TollgateSchema
     @Test("the same as elements of a Batch")
     func batch() throws {
         let templates = StepTemplates(.batch)
+        defer { templates.deallocate() }
         let bytes = written(templates.reserves[0]) + written(templates.commits[1])
         let batch = try BatchRequest(wireBytes: bytes)
         #expect(
@@ -64,6 +66,7 @@ import TollgateSchema
         "the same on a Meter stream, with any tag that a lane may have", arguments: [128, 255, 300, 1_127] as [UInt16])
     func meter(tag: UInt16) throws {
         let templates = StepTemplates(.meter)
+        defer { templates.deallocate() }
         let reserve = try MeterRequest(wireBytes: message(written(templates.reserves[2], tag: tag)))
         #expect(reserve.tag == UInt64(tag))
         #expect(reserve.step == .with { $0.kind = .reserve(expectedReserve(TraceRows.all[2])) })
