@@ -9,6 +9,7 @@ import time
 from . import machine
 from .machine import Failed
 from .plan import SHAPES, say, warm
+from .sample import all_steps
 from .systems import Tollgate
 
 PERF_HZ = 999
@@ -130,12 +131,13 @@ def callgrind(setup, plan, out):
         machine.run(["callgrind_control", "-i", "off", str(server.server.pid)], 60)
     text, _ = machine.run(["callgrind_annotate", "--auto=no", "--threshold=90", str(counts)], 300)
     total = re.search(r"^\s*([\d,]+).*PROGRAM TOTALS", text, re.MULTILINE)
-    if not total or not report["steps"]:
+    if not total:
         raise Failed("callgrind counted nothing")
-    per_step = int(total[1].replace(",", "")) / report["steps"]
-    head = f"{per_step:,.0f} instructions per step, over {report['steps']:,} steps of 8 × 8 callers, all threads.\n\n"
+    steps = all_steps(report)
+    per_step = int(total[1].replace(",", "")) / steps
+    head = f"{per_step:,.0f} instructions per step, over {steps:,} steps of 8 × 8 callers, all threads.\n\n"
     (out / "callgrind.txt").write_text(head + demangled(text))
     return (
-        f"{per_step:,.0f} instructions of user code per step (callgrind, {report['steps']:,} steps at 8 × 8, flushes "
+        f"{per_step:,.0f} instructions of user code per step (callgrind, {steps:,} steps at 8 × 8, flushes "
         "included); by function in `callgrind.txt`."
     )

@@ -6,7 +6,7 @@ import time
 
 from . import machine
 from .machine import Failed, Server
-from .sample import from_load
+from .sample import all_steps, from_load
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 JOURNAL = "journal"
@@ -68,7 +68,7 @@ class System:
         if self.server.process.poll() is not None:
             raise Failed(f"the server ended with {self.server.process.returncode}: {self.server.tail()}")
         after = machine.thread_cpu_us(self.server.pid)
-        steps = max(1, report["steps"])
+        steps = all_steps(report)
         return from_load(
             report,
             self.cpu_us() - before,
