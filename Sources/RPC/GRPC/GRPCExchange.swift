@@ -9,15 +9,15 @@ final class GRPCExchange: HTTP2StreamDelegate, ServerExchange {
     /// The call; nil before its headers and after its end.
     @exclusivity(unchecked) private var call: ServerCall?
     /// Request bytes for which the client was not given new room.
-    private var uncreditedBytes = 0
+    @exclusivity(unchecked) private var uncreditedBytes = 0
     /// Whether the client has sent all that it will.
-    private var hasRequestEnded = false
+    @exclusivity(unchecked) private var hasRequestEnded = false
     /// Why no further request is taken, where the client has not ended them.
     @exclusivity(unchecked) private var requestEnd: RPCError?
     /// Whether requests are just being given: who asks for more meanwhile gets them anyway.
-    private var isGiving = false
+    @exclusivity(unchecked) private var isGiving = false
     /// Whether response headers were sent.
-    private var hasSentHeaders = false
+    @exclusivity(unchecked) private var hasSentHeaders = false
 
     init(home: ServerLoop, stream: HTTP2Stream) {
         self.home = home

@@ -50,7 +50,7 @@ package final class ServerCall: @unchecked Sendable {
     /// Runs the handler, save a direct one.
     @exclusivity(unchecked) var task: Task<Void, Never>?
     /// Whether this call counts among those under way: it does as long as anyone holds it.
-    private var isCounted = false
+    @exclusivity(unchecked) private var isCounted = false
 
     init(home: ServerLoop, head: RequestHead, exchange: any ServerExchange) {
         self.home = home

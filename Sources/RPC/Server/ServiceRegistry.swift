@@ -38,6 +38,7 @@ public final class ServiceRegistry {
 
     /// As `direct`, for a handler that reads the request by itself, where it lies: `bytes` are valid only within the call.
     /// What it throws ends the call as a message that cannot be decoded does.
+    @inlinable
     package func direct<Request: Message, Response: Message>(
         _ method: MethodDescriptor, reading request: Request.Type,
         _ handler: @escaping @Sendable (_ bytes: UnsafeRawBufferPointer, DirectCall<Response>) throws(WireError) -> Void

@@ -30,19 +30,32 @@ extension StepID {
 
     /// Writes the canonical lower-case text into 36 bytes.
     func writeText(to text: UnsafeMutableRawBufferPointer) {
-        func digits(of word: UInt64, from first: Int, _ range: Range<Int>) {
-            for position in range {
-                let nibble = UInt8(truncatingIfNeeded: word &>> UInt64(60 - 4 * (position - first))) & 0xF
-                text[position] = nibble < 10 ? UInt8(ascii: "0") + nibble : UInt8(ascii: "a") + nibble - 10
+        precondition(text.count == Self.textByteCount, "an id has 36 bytes of text")
+        let pairs = Self.digitPairs
+        func write(_ word: UInt64, bytes: Range<Int>, at position: Int) {
+            for (index, byte) in bytes.enumerated() {
+                let value = Int(truncatingIfNeeded: word &>> UInt64(56 - 8 * byte)) & 0xFF
+                text.storeBytes(of: pairs[value], toByteOffset: position + 2 * index, as: UInt16.self)
             }
         }
-        digits(of: high, from: 0, 0..<8)
-        digits(of: high, from: 1, 9..<13)
-        digits(of: high, from: 2, 14..<18)
-        digits(of: low, from: 19, 19..<23)
-        digits(of: low, from: 20, 24..<36)
+        write(high, bytes: 0..<4, at: 0)
+        write(high, bytes: 4..<6, at: 9)
+        write(high, bytes: 6..<8, at: 14)
+        write(low, bytes: 0..<2, at: 19)
+        write(low, bytes: 2..<8, at: 24)
         (text[8], text[13], text[18], text[23]) = (Self.hyphen, Self.hyphen, Self.hyphen, Self.hyphen)
     }
+
+    /// The two lower-case digits of each byte, as they lie in memory. Immortal.
+    nonisolated(unsafe) private static let digitPairs: UnsafePointer<UInt16> = {
+        let pairs = UnsafeMutablePointer<UInt16>.allocate(capacity: 256)
+        let digits = Array("0123456789abcdef".utf8)
+        for byte in 0..<256 {
+            let pair = UInt16(digits[byte >> 4]) | UInt16(digits[byte & 0xF]) << 8
+            (pairs + byte).initialize(to: pair.littleEndian)
+        }
+        return UnsafePointer(pairs)
+    }()
 
     private static let hyphen = UInt8(ascii: "-")
 
