@@ -78,7 +78,7 @@ check-docs: build
 	Tests/check-docs.sh
 
 .PHONY: bench
-bench: build bench-peers ## Measure Tollgate beside PostgreSQL, Redis and gRPC C++: about three hours, results in Bench/results.
+bench: build bench-peers ## Measure Tollgate beside PostgreSQL, Redis and gRPC C++: more than two hours, results in Bench/results.
 	python3 Bench/run.py --tollgate .build/release/tollgate --peers $(PEERS) $(BENCH)
 
 .PHONY: bench-quick

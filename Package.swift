@@ -56,10 +56,11 @@ let package = Package(
         tests(of: "HTTP2", ["CLinux", "CNghttp2"]),
         tests(of: "RPC", ["HTTP2", "Protobuf"]),
         tests(of: "Ledger"),
+        tests(of: "LoadGenerator", ["TollgateSchema", "HTTP2", "Protobuf"]),
         tests(of: "Storage", ["Ledger", "CSQLite", "CLinux"]),
         tests(of: "Engine", ["Storage", "Ledger"]),
         tests(of: "Tollgate", ["TollgateSchema", "Engine", "Storage", "Ledger", "RPC", "HTTP2", "Protobuf"]),
-        tests(of: "TollgateCommand", ["Ledger", "RPC", "Protobuf"]),
+        tests(of: "TollgateCommand", ["LoadGenerator", "Ledger", "Storage", "RPC", "Protobuf"]),
         tests(of: "TollgateClient", ["TollgateSchema", "Tollgate", "RPC", "HTTP2", "Protobuf"]),
     ]
 )

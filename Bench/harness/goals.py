@@ -16,7 +16,7 @@ GOAL_BALANCE_SHARE = 0.6
 GOAL_START_SECONDS, GOAL_MEMORY_MIB = 2.0, 512
 GOAL_BOOK_SHARE = 0.10
 GOAL_PAIR_BYTES = 250
-# The shards keep up where what is left after the last answer is done within this share of the run, or this many seconds.
+# The shards keep up where what is left after the last answer is done within this share of the run, or so many seconds.
 KEEPS_UP_SHARE, KEEPS_UP_SECONDS = 0.05, 2.0
 
 
@@ -47,13 +47,29 @@ def lines(results, plan):
     rows += stream_lines(results, plan)
     rows += alone_lines(results, one)
     rows += [
-        at_most(results, "p99 at half the best throughput", "half/1/8x64", "p99_us", GOAL_HALF_P99_US, milliseconds,
-                note=lambda: f"at {count(results.median('half/1/8x64'))} steps/s"),
-        cpu_line(results, one), balance_line(results),
+        at_most(
+            results,
+            "p99 at half the best throughput",
+            "half/1/8x64",
+            "p99_us",
+            GOAL_HALF_P99_US,
+            milliseconds,
+            note=lambda: f"at {count(results.median('half/1/8x64'))} steps/s",
+        ),
+        cpu_line(results, one),
+        balance_line(results),
     ]
     rows += book_lines(results, plan)
-    rows.append(at_most(results, "bytes on disk per reserve–commit pair, settled", f"disk/{one}", "bytes_per_pair",
-                        GOAL_PAIR_BYTES, lambda v: f"{v:,.0f}"))
+    rows.append(
+        at_most(
+            results,
+            "bytes on disk per reserve–commit pair, settled",
+            f"disk/{one}",
+            "bytes_per_pair",
+            GOAL_PAIR_BYTES,
+            lambda v: f"{v:,.0f}",
+        )
+    )
     return rows
 
 
@@ -99,14 +115,29 @@ def steps_lines(results, tenants, shape):
     if value is None:
         return [missing(results, figure, f"≥ {count(goal)}", cell)]
     kept, words = keeps_up(results, cell)
-    rows = [Line(figure, f"≥ {count(goal)}, shards keeping up", spread(results, cell, "steps_per_second", count) + words
-                 + wrong(results, cell), value >= goal and kept and flawless(results, cell))]
+    rows = [
+        Line(
+            figure,
+            f"≥ {count(goal)}, shards keeping up",
+            spread(results, cell, "steps_per_second", count) + words + wrong(results, cell),
+            value >= goal and kept and flawless(results, cell),
+        )
+    ]
     if postgres is None:
-        rows.append(missing(results, "… against PostgreSQL's best", f"≥ {times} ×", f"postgres/{tenants}",
-                            f"postgres/{tenants}/8x1"))
+        rows.append(
+            missing(
+                results, "… against PostgreSQL's best", f"≥ {times} ×", f"postgres/{tenants}", f"postgres/{tenants}/8x1"
+            )
+        )
     else:
-        rows.append(Line("… against PostgreSQL's best", f"≥ {times} ×", f"{value / postgres:.1f} × {count(postgres)}",
-                         value >= times * postgres))
+        rows.append(
+            Line(
+                "… against PostgreSQL's best",
+                f"≥ {times} ×",
+                f"{value / postgres:.1f} × {count(postgres)}",
+                value >= times * postgres,
+            )
+        )
     return rows
 
 
@@ -116,7 +147,9 @@ def redis_line(results, tenants):
     if value is None or redis is None:
         return missing(results, figure, goal, f"redis/{tenants}", f"redis/{tenants}/8x64", f"tollgate/{tenants}")
     shape = cell.rsplit("/", 1)[1].replace("x", " × ")
-    return Line(figure, goal, f"{value / redis:.2f} × {count(redis)} (Redis at {shape})", value >= GOAL_REDIS_TIMES * redis)
+    return Line(
+        figure, goal, f"{value / redis:.2f} × {count(redis)} (Redis at {shape})", value >= GOAL_REDIS_TIMES * redis
+    )
 
 
 def share_lines(results, one, tenants, shape, share):
@@ -127,18 +160,28 @@ def share_lines(results, one, tenants, shape, share):
     if value is None:
         return [missing(results, figure, goal, cell, f"tollgate/{tenants}")]
     kept, words = keeps_up(results, cell)
-    rows = [Line(figure, goal, spread(results, cell, "steps_per_second", count) + words + wrong(results, cell),
-                 value >= share * GOAL_STEPS[shape] and kept and flawless(results, cell))]
+    rows = [
+        Line(
+            figure,
+            goal,
+            spread(results, cell, "steps_per_second", count) + words + wrong(results, cell),
+            value >= share * GOAL_STEPS[shape] and kept and flawless(results, cell),
+        )
+    ]
     if alone is not None:
-        rows.append(Line("… of what 1 tenant measured", f"≥ {share:.0%}", f"{value / alone:.0%}", value >= share * alone))
+        rows.append(
+            Line("… of what 1 tenant measured", f"≥ {share:.0%}", f"{value / alone:.0%}", value >= share * alone)
+        )
     return rows
 
 
 def stream_lines(results, plan):
     rows = []
     for name, label in (("batch", "`Batch` of 1,000"), ("meter", "`Meter` stream")):
-        for kind, goal, seconds in (("burst", GOAL_BURST, plan.burst_seconds),
-                                    ("sustained", GOAL_SUSTAINED, plan.sustained_seconds)):
+        for kind, goal, seconds in (
+            ("burst", GOAL_BURST, plan.burst_seconds),
+            ("sustained", GOAL_SUSTAINED, plan.sustained_seconds),
+        ):
             cell = f"{name}/1/{kind}"
             figure, value = f"{label}, steps/s for {seconds} s", results.median(cell)
             if value is None:
@@ -147,8 +190,14 @@ def stream_lines(results, plan):
             kept, words = keeps_up(results, cell)
             kept = kept or kind == "burst"
             target = f"≥ {count(goal)}, " + ("then caught up" if kind == "burst" else "shards keeping up")
-            rows.append(Line(figure, target, spread(results, cell, "steps_per_second", count) + words
-                             + wrong(results, cell), value >= goal and kept and flawless(results, cell)))
+            rows.append(
+                Line(
+                    figure,
+                    target,
+                    spread(results, cell, "steps_per_second", count) + words + wrong(results, cell),
+                    value >= goal and kept and flawless(results, cell),
+                )
+            )
     return rows
 
 
@@ -157,14 +206,30 @@ def alone_lines(results, tenants):
     p50, p99 = results.median(cell, "p50_us"), results.median(cell, "p99_us")
     echo, sync = results.median("echo/1/1x1", "p50_us"), results.median("fdatasync/1/4096", "p50_us")
     if p50 is None or echo is None or sync is None:
-        return [missing(results, "p50 of one caller alone", f"≤ {GOAL_ALONE_TIMES} × (echo + fdatasync)", cell, "echo",
-                        "echo/1/1x1", "fdatasync/1/4096")]
+        return [
+            missing(
+                results,
+                "p50 of one caller alone",
+                f"≤ {GOAL_ALONE_TIMES} × (echo + fdatasync)",
+                cell,
+                "echo",
+                "echo/1/1x1",
+                "fdatasync/1/4096",
+            )
+        ]
     return [
-        Line("p50 of one caller alone", f"≤ {GOAL_ALONE_TIMES} × (echo {microseconds(echo)} + fdatasync {microseconds(sync)})",
-             f"{spread(results, cell, 'p50_us', microseconds)}: {p50 / (echo + sync):.2f} ×",
-             p50 <= GOAL_ALONE_TIMES * (echo + sync)),
-        Line("p99 of one caller alone", f"≤ {GOAL_TAIL_TIMES:.0f} × p50",
-             f"{spread(results, cell, 'p99_us', microseconds)}: {p99 / p50:.2f} ×", p99 <= GOAL_TAIL_TIMES * p50),
+        Line(
+            "p50 of one caller alone",
+            f"≤ {GOAL_ALONE_TIMES} × (echo {microseconds(echo)} + fdatasync {microseconds(sync)})",
+            f"{spread(results, cell, 'p50_us', microseconds)}: {p50 / (echo + sync):.2f} ×",
+            p50 <= GOAL_ALONE_TIMES * (echo + sync),
+        ),
+        Line(
+            "p99 of one caller alone",
+            f"≤ {GOAL_TAIL_TIMES:.0f} × p50",
+            f"{spread(results, cell, 'p99_us', microseconds)}: {p99 / p50:.2f} ×",
+            p99 <= GOAL_TAIL_TIMES * p50,
+        ),
     ]
 
 
@@ -174,8 +239,12 @@ def at_most(results, figure, cell, field, bound, form, note=None):
     if value is None:
         return missing(results, figure, goal, cell)
     words = f" {note()}" if note else ""
-    return Line(figure, goal, spread(results, cell, field, form) + words + wrong(results, cell),
-                value <= bound and flawless(results, cell))
+    return Line(
+        figure,
+        goal,
+        spread(results, cell, field, form) + words + wrong(results, cell),
+        value <= bound and flawless(results, cell),
+    )
 
 
 def cpu_line(results, tenants):
@@ -185,8 +254,12 @@ def cpu_line(results, tenants):
     if value is None or not echo:
         return missing(results, figure, goal, cell, "echo", "echo/1/8x64")
     form = "{:.2f} µs".format
-    return Line(figure, goal, f"{spread(results, cell, 'server_cpu_us', form)}: {value / echo:.2f} × {echo:.2f} µs",
-                value <= GOAL_CPU_TIMES * echo)
+    return Line(
+        figure,
+        goal,
+        f"{spread(results, cell, 'server_cpu_us', form)}: {value / echo:.2f} × {echo:.2f} µs",
+        value <= GOAL_CPU_TIMES * echo,
+    )
 
 
 def balance_line(results):
@@ -195,8 +268,13 @@ def balance_line(results):
     if value is None or not echo:
         return missing(results, figure, goal, "balance/1/8x64", "echo", "echo/1/8x64")
     cell = "balance/1/8x64"
-    return Line(figure, goal, f"{spread(results, cell, 'steps_per_second', count)}: {value / echo:.0%} of {count(echo)}"
-                + wrong(results, cell), value >= GOAL_BALANCE_SHARE * echo and flawless(results, cell))
+    return Line(
+        figure,
+        goal,
+        f"{spread(results, cell, 'steps_per_second', count)}: {value / echo:.0%} of {count(echo)}"
+        + wrong(results, cell),
+        value >= GOAL_BALANCE_SHARE * echo and flawless(results, cell),
+    )
 
 
 def book_lines(results, plan):
@@ -208,16 +286,29 @@ def book_lines(results, plan):
     start, memory = results.median(full, "start_seconds"), results.median(full, "most_memory_bytes")
     at_start = results.median(full, "start_memory_bytes") / 2**20
     rows = [
-        Line(f"{head}: start-up to serving", f"≤ {GOAL_START_SECONDS:.0f} s",
-             spread(results, full, "start_seconds", lambda v: f"{v:.2f} s"), start <= GOAL_START_SECONDS),
-        Line("… memory", f"≤ {GOAL_MEMORY_MIB} MiB", f"{at_start:,.0f} MiB when serving, {memory / 2**20:,.0f} MiB at most "
-             "under load", memory / 2**20 <= GOAL_MEMORY_MIB),
+        Line(
+            f"{head}: start-up to serving",
+            f"≤ {GOAL_START_SECONDS:.0f} s",
+            spread(results, full, "start_seconds", lambda v: f"{v:.2f} s"),
+            start <= GOAL_START_SECONDS,
+        ),
+        Line(
+            "… memory",
+            f"≤ {GOAL_MEMORY_MIB} MiB",
+            f"{at_start:,.0f} MiB when serving, {memory / 2**20:,.0f} MiB at most " "under load",
+            memory / 2**20 <= GOAL_MEMORY_MIB,
+        ),
     ]
     fresh = results.median(empty, "server_cpu_us")
     if not fresh:
         return rows + [missing(results, "… server CPU per step", "within 10 % of an empty book", empty, "book/empty")]
     rates = f"{count(results.median(full))} against {count(results.median(empty))} steps/s"
-    rows.append(Line("… server CPU per step", f"within {GOAL_BOOK_SHARE:.0%} of an empty book",
-                     f"{cpu:.2f} against {fresh:.2f} µs ({cpu / fresh - 1:+.0%}); {rates}",
-                     cpu <= (1 + GOAL_BOOK_SHARE) * fresh))
+    rows.append(
+        Line(
+            "… server CPU per step",
+            f"within {GOAL_BOOK_SHARE:.0%} of an empty book",
+            f"{cpu:.2f} against {fresh:.2f} µs ({cpu / fresh - 1:+.0%}); {rates}",
+            cpu <= (1 + GOAL_BOOK_SHARE) * fresh,
+        )
+    )
     return rows

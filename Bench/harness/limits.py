@@ -31,9 +31,20 @@ class Echo(System):
         """The same server under h2load, POST with a body of the same length: how light our generator is."""
         body = self.directory / "body"
         body.write_bytes(b"\0" * BODY_BYTES)
-        return self.measured(lambda: h2load(
-            f"http://{self.address}/tollgate.v1.Metering/Reserve", shape, seconds, "-d", str(body), "-H",
-            "content-type: application/grpc", "-H", "te: trailers"), settles=False)
+        return self.measured(
+            lambda: h2load(
+                f"http://{self.address}/tollgate.v1.Metering/Reserve",
+                shape,
+                seconds,
+                "-d",
+                str(body),
+                "-H",
+                "content-type: application/grpc",
+                "-H",
+                "te: trailers",
+            ),
+            settles=False,
+        )
 
 
 class Nghttpd(System):
@@ -47,9 +58,17 @@ class Nghttpd(System):
             one.bind(("127.0.0.1", 0))
             port = one.getsockname()[1]
         self.url = f"http://127.0.0.1:{port}/file"
-        self.server = Server(self.name, [
-            shutil.which("nghttpd") or "/usr/sbin/nghttpd", "--no-tls", "--address=127.0.0.1", f"--htdocs={self.directory}",
-            str(port)], self.directory)
+        self.server = Server(
+            self.name,
+            [
+                shutil.which("nghttpd") or "/usr/sbin/nghttpd",
+                "--no-tls",
+                "--address=127.0.0.1",
+                f"--htdocs={self.directory}",
+                str(port),
+            ],
+            self.directory,
+        )
         self.server.wait_until(lambda: listens(port))
 
     def calls(self, shape, seconds):
@@ -68,7 +87,9 @@ def h2load(url, shape, seconds, *more):
     """Runs h2load: (a report as a load generator's, its CPU in µs). It tells no percentiles, so there are none."""
     connections, in_flight = shape
     text, cpu = machine.run(
-        ["h2load", "-c", str(connections), "-m", str(in_flight), "-t", "1", "-D", str(seconds), *more, url], slack(seconds))
+        ["h2load", "-c", str(connections), "-m", str(in_flight), "-t", "1", "-D", str(seconds), *more, url],
+        slack(seconds),
+    )
     rate = re.search(r"finished in .*?, ([\d.]+) req/s", text)
     counts = re.search(r"requests: .* (\d+) done, (\d+) succeeded, (\d+) failed", text)
     if not rate or not counts:
@@ -76,7 +97,10 @@ def h2load(url, shape, seconds, *more):
     done, succeeded, _ = (int(count) for count in counts.groups())
     wrong = done - succeeded
     report = {
-        "steps": done, "steps_per_second": float(rate[1]), "seconds": seconds, "errors": wrong,
+        "steps": done,
+        "steps_per_second": float(rate[1]),
+        "seconds": seconds,
+        "errors": wrong,
         "first_error": f"{wrong} answers were not 2xx" if wrong else "",
         "latency_us": {"p50": None, "p90": None, "p99": None, "p999": None, "max": None},
     }
@@ -90,7 +114,9 @@ def sync(setup, seconds):
     try:
         report, _ = machine.run_json(
             [setup.tollgate, "bench", "sync", str(directory), "--seconds", str(seconds), "--bytes", "4096", "--json"],
-            slack(seconds), allowed=(0,))
+            slack(seconds),
+            allowed=(0,),
+        )
     finally:
         machine.remove(directory)
     latency = report.get("latency_us", report)

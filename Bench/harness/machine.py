@@ -40,7 +40,8 @@ class Server:
         with open(self.log, "wb") as log, open(self.output, "wb") as output:
             try:
                 self.process = subprocess.Popen(
-                    command, stdin=subprocess.DEVNULL, stdout=output, stderr=log, cwd=cwd, preexec_fn=die_with_parent)
+                    command, stdin=subprocess.DEVNULL, stdout=output, stderr=log, cwd=cwd, preexec_fn=die_with_parent
+                )
             except OSError as error:
                 raise Failed(f"{command[0]}: {error.strerror}") from error
 
@@ -63,11 +64,13 @@ class Server:
 
     def address(self):
         """Where it listens, as it said on standard output."""
+
         def said():
             for line in self.output.read_text().splitlines():
                 if line.startswith("listening on "):
                     return line.split()[-1]
             return None
+
         return self.wait_until(said)
 
     def tail(self):
@@ -91,7 +94,8 @@ def run(command, timeout, allowed=(0,), cwd=None):
     before = children_cpu_us()
     try:
         done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout, cwd=cwd, preexec_fn=die_with_parent)
+            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout, cwd=cwd, preexec_fn=die_with_parent
+        )
     except subprocess.TimeoutExpired as expired:
         raise Failed(f"{command_name(command)} did not end within {timeout:.0f} s") from expired
     except OSError as error:
@@ -125,8 +129,8 @@ def children_cpu_us():
 def stat_fields(path):
     """The fields of a stat file from the third on (state, parent, …), and the name in parentheses."""
     text = pathlib.Path(path).read_text()
-    name = text[text.index("(") + 1:text.rindex(")")]
-    return name, text[text.rindex(")") + 2:].split()
+    name = text[text.index("(") + 1 : text.rindex(")")]
+    return name, text[text.rindex(")") + 2 :].split()
 
 
 def process_cpu_us(pid):
@@ -163,8 +167,11 @@ def thread_cpu_us(pid):
             name, fields = stat_fields(task / "stat")
             # The scheduler's own count is in nanoseconds; ticks are what there is without it.
             scheduled = task / "schedstat"
-            spent = int(scheduled.read_text().split()[0]) / 1_000 if scheduled.exists() else (
-                int(fields[11]) + int(fields[12])) * TICK_US
+            spent = (
+                int(scheduled.read_text().split()[0]) / 1_000
+                if scheduled.exists()
+                else (int(fields[11]) + int(fields[12])) * TICK_US
+            )
         except OSError:
             continue
         threads[name] = threads.get(name, 0.0) + spent
@@ -221,11 +228,20 @@ def file_system(path):
 
 def describe(directory):
     """The machine that the figures belong to."""
-    model = next((line.split(":", 1)[1].strip() for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines()
-                  if line.startswith("model name")), platform.machine())
+    model = next(
+        (
+            line.split(":", 1)[1].strip()
+            for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines()
+            if line.startswith("model name")
+        ),
+        platform.machine(),
+    )
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return {
-        "cpu": model, "cores": len(os.sched_getaffinity(0)), "memory_gib": round(memory / 2**30, 1),
-        "kernel": platform.release(), "file_system": file_system(directory),
+        "cpu": model,
+        "cores": len(os.sched_getaffinity(0)),
+        "memory_gib": round(memory / 2**30, 1),
+        "kernel": platform.release(),
+        "file_system": file_system(directory),
         "disk_free_gib": round(shutil.disk_usage(directory).free / 2**30, 1),
     }

@@ -7,7 +7,8 @@ import traceback
 
 from . import limits, machine
 from .machine import Failed
-from .systems import GRPC, JOURNAL, Postgres, Redis, Tollgate
+from .peers import GRPC, Postgres, Redis
+from .systems import JOURNAL, Tollgate
 
 # (connections, calls in flight on each)
 SHAPES = {"8x64": (8, 64), "8x8": (8, 8), "64x1": (64, 1), "8x1": (8, 1), "1x1": (1, 1)}
@@ -22,10 +23,10 @@ class Plan:
     """How long and how large."""
 
     rounds: int
-    seconds: int            # durable steps, at the shapes that have a goal
-    short_seconds: int      # everything else
+    seconds: int  # durable steps, at the shapes that have a goal
+    short_seconds: int  # everything else
     peer_seconds: int
-    burst_seconds: int      # Batch and Meter, the journal ahead of the shards
+    burst_seconds: int  # Batch and Meter, the journal ahead of the shards
     sustained_seconds: int
     warm_seconds: int
     many_tenants: int
@@ -42,8 +43,11 @@ class Plan:
         short, warm, long = self.short_seconds, self.warm_seconds, len(GOAL_SHAPES) * self.seconds
         peer = self.peer_seconds
         stream = warm + self.burst_seconds + self.sustained_seconds + 15
-        turns = [Turn("echo", "echo", 5 * short + 2, echo_turn), Turn("nghttpd", "nghttpd", 2 * short + 2, nghttpd_turn),
-                 Turn("sync", "fdatasync/1/4096", short, sync_turn)]
+        turns = [
+            Turn("echo", "echo", 5 * short + 2, echo_turn),
+            Turn("nghttpd", "nghttpd", 2 * short + 2, nghttpd_turn),
+            Turn("sync", "fdatasync/1/4096", short, sync_turn),
+        ]
         for name, tenants in (("one", one), ("many", many)):
             more = (4 if tenants == one else 2) * short
             turns += [
@@ -143,8 +147,10 @@ def tollgate_turn(run, tenants):
         server.prepare()
         warm(server, plan.warm_seconds, "steps", *SHAPES["8x64"])
         bytes_before = server.shard_bytes()
-        samples = [run.into(f"tollgate/{tenants}/{shape}", lambda: server.steps(SHAPES[shape], plan.seconds))
-                   for shape in GOAL_SHAPES]
+        samples = [
+            run.into(f"tollgate/{tenants}/{shape}", lambda: server.steps(SHAPES[shape], plan.seconds))
+            for shape in GOAL_SHAPES
+        ]
         if any(samples):
             run.into(f"disk/{tenants}", lambda: disk_sample(server, bytes_before, samples))
         if tenants != most:
@@ -162,8 +168,12 @@ def tollgate_turn(run, tenants):
 def disk_sample(server, bytes_before, samples):
     """What the runs so far left on the disk; the server is idle and has written all that it had to."""
     pairs = sum(sample["steps"] for sample in samples if sample) / 2
-    return {"bytes_per_pair": (server.shard_bytes() - bytes_before) / pairs, "journal_bytes": server.journal_bytes(),
-            "pairs": pairs, "memory_bytes": machine.memory_bytes(server.server.pid, "VmHWM")}
+    return {
+        "bytes_per_pair": (server.shard_bytes() - bytes_before) / pairs,
+        "journal_bytes": server.journal_bytes(),
+        "pairs": pairs,
+        "memory_bytes": machine.memory_bytes(server.server.pid, "VmHWM"),
+    }
 
 
 def stream_turn(run, work, shape, *more):
@@ -173,8 +183,10 @@ def stream_turn(run, work, shape, *more):
         server.prepare()
         warm(server, plan.warm_seconds, work, *shape)
         run.into(f"{work}/1/burst", lambda: server.run(work, *shape, plan.burst_seconds, *more))
-        run.into(f"{work}/1/sustained", lambda: server.run(
-            work, *shape, plan.sustained_seconds, "--rate", str(SUSTAINED_RATE), *more))
+        run.into(
+            f"{work}/1/sustained",
+            lambda: server.run(work, *shape, plan.sustained_seconds, "--rate", str(SUSTAINED_RATE), *more),
+        )
 
 
 def book_turn(run, kind):
@@ -184,15 +196,20 @@ def book_turn(run, kind):
     if kind == "full":
         make_book(run, system.directory)
     with system as server:
-        begin = {"start_seconds": server.server.start_seconds,
-                 "start_memory_bytes": machine.memory_bytes(server.server.pid, "VmRSS")}
+        begin = {
+            "start_seconds": server.server.start_seconds,
+            "start_memory_bytes": machine.memory_bytes(server.server.pid, "VmRSS"),
+        }
         if kind == "empty":
             server.prepare()
         warm(server, plan.warm_seconds, "steps", *SHAPES["8x64"])
         sample = run.into(f"book/{kind}/8x64", lambda: server.steps(SHAPES["8x64"], 2 * plan.short_seconds))
         if sample:
-            sample.update(begin, most_memory_bytes=machine.memory_bytes(server.server.pid, "VmHWM"),
-                          shard_bytes=server.shard_bytes())
+            sample.update(
+                begin,
+                most_memory_bytes=machine.memory_bytes(server.server.pid, "VmHWM"),
+                shard_bytes=server.shard_bytes(),
+            )
 
 
 def make_book(run, directory):
@@ -205,20 +222,37 @@ def make_book(run, directory):
     say(f"    writing a book of {plan.book_entries:,} entries over {plan.book_tenants:,} tenants …")
     began = time.monotonic()
     report, cpu = machine.run_json(
-        [run.setup.tollgate, "bench", "book", str(directory / "data"), "--tenants", str(plan.book_tenants), "--entries",
-         str(plan.book_entries), "--json"], 7_200, allowed=(0,))
+        [
+            run.setup.tollgate,
+            "bench",
+            "book",
+            str(directory / "data"),
+            "--tenants",
+            str(plan.book_tenants),
+            "--entries",
+            str(plan.book_entries),
+            "--json",
+        ],
+        7_200,
+        allowed=(0,),
+    )
     (directory / "key").write_text(report["key"])
     run.results.notes["book"] = {
-        "seconds_to_write": time.monotonic() - began, "entries": plan.book_entries, "tenants": plan.book_tenants,
-        "cpu_us_per_entry": cpu / plan.book_entries, "shard_bytes": machine.disk_bytes(directory / "data", without=(JOURNAL,))}
+        "seconds_to_write": time.monotonic() - began,
+        "entries": plan.book_entries,
+        "tenants": plan.book_tenants,
+        "cpu_us_per_entry": cpu / plan.book_entries,
+        "shard_bytes": machine.disk_bytes(directory / "data", without=(JOURNAL,)),
+    }
 
 
 def peer_turn(run, system, shapes):
     with system:
         system.steps(SHAPES[shapes[0]], run.plan.warm_seconds)
         for shape in shapes:
-            run.into(f"{system.name}/{system.tenants}/{shape}",
-                     lambda: system.steps(SHAPES[shape], run.plan.peer_seconds))
+            run.into(
+                f"{system.name}/{system.tenants}/{shape}", lambda: system.steps(SHAPES[shape], run.plan.peer_seconds)
+            )
 
 
 def postgres_turn(run, tenants):

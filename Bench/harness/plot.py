@@ -3,7 +3,7 @@
 import math
 
 PANEL_WIDTH, PANEL_HEIGHT = 340, 250
-LEFT, TOP, GAP_X, GAP_Y = 70, 78, 86, 92
+LEFT, TOP, GAP_X, GAP_Y = 70, 94, 86, 92
 SERIES = [
     # (cells' system, label, colour, dashes)
     ("tollgate", "Tollgate", "#0b6e4f", ""),
@@ -38,7 +38,8 @@ def svg(results, tenant_counts):
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
         'font-family="system-ui, -apple-system, Segoe UI, Helvetica, Arial, sans-serif" font-size="12" fill="#222">',
-        f'<rect width="{width}" height="{height}" fill="#fff"/>', legend(),
+        f'<rect width="{width}" height="{height}" fill="#fff"/>',
+        legend(),
     ]
     for row, tenants in enumerate(tenant_counts):
         y = TOP + row * (PANEL_HEIGHT + GAP_Y)
@@ -46,14 +47,23 @@ def svg(results, tenant_counts):
         parts.append(text(LEFT, y - 14, label, size=13, weight="600"))
         for column, (field, title, by) in enumerate(PANELS):
             lines = [(s, points(results, s[0], tenants, field, by)) for s in SERIES]
-            parts.append(panel(LEFT + column * (PANEL_WIDTH + GAP_X), y, title, [(s, p) for s, p in lines if p],
-                               is_last_row=row == len(tenant_counts) - 1))
+            parts.append(
+                panel(
+                    LEFT + column * (PANEL_WIDTH + GAP_X),
+                    y,
+                    title,
+                    [(s, p) for s, p in lines if p],
+                    is_last_row=row == len(tenant_counts) - 1,
+                )
+            )
     parts.append("</svg>")
     return "\n".join(parts) + "\n"
 
 
 def legend():
-    parts, x = [text(LEFT, 24, "Durable steps: throughput and latency against callers in flight", size=15, weight="600")], LEFT
+    parts, x = [
+        text(LEFT, 24, "Durable steps: throughput and latency against callers in flight", size=15, weight="600")
+    ], LEFT
     for _, label, colour, dashes in SERIES:
         dash = f' stroke-dasharray="{dashes}"' if dashes else ""
         parts.append(f'<line x1="{x}" y1="42" x2="{x + 24}" y2="42" stroke="{colour}" stroke-width="2.5"{dash}/>')
@@ -64,7 +74,8 @@ def legend():
 
 def text(x, y, words, anchor="start", size=12, weight="400", fill="#222"):
     words = words.replace("&", "&amp;").replace("<", "&lt;")
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="{size}" font-weight="{weight}" fill="{fill}">{words}</text>'
+    look = f'text-anchor="{anchor}" font-size="{size}" font-weight="{weight}" fill="{fill}"'
+    return f'<text x="{x:.1f}" y="{y:.1f}" {look}>{words}</text>'
 
 
 def panel(x, y, title, lines, is_last_row):
@@ -89,14 +100,18 @@ def panel(x, y, title, lines, is_last_row):
             if not 10.0**low <= value <= 10.0**high * 1.0001:
                 continue
             strength = "#d9d9d9" if step == 1 else "#eeeeee"
-            parts.append(f'<line x1="{x}" x2="{x + PANEL_WIDTH}" y1="{up(value):.1f}" y2="{up(value):.1f}" stroke="{strength}"/>')
+            parts.append(
+                f'<line x1="{x}" x2="{x + PANEL_WIDTH}" y1="{up(value):.1f}" y2="{up(value):.1f}" stroke="{strength}"/>'
+            )
             if step == 1 or high - low <= 2:
                 parts.append(text(x - 6, up(value) + 4, short(value), anchor="end", size=11, fill="#555"))
+    bottom = y + PANEL_HEIGHT
     for callers in CALLERS:
-        parts.append(f'<line x1="{across(callers):.1f}" x2="{across(callers):.1f}" y1="{y}" y2="{y + PANEL_HEIGHT}" stroke="#e6e6e6"/>')
-        parts.append(text(across(callers), y + PANEL_HEIGHT + 16, str(callers), anchor="middle", size=11, fill="#555"))
+        at = f"{across(callers):.1f}"
+        parts.append(f'<line x1="{at}" x2="{at}" y1="{y}" y2="{bottom}" stroke="#e6e6e6"/>')
+        parts.append(text(across(callers), bottom + 16, str(callers), anchor="middle", size=11, fill="#555"))
     if is_last_row:
-        parts.append(text(x + PANEL_WIDTH / 2, y + PANEL_HEIGHT + 38, "callers in flight", anchor="middle", fill="#555"))
+        parts.append(text(x + PANEL_WIDTH / 2, bottom + 38, "callers in flight", anchor="middle", fill="#555"))
     parts.append(text(x + PANEL_WIDTH, y - 8, title, anchor="end", weight="600"))
     for (_, _, colour, dashes), series in reversed(lines):
         parts += drawn(series, colour, dashes, across, up)
@@ -110,8 +125,10 @@ def drawn(series, colour, dashes, across, up):
     for callers, value, low, high in series:
         at = across(callers)
         if high > low:
-            parts.append(f'<line x1="{at:.1f}" x2="{at:.1f}" y1="{up(low):.1f}" y2="{up(high):.1f}" stroke="{colour}" '
-                         'stroke-width="1.2" opacity="0.6"/>')
+            parts.append(
+                f'<line x1="{at:.1f}" x2="{at:.1f}" y1="{up(low):.1f}" y2="{up(high):.1f}" stroke="{colour}" '
+                'stroke-width="1.2" opacity="0.6"/>'
+            )
         parts.append(f'<circle cx="{at:.1f}" cy="{up(value):.1f}" r="3.2" fill="{colour}"/>')
     return parts
 

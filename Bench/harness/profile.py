@@ -9,6 +9,7 @@ import time
 from . import machine
 from .machine import Failed
 from .plan import SHAPES, say, warm
+from .sample import all_steps
 from .systems import Tollgate
 
 PERF_HZ = 999
@@ -47,9 +48,24 @@ def perf(setup, plan, out):
         log = setup.directory / "perf.log"
         with open(log, "wb") as errors:
             recorder = subprocess.Popen(
-                ["perf", "record", "-F", str(PERF_HZ), "-g", "-e", "cpu-clock", "-p", str(server.server.pid), "-o",
-                 str(samples)], stdin=subprocess.DEVNULL, stdout=errors, stderr=errors,
-                preexec_fn=machine.die_with_parent)
+                [
+                    "perf",
+                    "record",
+                    "-F",
+                    str(PERF_HZ),
+                    "-g",
+                    "-e",
+                    "cpu-clock",
+                    "-p",
+                    str(server.server.pid),
+                    "-o",
+                    str(samples),
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=errors,
+                stderr=errors,
+                preexec_fn=machine.die_with_parent,
+            )
         try:
             time.sleep(0.5)
             report, _ = server.load("steps", *SHAPES["8x64"], plan.short_seconds)
@@ -60,9 +76,11 @@ def perf(setup, plan, out):
             raise Failed(f"perf recorded nothing: {log.read_text().strip()[-200:]}")
         text = reports(samples)
     samples.unlink()
-    head = (f"perf record -F {PERF_HZ} -g -e cpu-clock of `tollgate serve` under 8 × 64 steps of 1 tenant, "
-            f"{report['steps_per_second']:,.0f} steps/s. Self time in percent of all "
-            f"samples, the top {TOP_SYMBOLS} of each thread.\n\n")
+    head = (
+        f"perf record -F {PERF_HZ} -g -e cpu-clock of `tollgate serve` under 8 × 64 steps of 1 tenant, "
+        f"{report['steps_per_second']:,.0f} steps/s. Self time in percent of all "
+        f"samples, the top {TOP_SYMBOLS} of each thread.\n\n"
+    )
     (out / "profile.txt").write_text(head + demangled(text))
     return "A profile by thread is in `profile.txt`."
 
@@ -74,8 +92,11 @@ def reports(samples):
     def shown(*more):
         text, _ = machine.run([*base, *more], 300)
         # Behind each symbol perf pads to the widest and prints two empty columns.
-        return [re.sub(r"\s+-\s+-$", "", line.rstrip()) for line in text.splitlines()
-                if line.strip() and not line.startswith("#")]
+        return [
+            re.sub(r"\s+-\s+-$", "", line.rstrip())
+            for line in text.splitlines()
+            if line.strip() and not line.startswith("#")
+        ]
 
     threads = shown("--sort", "comm")
     parts = ["Threads", *threads]
@@ -93,8 +114,13 @@ def callgrind(setup, plan, out):
     if not shutil.which("valgrind"):
         raise Failed("valgrind is not installed")
     counts = setup.directory / "callgrind.out"
-    wrapper = ["valgrind", "--tool=callgrind", "--instr-atstart=no", "--fair-sched=yes",
-               f"--callgrind-out-file={counts}"]
+    wrapper = [
+        "valgrind",
+        "--tool=callgrind",
+        "--instr-atstart=no",
+        "--fair-sched=yes",
+        f"--callgrind-out-file={counts}",
+    ]
     with Tollgate(setup, 1, "-callgrind", wrapper=wrapper) as server:
         server.prepare()
         server.load("steps", *CALLGRIND_SHAPE, 1)
@@ -105,10 +131,13 @@ def callgrind(setup, plan, out):
         machine.run(["callgrind_control", "-i", "off", str(server.server.pid)], 60)
     text, _ = machine.run(["callgrind_annotate", "--auto=no", "--threshold=90", str(counts)], 300)
     total = re.search(r"^\s*([\d,]+).*PROGRAM TOTALS", text, re.MULTILINE)
-    if not total or not report["steps"]:
+    if not total:
         raise Failed("callgrind counted nothing")
-    per_step = int(total[1].replace(",", "")) / report["steps"]
-    head = f"{per_step:,.0f} instructions per step, over {report['steps']:,} steps of 8 × 8 callers, all threads.\n\n"
+    steps = all_steps(report)
+    per_step = int(total[1].replace(",", "")) / steps
+    head = f"{per_step:,.0f} instructions per step, over {steps:,} steps of 8 × 8 callers, all threads.\n\n"
     (out / "callgrind.txt").write_text(head + demangled(text))
-    return (f"{per_step:,.0f} instructions of user code per step (callgrind, {report['steps']:,} steps at 8 × 8, flushes "
-            "included); by function in `callgrind.txt`.")
+    return (
+        f"{per_step:,.0f} instructions of user code per step (callgrind, {steps:,} steps at 8 × 8, flushes "
+        "included); by function in `callgrind.txt`."
+    )

@@ -6,8 +6,8 @@ import statistics
 class Results:
     """Samples by cell, round by round, and why a cell could not be measured.
 
-    A cell is named `system/tenants/shape`, such as `tollgate/1/8x64`. A sample is a flat dictionary of numbers, save for
-    `threads` (CPU by thread) and `first_error`.
+    A cell is named `system/tenants/shape`, such as `tollgate/1/8x64`. A sample is a flat dictionary of numbers, save
+    for `threads` (CPU by thread) and `first_error`.
     """
 
     def __init__(self):
@@ -66,15 +66,28 @@ class Results:
         return {"cells": cells, "notes": self.notes}
 
 
+def all_steps(report):
+    """Steps of the whole run, those that were answered after its time as well: what the server worked for."""
+    return max(1, report.get("steps_in_all", report["steps"]))
+
+
 def from_load(report, server_cpu_us, client_cpu_us, **more):
     """A sample made of what a load generator printed and what the harness measured around it."""
-    steps = max(1, report["steps"])
+    steps = all_steps(report)
     latency = report["latency_us"]
     sample = {
-        "steps_per_second": report["steps_per_second"], "steps": report["steps"], "seconds": report["seconds"],
-        "errors": report["errors"], "first_error": report.get("first_error") or "",
-        "p50_us": latency["p50"], "p90_us": latency["p90"], "p99_us": latency["p99"], "p999_us": latency["p999"],
-        "max_us": latency["max"], "server_cpu_us": server_cpu_us / steps, "client_cpu_us": client_cpu_us / steps,
+        "steps_per_second": report["steps_per_second"],
+        "steps": steps,
+        "seconds": report["seconds"],
+        "errors": report["errors"],
+        "first_error": report.get("first_error") or "",
+        "p50_us": latency["p50"],
+        "p90_us": latency["p90"],
+        "p99_us": latency["p99"],
+        "p999_us": latency["p999"],
+        "max_us": latency["max"],
+        "server_cpu_us": server_cpu_us / steps,
+        "client_cpu_us": client_cpu_us / steps,
     }
     sample.update(more)
     return sample

@@ -51,10 +51,10 @@ package final class EventLoop: @unchecked Sendable {
     private var timers = TimerHeap()
     private var handlers: [(generation: UInt32, handler: (any ReadinessHandler)?)] = []
     private var freeSlots: [UInt32] = []
-    private var turnEnders: [any TurnEndHandler] = []
+    @exclusivity(unchecked) private var turnEnders: [any TurnEndHandler] = []
     private var batch: [@Sendable () -> Void] = []
     /// Monotonic time at the start of this part of the turn, in nanoseconds; good enough for time-outs.
-    package private(set) var nowNs: Int64 = monotonicNanoseconds()
+    @exclusivity(unchecked) package private(set) var nowNs: Int64 = monotonicNanoseconds()
     /// One buffer for what any connection reads, one for what it writes: neither keeps anything between two turns.
     let readBuffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Limits.readBufferBytes, alignment: 16)
     let writeBuffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Limits.writeBufferBytes, alignment: 16)

@@ -31,15 +31,15 @@ package final class HTTP2Connection: @unchecked Sendable {
     package var userData: AnyObject?
 
     let transport: any ByteTransport
-    var registration: Registration?
+    @exclusivity(unchecked) var registration: Registration?
     /// nghttp2's state; gone as soon as the phase is neither open nor finishing.
     @exclusivity(unchecked) var session: OpaquePointer?
     @exclusivity(unchecked) var handler: (any HTTP2ConnectionHandler)?
     /// The owner's list is told of the end.
     var onClosed: ((HTTP2Connection) -> Void)?
-    var phase = Phase.open
+    @exclusivity(unchecked) var phase = Phase.open
     /// Why the connection is to be closed at the end of the turn.
-    var closeReason: HTTP2Error?
+    @exclusivity(unchecked) var closeReason: HTTP2Error?
     @exclusivity(unchecked) var liveStreams: [HTTP2Stream] = []
 
     // Reading.
@@ -47,25 +47,25 @@ package final class HTTP2Connection: @unchecked Sendable {
     @exclusivity(unchecked) var incoming = HeaderBlockBuilder()
     @exclusivity(unchecked) var incomingStream: HTTP2Stream?
     /// Whether that block went over the limit: the rest of it is dropped.
-    var incomingIsTooLarge = false
+    @exclusivity(unchecked) var incomingIsTooLarge = false
     var receivedSettings = false
     /// The last piece of DATA and whose it is, kept back until nghttp2 has seen whether the frame ends its stream: a call
     /// whose message is whole is so handed over once and in place. It never outlives the read that brought it.
     @exclusivity(unchecked) var heldStream: HTTP2Stream?
     @exclusivity(unchecked) var heldBytes = UnsafeRawBufferPointer(start: nil, count: 0)
     /// Bytes that were consumed of streams that have ended, told to nghttp2 once in a turn.
-    var creditedBytes = 0
+    @exclusivity(unchecked) var creditedBytes = 0
     /// Streams that were opened and not counted yet; also counted once in a turn.
-    var uncountedStreams = 0
+    @exclusivity(unchecked) var uncountedStreams = 0
 
     // Writing.
     /// What a write left over; nghttp2 is asked for more only when it is gone.
     @exclusivity(unchecked) var pendingOutput: [UInt8] = []
-    var pendingOffset = 0
-    var awaitsWritable = false
-    var isDirty = false
+    @exclusivity(unchecked) var pendingOffset = 0
+    @exclusivity(unchecked) var awaitsWritable = false
+    @exclusivity(unchecked) var isDirty = false
     /// The output of all streams.
-    var bufferedBytes = 0
+    @exclusivity(unchecked) var bufferedBytes = 0
 
     // Ends.
     var drain = DrainState.none
@@ -76,9 +76,9 @@ package final class HTTP2Connection: @unchecked Sendable {
     var armed: TimerToken?
     @exclusivity(unchecked) var strikes: PingStrikes
     var ownResets: TokenBucket
-    var controlFrames: TokenBucket
+    @exclusivity(unchecked) var controlFrames: TokenBucket
     /// Since the last PING came, a frame of a call went out.
-    var hasSentSincePing = false
+    @exclusivity(unchecked) var hasSentSincePing = false
 
     init(
         role: Role, loop: EventLoop, transport: any ByteTransport, peerAddress: String,

@@ -18,36 +18,36 @@ package final class HTTP2Stream: @unchecked Sendable {
 
     /// There for as long as anyone but the loop's list of spared streams holds the stream.
     @exclusivity(unchecked) package private(set) var connection: HTTP2Connection!
-    package internal(set) var id: Int32
+    @exclusivity(unchecked) package internal(set) var id: Int32
     /// Who follows the stream.
     @exclusivity(unchecked) package internal(set) var delegate: (any HTTP2StreamDelegate)?
     /// Whether the stream is gone.
-    package internal(set) var isClosed = false
+    @exclusivity(unchecked) package internal(set) var isClosed = false
     /// Whether the peer has ended its side.
-    package internal(set) var remoteEnded = false
+    @exclusivity(unchecked) package internal(set) var remoteEnded = false
     /// Why the connection took the stream down with it; nil where the stream ended by itself.
     @exclusivity(unchecked) package internal(set) var connectionError: HTTP2Error?
 
     /// Where the stream stands in its connection's list.
-    var liveIndex = -1
+    @exclusivity(unchecked) var liveIndex = -1
     @exclusivity(unchecked) var output = OutputQueue()
     @exclusivity(unchecked) var ending = Ending.open
     /// Whether a header block was handed to nghttp2; the first is the response, or the request.
-    var sentHeaders = false
+    @exclusivity(unchecked) var sentHeaders = false
     /// Whether the end of our side was asked for, or a reset.
-    var isEnding = false
+    @exclusivity(unchecked) var isEnding = false
     /// Whether nghttp2 waits for `nghttp2_session_resume_data`.
-    var isDeferred = false
+    @exclusivity(unchecked) var isDeferred = false
     /// Whether `isWritable` was seen to be false since the last `streamWritable`.
-    var owesWritable = false
+    @exclusivity(unchecked) var owesWritable = false
     /// Whether the first final header block has come.
-    var receivedHeaders = false
+    @exclusivity(unchecked) var receivedHeaders = false
     /// Received and not yet credited to the connection's window.
-    var unconsumedBytes = 0
+    @exclusivity(unchecked) var unconsumedBytes = 0
     /// Clients: whether the request's HEADERS went out.
-    var wasSent = false
+    @exclusivity(unchecked) var wasSent = false
     /// Clients: whether the peer refused it, by REFUSED_STREAM or a GOAWAY with a lower id.
-    var wasRefused = false
+    @exclusivity(unchecked) var wasRefused = false
     @exclusivity(unchecked) private var resetTimer: TimerToken?
     /// Whether the stream must be made anew after its end: a weak reference to it makes each retain and release slower.
     private var wasReferencedWeakly = false
@@ -125,7 +125,11 @@ package final class HTTP2Stream: @unchecked Sendable {
 
     /// Sends bytes, which are copied.
     package func sendData(_ bytes: UnsafeRawBufferPointer, endStream: Bool = false) {
-        sendData(Array(bytes), endStream: endStream)
+        guard !isClosed, !isEnding else { return }
+        output.append(copying: bytes)
+        if endStream { end(with: .endStream) }
+        connection.outputGrew(bytes.count, of: self)
+        resume()
     }
 
     /// Ends our side with trailers.

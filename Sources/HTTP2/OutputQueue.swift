@@ -24,11 +24,19 @@ struct OutputQueue {
 
     /// Takes a copy of the bytes, in memory that an earlier piece left where there is some.
     mutating func append(copying bytes: UnsafeRawBufferPointer) {
-        guard byteCount == 0 else { return append(Array(bytes)) }
-        first.removeAll(keepingCapacity: true)
-        first.append(contentsOf: bytes)
-        firstOffset = 0
-        byteCount = bytes.count
+        guard !bytes.isEmpty else { return }
+        if byteCount == 0 {
+            first.removeAll(keepingCapacity: true)
+            first.append(contentsOf: bytes)
+            firstOffset = 0
+        } else if rest.isEmpty, first.count + bytes.count <= Limits.joinedChunkBytesMax {
+            first.append(contentsOf: bytes)
+        } else if let last = rest.indices.last, rest[last].count + bytes.count <= Limits.joinedChunkBytesMax {
+            rest[last].append(contentsOf: bytes)
+        } else {
+            rest.append(Array(bytes))
+        }
+        byteCount += bytes.count
     }
 
     /// Moves up to `target.count` bytes into the target, and answers how many.

@@ -6,6 +6,8 @@ import Glibc
 protocol StreamFollower: AnyObject {
     func headerReceived(stream: Int32, _ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer)
     func dataReceived(stream: Int32, _ bytes: UnsafeRawBufferPointer)
+    /// The server ended its side, with a status.
+    func serverEnded(stream: Int32)
     /// The stream is gone, with HTTP/2's error code.
     func streamClosed(_ stream: Int32, errorCode: UInt32)
     /// The connection is gone, after its streams.
@@ -36,6 +38,7 @@ final class Connection {
     unowned(unsafe) let follower: any StreamFollower
     /// What the socket has not taken yet.
     private var pending: [UInt8] = []
+    private var isLost = false
     /// Whether no more streams can be opened: the server said GOAWAY, or the connection is gone.
     private(set) var isEnding = false
 
@@ -77,7 +80,7 @@ final class Connection {
 
     /// Sends all that nghttp2 has, as far as the socket takes it.
     func send() {
-        guard pending.isEmpty || sendPending() else { return }
+        guard !isLost, pending.isEmpty || sendPending() else { return }
         let buffer = buffers.write
         while true {
             var filled = 0
@@ -130,6 +133,7 @@ final class Connection {
     func goawayReceived() { isEnding = true }
 
     private func lose(_ reason: String) {
+        isLost = true
         isEnding = true
         _ = cl_epoll_control(epoll, Int32(CL_EPOLL_DELETE), descriptor, 0, 0)
         follower.connectionLost(reason)

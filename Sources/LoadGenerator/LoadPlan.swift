@@ -25,9 +25,9 @@ package struct LoadPlan: Sendable {
     package let inFlight: Int
     /// Tenants that take their turns, those that `BenchTenants` names first.
     package let tenants: Int
-    /// How long is measured, and how long the same is done before, in seconds.
-    package let seconds: Int
-    package var warmupSeconds = 1
+    /// How long is measured, and how long the same is done before, in nanoseconds.
+    package let measureNs: Int64
+    package var warmupNs: Int64 = 1_000_000_000
     /// Begins so many steps per second, however fast answers come; nil for the next call of a lane as soon as its last is
     /// answered.
     package var stepsPerSecond: Int?
@@ -35,7 +35,8 @@ package struct LoadPlan: Sendable {
     package var batchSize = 1_000
 
     package init(
-        host: String, port: UInt16, key: String, work: Work, connections: Int, inFlight: Int, tenants: Int, seconds: Int
+        host: String, port: UInt16, key: String, work: Work, connections: Int, inFlight: Int, tenants: Int,
+        measureNs: Int64
     ) {
         self.host = host
         self.port = port
@@ -44,7 +45,7 @@ package struct LoadPlan: Sendable {
         self.connections = connections
         self.inFlight = inFlight
         self.tenants = tenants
-        self.seconds = seconds
+        self.measureNs = measureNs
     }
 
     /// Calls, or steps on streams, that may be in flight over all connections.

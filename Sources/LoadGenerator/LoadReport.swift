@@ -6,6 +6,8 @@ package struct LoadReport: Sendable {
     /// Calls that were answered as they should within that time (on Meter streams the steps), and the steps that they did.
     package let calls: Int
     package let steps: Int
+    /// Steps of the whole run, with its warm-up and its end: what a server did for it.
+    package let stepsInAll: Int
     /// Calls that failed, or whose answer was wrong, in the whole run with its warm-up and its end.
     package let errors: Int
     /// What was wrong with the first of them.

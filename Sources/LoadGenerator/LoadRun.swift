@@ -40,13 +40,17 @@ final class LoadRun {
             cl_timer_slack(1_000)
             pace = Pace(callsPerSecond: Double(stepsPerSecond) / Double(plan.stepsPerCall), startNs: startNs)
         }
-        phaseEndNs = startNs + Int64(plan.warmupSeconds) * 1_000_000_000
+        phaseEndNs = startNs + plan.warmupNs
+        if plan.warmupNs == 0 { _ = enterNextPhase(startNs) }
         for carrier in carriers { carrier.forEachLane { next($0, nowNs: startNs) } }
         sendAll()
         turns()
+        // Where every connection was lost the time ends here.
+        measured.stop()
         return LoadReport(
             plan: plan, measuredNs: measured.wallNs, calls: tally.calls, steps: tally.calls * plan.stepsPerCall,
-            errors: tally.errors, firstError: tally.firstError, latencies: tally.latencies, cpuNs: measured.cpuNs)
+            stepsInAll: tally.allCalls * plan.stepsPerCall, errors: tally.errors, firstError: tally.firstError,
+            latencies: tally.latencies, cpuNs: measured.cpuNs)
     }
 
     private func connect() throws(LoadError) {
@@ -172,7 +176,7 @@ final class LoadRun {
         switch phase {
         case .warmingUp:
             phase = .measuring
-            phaseEndNs = nowNs + Int64(plan.seconds) * 1_000_000_000
+            phaseEndNs = nowNs + plan.measureNs
             measured.start()
             tally.isMeasuring = true
         case .measuring:
@@ -211,13 +215,17 @@ final class LoadRun {
 private struct Stopwatch {
     private(set) var wallNs: Int64 = 0
     private(set) var cpuNs: Int64 = 0
+    private var isRunning = false
 
     mutating func start() {
+        isRunning = true
         wallNs = -monotonicNs()
         cpuNs = -processCPUNs()
     }
 
     mutating func stop() {
+        guard isRunning else { return }
+        isRunning = false
         wallNs += monotonicNs()
         cpuNs += processCPUNs()
     }

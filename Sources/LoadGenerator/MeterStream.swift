@@ -7,7 +7,8 @@ final class MeterStream: LaneCarrier {
     /// Tags begin here, so that all of them take two bytes.
     private static let firstTag = 128
 
-    private let run: LoadRun
+    /// The run keeps its carriers, and so outlives them.
+    private unowned(unsafe) let run: LoadRun
     private let pairs: StepPairs
     private let headers: RequestHeaders
     private let tenant: Int
@@ -157,6 +158,13 @@ final class MeterStream: LaneCarrier {
         fault = reason
         _ = nghttp2_submit_rst_stream(
             connection.session, UInt8(NGHTTP2_FLAG_NONE.rawValue), stream, NGHTTP2_CANCEL.rawValue)
+    }
+
+    /// A server that ends before it is asked to ends our side too.
+    func serverEnded(stream: Int32) {
+        guard !isEnding else { return }
+        isEnding = true
+        resume()
     }
 
     func streamClosed(_ stream: Int32, errorCode: UInt32) {

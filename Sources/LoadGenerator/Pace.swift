@@ -3,7 +3,7 @@ struct Pace {
     private let nsPerCall: Double
     private let startNs: Int64
     private var begun = 0
-    /// A ring of all lanes of the run.
+    /// The lanes that wait, from `firstIdle` on; what stands before is cleared away now and then.
     private var idle: [LanePointer] = []
     private var firstIdle = 0
 
@@ -28,7 +28,7 @@ struct Pace {
         begun += 1
         let lane = idle[firstIdle]
         firstIdle += 1
-        if firstIdle > 4_096, firstIdle * 2 > idle.count {
+        if firstIdle > Limits.paceGoneLanesMax, firstIdle * 2 > idle.count {
             idle.removeFirst(firstIdle)
             firstIdle = 0
         }

@@ -66,6 +66,10 @@ private let onStreamClose: nghttp2_on_stream_close_callback = { _, id, errorCode
 }
 
 private let onFrameReceived: nghttp2_on_frame_recv_callback = { _, frame, userData in
-    guard frame!.pointee.hd.type == UInt8(NGHTTP2_GOAWAY.rawValue) else { return 0 }
-    return withConnection(userData) { $0.goawayReceived() }
+    let head = frame!.pointee.hd
+    if head.type == UInt8(NGHTTP2_GOAWAY.rawValue) { return withConnection(userData) { $0.goawayReceived() } }
+    // Only who still sends when the server ends its side has to hear of it before the stream is gone.
+    guard head.type == UInt8(NGHTTP2_HEADERS.rawValue), head.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0
+    else { return 0 }
+    return withConnection(userData) { $0.follower.serverEnded(stream: head.stream_id) }
 }

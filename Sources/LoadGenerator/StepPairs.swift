@@ -21,7 +21,10 @@ final class StepPairs {
         places.initialize(repeating: Place(), count: count)
     }
 
-    deinit { places.deallocate() }
+    deinit {
+        places.deallocate()
+        templates.deallocate()
+    }
 
     /// Whether the place's next step is a Commit.
     func isOpen(_ number: Int) -> Bool { places[number].isOpen }

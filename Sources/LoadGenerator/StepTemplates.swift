@@ -4,7 +4,7 @@ import Protobuf
 /// The requests of steps, laid out once: to make one is to copy it and to write its id.
 ///
 /// For each of `TraceRows` there is a Reserve of its context and of the most that may be generated, and a Commit of what was
-/// generated in the end. The templates are kept for the life of the process.
+/// generated in the end. Whoever makes them gives their memory back.
 struct StepTemplates {
     /// What stands around a step.
     enum Framing {
@@ -44,6 +44,10 @@ struct StepTemplates {
         }
     }
 
+    func deallocate() {
+        for template in reserves + commits { template.bytes.deallocate() }
+    }
+
     private static func template(
         _ framing: Framing, stepField: UInt64, feature: String?, _ context: Int64, _ generated: Int64
     ) -> Template {
@@ -65,7 +69,7 @@ struct StepTemplates {
             bytes = framed([1 << 3, 0x80, 0x01] + field(2, step))
             tagOffset = headByteCount + 1
         }
-        return Template(bytes: immortal(bytes), idOffset: bytes.count - idFromEnd, tagOffset: tagOffset)
+        return Template(bytes: copied(bytes), idOffset: bytes.count - idFromEnd, tagOffset: tagOffset)
     }
 
     /// A message behind a gRPC head.
@@ -90,7 +94,7 @@ struct StepTemplates {
         return writer.bytes()
     }
 
-    private static func immortal(_ bytes: [UInt8]) -> UnsafeRawBufferPointer {
+    private static func copied(_ bytes: [UInt8]) -> UnsafeRawBufferPointer {
         let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes.count, alignment: 16)
         copy.copyBytes(from: bytes)
         return UnsafeRawBufferPointer(copy)

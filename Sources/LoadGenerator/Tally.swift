@@ -3,6 +3,8 @@ struct Tally {
     /// Whether what ends now counts.
     var isMeasuring = false
     private(set) var calls = 0
+    /// Calls that were answered as they should in the whole run.
+    private(set) var allCalls = 0
     private(set) var errors = 0
     private(set) var firstError: String?
     private(set) var latencies = LatencyHistogram()
@@ -13,6 +15,7 @@ struct Tally {
     /// Counts a call that was answered as it should.
     @inline(__always)
     mutating func countAnswered(afterNs: Int64) {
+        allCalls += 1
         guard isMeasuring else { return }
         calls += 1
         latencies.record(afterNs)

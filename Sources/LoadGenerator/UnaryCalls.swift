@@ -3,7 +3,8 @@ import Glibc
 
 /// The lanes of one connection whose calls are unary: each has at most one call, one stream, in flight.
 final class UnaryCalls: LaneCarrier {
-    private let run: LoadRun
+    /// The run keeps its carriers, and so outlives them.
+    private unowned(unsafe) let run: LoadRun
     private let script: any CallScript
     private let headers: RequestHeaders
     var connection: Connection!
@@ -93,6 +94,8 @@ final class UnaryCalls: LaneCarrier {
         guard Int(length) == bytes.count - head else { return nil }
         return UnsafeRawBufferPointer(rebasing: bytes[head...])
     }
+
+    func serverEnded(stream: Int32) {}
 
     func streamClosed(_ stream: Int32, errorCode: UInt32) {
         let lane = lane(of: stream)

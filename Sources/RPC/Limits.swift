@@ -20,7 +20,7 @@ package enum Limits {
     /// Response bytes that a streaming handler may write before it waits for the loop to fetch them.
     package static let responseQueueBytes = 64 << 10
     /// Request heads that a loop remembers, a power of two, and how many bytes of headers one of them may have.
-    package static let keptHeads = 4_096
+    package static let keptHeads = 16_384
     package static let keptHeadBytes = 1 << 10
     /// What a loop keeps of the memory in which it encodes responses.
     package static let keptWriterBytes = 1 << 20

@@ -12,7 +12,8 @@ import pytest
 from support import DEADLINE_S, Server, new_id
 
 COMMANDS = ["demo", "init", "serve", "tenant create", "tenant list", "tenant show", "key create", "key list",
-            "key revoke", "grant", "balance", "replay", "verify"]
+            "key revoke", "grant", "balance", "replay", "verify",
+            "bench prepare", "bench load", "bench echo", "bench sync", "bench book"]
 
 
 @pytest.fixture

@@ -68,8 +68,15 @@ final class EchoService: Sendable {
     static let collect = MethodDescriptor(service: service, name: "Collect", shape: .clientStreaming)
     static let expand = MethodDescriptor(service: service, name: "Expand", shape: .serverStreaming)
     static let chat = MethodDescriptor(service: service, name: "Chat", shape: .bidirectional)
+    static let follow = MethodDescriptor(service: service, name: "Follow", shape: .bidirectional)
 
     private let seenState = Mutex(Seen())
+    private let followerList = Mutex<[Follower]>([])
+
+    /// Who follows, or followed, calls on the loop.
+    var followers: [Follower] { followerList.withLock { $0 } }
+
+    func forgetFollowers() { followerList.withLock { $0 = [] } }
 
     /// What was seen so far.
     var seen: Seen { seenState.withLock { $0 } }
@@ -95,6 +102,14 @@ final class EchoService: Sendable {
                 self.note { $0.taken += 1 }
             }
             if request.text == "fail after" { throw RPCError(code: .aborted, message: "after \(request.count)") }
+        }
+        registry.directStream(EchoService.follow) { [self] stream throws(RPCError) in
+            if stream.context.metadata("x-refuse") != nil {
+                throw RPCError(code: .failedPrecondition, message: "refused")
+            }
+            let follower = Follower(stream)
+            followerList.withLock { $0.append(follower) }
+            return follower
         }
         registry.bidirectional(EchoService.chat) {
             (requests: RequestStream<EchoMessage>, writer: ResponseWriter<EchoMessage>, context) in

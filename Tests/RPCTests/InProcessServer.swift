@@ -88,6 +88,14 @@ private final class InProcessExchange: ServerExchange, TestCall, @unchecked Send
         continuation.yield(.message(try! EchoMessage(wireBytes: Array(message.dropFirst(MessageDeframer.prefixBytes)))))
     }
 
+    func send(_ message: UnsafeRawBufferPointer, initialMetadata: Metadata) {
+        send(Array(message), initialMetadata: initialMetadata)
+    }
+
+    func giveRequests() {}
+
+    func endRequests(_ error: RPCError) { call?.streamHandler?.requestsEnded(error) }
+
     func finish(message: UnsafeRawBufferPointer) { finish(CallEnd(message: Array(message))) }
 
     func finish(_ end: CallEnd) {

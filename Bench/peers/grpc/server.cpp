@@ -1,6 +1,7 @@
 // The peer "plain gRPC": tollgate.v1.Metering Reserve and Commit as one writes them in a day. The synchronous C++
-// server of Debian's libgrpc++, a SQLite file per tenant (WAL, synchronous=FULL), a mutex around it, and one transaction
-// per call. It remembers ids, keeps a history, and answers what Tollgate answers, so the same load generator checks it.
+// server of Debian's libgrpc++, a SQLite file per tenant (WAL, synchronous=FULL), a mutex around it, and one
+// transaction per call. It remembers ids, keeps a history, and answers what Tollgate answers, so the same load
+// generator checks it.
 
 #include <grpcpp/grpcpp.h>
 #include <sqlite3.h>
@@ -67,17 +68,21 @@ int64_t priceMicros(const Quantities& quantities) {
 // Tells a repeated step from another one that took its id.
 int64_t fingerprint(const std::string& name, const Quantities& quantities, int64_t amountMicros) {
     std::string text = name + '\0' + std::to_string(amountMicros);
-    for (const char* unit : {"context_tokens", "generated_tokens"}) text += '\0' + std::to_string(quantity(quantities, unit));
+    for (const char* unit : {"context_tokens", "generated_tokens"})
+        text += '\0' + std::to_string(quantity(quantities, unit));
     return static_cast<int64_t>(std::hash<std::string>{}(text));
 }
 
-[[noreturn]] void fail(sqlite3* database) { throw std::runtime_error(sqlite3_errmsg(database)); }
+[[noreturn]] void fail(sqlite3* database) {
+    throw std::runtime_error(sqlite3_errmsg(database));
+}
 
 // A prepared statement: bind, step, read, and it resets itself.
 class Statement {
 public:
     Statement(sqlite3* database, const char* sql) : database_(database) {
-        if (sqlite3_prepare_v3(database, sql, -1, SQLITE_PREPARE_PERSISTENT, &handle_, nullptr) != SQLITE_OK) fail(database);
+        if (sqlite3_prepare_v3(database, sql, -1, SQLITE_PREPARE_PERSISTENT, &handle_, nullptr) != SQLITE_OK)
+            fail(database);
     }
     ~Statement() { sqlite3_finalize(handle_); }
     Statement(const Statement&) = delete;
@@ -88,9 +93,13 @@ public:
         int index = 0;
         (bind(++index, values), ...);
         switch (sqlite3_step(handle_)) {
-            case SQLITE_ROW: return true;
-            case SQLITE_DONE: sqlite3_reset(handle_); return false;
-            default: fail(database_);
+            case SQLITE_ROW:
+                return true;
+            case SQLITE_DONE:
+                sqlite3_reset(handle_);
+                return false;
+            default:
+                fail(database_);
         }
     }
     void done() { sqlite3_reset(handle_); }
@@ -144,14 +153,17 @@ public:
           account_(database_, "SELECT available, held, sequence FROM account"),
           setAccount_(database_, "INSERT OR REPLACE INTO account (id, available, held, sequence) VALUES (1, ?, ?, ?)"),
           find_(database_,
-                "SELECT state, feature, actor, asked, fingerprint, committed, commit_id, commit_fingerprint, created, closed"
+                "SELECT state, feature, actor, asked, fingerprint, committed, commit_id, commit_fingerprint, created, "
+                "closed"
                 " FROM reservations WHERE id = ?"),
           insert_(database_,
                   "INSERT INTO reservations (id, state, feature, actor, asked, fingerprint, committed, created)"
                   " VALUES (?, 1, ?, ?, ?, ?, 0, ?)"),
           close_(database_,
-                 "UPDATE reservations SET state = 2, committed = ?, commit_id = ?, commit_fingerprint = ?, closed = ? WHERE id = ?"),
-          entry_(database_, "INSERT INTO entries (sequence, at, kind, reservation, amount, available) VALUES (?, ?, ?, ?, ?, ?)") {
+                 "UPDATE reservations SET state = 2, committed = ?, commit_id = ?, commit_fingerprint = ?, closed = ? "
+                 "WHERE id = ?"),
+          entry_(database_,
+                 "INSERT INTO entries (sequence, at, kind, reservation, amount, available) VALUES (?, ?, ?, ?, ?, ?)") {
         if (!account_.run()) setAccount_.run(kCreditsAtFirstMicros, int64_t{0}, int64_t{0});
         account_.done();
     }

@@ -1,5 +1,5 @@
--- Charges a reservation. KEYS: account, reservation, history. ARGV: reservation id, commit id, context tokens, generated
--- tokens. Answers {state, amount, available, replayed}.
+-- Charges a reservation. KEYS: account, reservation, history. ARGV: reservation id, commit id, context tokens,
+-- generated tokens. Answers {state, amount, available, replayed}.
 local known = redis.call('GET', KEYS[2])
 if not known then return redis.error_reply('RESERVATION_NOT_FOUND') end
 local state, amount, contents, commit = string.match(known, '^(%d)|(%d+)|([^|]*|%d+|%d+)|(.*)$')

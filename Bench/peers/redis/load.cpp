@@ -120,7 +120,9 @@ std::array<std::string, 2> prepare(const Options& options) {
         freeReplyObject(reply);
         return text;
     };
-    auto command = [&](auto... arguments) { return answer(static_cast<redisReply*>(redisCommand(redis, arguments...))); };
+    auto command = [&](auto... arguments) {
+        return answer(static_cast<redisReply*>(redisCommand(redis, arguments...)));
+    };
     std::array<std::string, 2> hashes;
     int at = 0;
     for (const char* name : {"reserve.lua", "commit.lua"}) {
@@ -195,8 +197,8 @@ private:
         snprintf(numbers[1], sizeof numbers[1], "%lld", static_cast<long long>(lane.generated));
         auto& output = connection.output;
         output += "*10\r\n";
-        const char* parts[] = {"EVALSHA", hashes_[lane.isOpen].c_str(), "3", keys[0], keys[1], keys[2], lane.id,
-                               lane.isOpen ? lane.commitId : "chat", numbers[0], numbers[1]};
+        const char* parts[] = {"EVALSHA", hashes_[lane.isOpen].c_str(),         "3",        keys[0],   keys[1], keys[2],
+                               lane.id,   lane.isOpen ? lane.commitId : "chat", numbers[0], numbers[1]};
         for (const char* part : parts) {
             size_t length = strlen(part);
             char head[16];
@@ -267,21 +269,25 @@ private:
     // UUID version 7: the time, then chance.
     void makeId(char* text) {
         uint64_t ms = static_cast<uint64_t>(nowNs(CLOCK_REALTIME) / 1'000'000), high = random_(), low = random_();
-        snprintf(text, 37, "%08x-%04x-7%03x-%04x-%012llx", static_cast<unsigned>(ms >> 16), static_cast<unsigned>(ms & 0xffff),
-                 static_cast<unsigned>(high & 0xfff), static_cast<unsigned>(0x8000 | (high >> 12 & 0x3fff)),
+        snprintf(text, 37, "%08x-%04x-7%03x-%04x-%012llx", static_cast<unsigned>(ms >> 16),
+                 static_cast<unsigned>(ms & 0xffff), static_cast<unsigned>(high & 0xfff),
+                 static_cast<unsigned>(0x8000 | (high >> 12 & 0x3fff)),
                  static_cast<unsigned long long>(low & 0xffffffffffff));
     }
 
     static double cpuUs() { return static_cast<double>(nowNs(CLOCK_PROCESS_CPUTIME_ID)) / 1e3; }
 
     void print(double seconds) const {
-        printf("{\"work\": \"steps\", \"connections\": %d, \"in_flight\": %d, \"tenants\": %d, \"seconds\": %.3f, \"steps\": %lld,"
-               " \"calls\": %lld, \"steps_per_second\": %.1f, \"errors\": %lld, \"first_error\": \"%s\", \"latency_us\": {\"p50\": %.1f,"
-               " \"p90\": %.1f, \"p99\": %.1f, \"p999\": %.1f, \"max\": %.1f}, \"client_cpu_us_per_step\": %.3f}\n",
-               options_.connections, options_.inFlight, options_.tenants, seconds, static_cast<long long>(steps_),
-               static_cast<long long>(steps_), static_cast<double>(steps_) / seconds, static_cast<long long>(errors_),
-               firstError_.c_str(), histogram_.us(0.5), histogram_.us(0.9), histogram_.us(0.99), histogram_.us(0.999),
-               histogram_.maxUs(), (cpuUs() - beginCpuUs_) / static_cast<double>(std::max<int64_t>(steps_, 1)));
+        printf(
+            "{\"work\": \"steps\", \"connections\": %d, \"in_flight\": %d, \"tenants\": %d, \"seconds\": %.3f, "
+            "\"steps\": %lld,"
+            " \"calls\": %lld, \"steps_per_second\": %.1f, \"errors\": %lld, \"first_error\": \"%s\", \"latency_us\": "
+            "{\"p50\": %.1f,"
+            " \"p90\": %.1f, \"p99\": %.1f, \"p999\": %.1f, \"max\": %.1f}, \"client_cpu_us_per_step\": %.3f}\n",
+            options_.connections, options_.inFlight, options_.tenants, seconds, static_cast<long long>(steps_),
+            static_cast<long long>(steps_), static_cast<double>(steps_) / seconds, static_cast<long long>(errors_),
+            firstError_.c_str(), histogram_.us(0.5), histogram_.us(0.9), histogram_.us(0.99), histogram_.us(0.999),
+            histogram_.maxUs(), (cpuUs() - beginCpuUs_) / static_cast<double>(std::max<int64_t>(steps_, 1)));
     }
 
     Options options_;
@@ -303,8 +309,9 @@ int main(int count, char** arguments) try {
         std::cerr << "usage: redis-load SOCKET SCRIPTS CONNECTIONS IN_FLIGHT TENANTS SECONDS" << std::endl;
         return 2;
     }
-    Options options{arguments[1], arguments[2], std::stoi(arguments[3]), std::stoi(arguments[4]), std::stoi(arguments[5]),
-                    std::stod(arguments[6])};
+    Options options{
+        arguments[1],           arguments[2], std::stoi(arguments[3]), std::stoi(arguments[4]), std::stoi(arguments[5]),
+        std::stod(arguments[6])};
     Load load(options, prepare(options));
     load.run();
     return load.errors() == 0 ? 0 : 1;

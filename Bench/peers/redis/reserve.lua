@@ -7,7 +7,7 @@ if known then
     if feature .. '|' .. context .. '|' .. generated ~= contents then return redis.error_reply('ID_REUSED') end
     return {tonumber(state), tonumber(amount), tonumber(redis.call('HGET', KEYS[1], 'available')), 1}
 end
--- The price of Tollgate's default catalog. Lua's numbers are exact below 2^53, which the benchmark's credits stay under.
+-- The price of Tollgate's default catalog. Lua's numbers are exact below 2^53; the benchmark's credits stay under it.
 local asked = ARGV[3] * 1000 + ARGV[4] * 5000
 local account = redis.call('HMGET', KEYS[1], 'available', 'held')
 local available, held = tonumber(account[1]), tonumber(account[2])

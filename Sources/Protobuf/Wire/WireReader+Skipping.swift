@@ -8,6 +8,9 @@ extension WireReader {
         unknownFields.append(tag: tag, value: UnsafeRawBufferPointer(start: start, count: position - start))
     }
 
+    /// Moves past the field of a tag that the reader does not know.
+    public mutating func skip(_ tag: UInt32) throws(WireError) { try skipValue(of: tag, groupsLeft: depthLeft) }
+
     /// Moves past the value that follows a tag.
     private mutating func skipValue(of tag: UInt32, groupsLeft: Int) throws(WireError) {
         guard let wireType = WireType(rawValue: tag & 7) else { throw .invalidTag }

@@ -11,6 +11,41 @@ extension WireWriter {
         C.write(value, to: &self)
     }
 
+    /// A nested message of what `body` writes.
+    @inlinable
+    public mutating func write(nested tag: UInt32, _ body: (inout WireWriter) -> Void) {
+        putTag(tag)
+        let start = beginLength()
+        body(&self)
+        endLength(start)
+    }
+
+    /// A number that proto3 leaves out where it is 0.
+    @inlinable
+    public mutating func write(unlessZero number: Int64, tag: UInt32) {
+        guard number != 0 else { return }
+        putTag(tag)
+        putVarint(UInt64(bitPattern: number))
+    }
+
+    /// A string that proto3 leaves out where it is empty.
+    @inlinable
+    public mutating func write(unlessEmpty text: String, tag: UInt32) {
+        guard !text.isEmpty else { return }
+        putTag(tag)
+        putString(text)
+    }
+
+    /// A string or bytes of a known length, which `fill` writes.
+    @inlinable
+    public mutating func write(byteCount: Int, tag: UInt32, _ fill: (UnsafeMutableRawBufferPointer) -> Void) {
+        putTag(tag)
+        putVarint(UInt64(byteCount))
+        reserve(byteCount)
+        fill(UnsafeMutableRawBufferPointer(start: base + length, count: byteCount))
+        length += byteCount
+    }
+
     /// A nested message.
     @inlinable
     public mutating func write<M: Message>(message: M, tag: UInt32) {

@@ -70,9 +70,17 @@ public struct WireWriter: ~Copyable {
 
     // MARK: Untagged values
 
-    /// A varint.
+    /// A varint. Most have one byte.
     @inlinable
     public mutating func putVarint(_ value: UInt64) {
+        guard value < 0x80 else { return putLongVarint(value) }
+        reserve(1)
+        base.storeBytes(of: UInt8(truncatingIfNeeded: value), toByteOffset: length, as: UInt8.self)
+        length += 1
+    }
+
+    @usableFromInline
+    mutating func putLongVarint(_ value: UInt64) {
         reserve(Limits.varintByteCountMax)
         var rest = value
         while rest >= 0x80 {

@@ -9,11 +9,15 @@ final class GRPCExchange: HTTP2StreamDelegate, ServerExchange {
     /// The call; nil before its headers and after its end.
     @exclusivity(unchecked) private var call: ServerCall?
     /// Request bytes for which the client was not given new room.
-    private var uncreditedBytes = 0
+    @exclusivity(unchecked) private var uncreditedBytes = 0
     /// Whether the client has sent all that it will.
-    private var hasRequestEnded = false
+    @exclusivity(unchecked) private var hasRequestEnded = false
+    /// Why no further request is taken, where the client has not ended them.
+    @exclusivity(unchecked) private var requestEnd: RPCError?
+    /// Whether requests are just being given: who asks for more meanwhile gets them anyway.
+    @exclusivity(unchecked) private var isGiving = false
     /// Whether response headers were sent.
-    private var hasSentHeaders = false
+    @exclusivity(unchecked) private var hasSentHeaders = false
 
     init(home: ServerLoop, stream: HTTP2Stream) {
         self.home = home
@@ -75,6 +79,7 @@ final class GRPCExchange: HTTP2StreamDelegate, ServerExchange {
         }
         do throws(DeframeError) {
             if endStream, deframer.pendingBytes == 0, call.message == nil, call.requests == nil,
+                call.streamHandler == nil,
                 let message = try MessageDeframer.single(
                     in: bytes, limit: home.core.configuration.maxRequestBytes)
             {
@@ -83,7 +88,8 @@ final class GRPCExchange: HTTP2StreamDelegate, ServerExchange {
                 return
             }
             uncreditedBytes += bytes.count
-            deframer.push(bytes)
+            if requestEnd == nil { deframer.push(bytes) }
+            if call.streamHandler != nil { return giveRequests() }
             while let message = try deframer.next() { call.receive(message) }
         } catch {
             call.fail(error.rpcError)
@@ -92,9 +98,37 @@ final class GRPCExchange: HTTP2StreamDelegate, ServerExchange {
         if self.call?.wantsMore ?? true { took(uncreditedBytes, idle: true) }
     }
 
+    /// The messages are given where they lie. Whatever its handler does meanwhile, also an end of the call or a wish for more,
+    /// is seen before the next one.
+    func giveRequests() {
+        guard !isGiving else { return }
+        isGiving = true
+        defer { isGiving = false }
+        do throws(DeframeError) {
+            while let handler = call?.streamHandler, handler.wantsMore {
+                guard try deframer.withNext({ handler.received($0) }) != nil else { break }
+            }
+        } catch {
+            call?.fail(error.rpcError)
+        }
+        guard call?.wantsMore ?? true else { return }
+        took(uncreditedBytes, idle: true)
+        if let requestEnd {
+            call?.streamHandler?.requestsEnded(requestEnd)
+        } else if hasRequestEnded {
+            endRequest()
+        }
+    }
+
+    func endRequests(_ error: RPCError) {
+        guard !hasRequestEnded else { return }
+        requestEnd = error
+        giveRequests()
+    }
+
     func trailersReceived(_ stream: HTTP2Stream, headers: HTTP2Headers) {
         hasRequestEnded = true
-        endRequest()
+        if call?.streamHandler == nil { endRequest() } else { giveRequests() }
     }
 
     func streamClosed(_ stream: HTTP2Stream, errorCode: UInt32) {
@@ -120,6 +154,11 @@ final class GRPCExchange: HTTP2StreamDelegate, ServerExchange {
     var isWritable: Bool { stream.isWritable }
 
     func send(_ message: [UInt8], initialMetadata: Metadata) {
+        sendHeaders(initialMetadata)
+        stream.sendData(message, endStream: false)
+    }
+
+    func send(_ message: UnsafeRawBufferPointer, initialMetadata: Metadata) {
         sendHeaders(initialMetadata)
         stream.sendData(message, endStream: false)
     }

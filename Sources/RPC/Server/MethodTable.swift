@@ -24,6 +24,8 @@ enum MethodHandler: Sendable {
     case serverStreaming(@Sendable ([UInt8], ServerCall, ResponseQueue) async throws -> Void)
     /// In a task, while requests still arrive. A returned message is the last one.
     case streaming(@Sendable (ServerCall, RequestQueue, ResponseQueue) async throws -> [UInt8]?)
+    /// On the loop's thread, while requests still arrive.
+    case directStreaming(@Sendable (DirectStream) throws(RPCError) -> any DirectStreamHandler)
 }
 
 /// Finds a method by the bytes of its path: an open-addressed table, made once, so that a call makes no string.

@@ -20,7 +20,7 @@ final class RequestHead: @unchecked Sendable {
     /// How long the caller waits; nil where it did not say.
     let timeoutNs: Int64?
     /// Nil before the interceptors let such a call in, and where each call must be looked at by itself.
-    var admission: Admission?
+    @exclusivity(unchecked) var admission: Admission?
 
     init(headers: HTTP2Headers, method: RegisteredMethod, timeoutNs: Int64?) {
         self.headers = headers

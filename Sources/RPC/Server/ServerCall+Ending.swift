@@ -193,11 +193,10 @@ extension ServerCall {
             responses?.end(ended)
             responses = nil
         }
-        if let task {
-            if error != nil { task.cancel() }
-            home.remove(self)
-        }
+        if task != nil || streamHandler != nil { home.remove(self) }
+        if error != nil { task?.cancel() }
         task = nil
+        streamHandler = nil
         if error != nil { runCancelHandlers() }
         guard !home.core.endObservers.isEmpty else { return }
         let durationNs = monotonicNs() - startNs

@@ -43,12 +43,14 @@ package final class ServerCall: @unchecked Sendable {
     @exclusivity(unchecked) var requests: RequestQueue?
     /// The responses of a call that streams them.
     @exclusivity(unchecked) var responses: ResponseQueue?
+    /// Who follows a streaming call on the loop.
+    @exclusivity(unchecked) var streamHandler: (any DirectStreamHandler)?
     /// Wakes at the deadline.
     @exclusivity(unchecked) var timer: TimerToken?
     /// Runs the handler, save a direct one.
     @exclusivity(unchecked) var task: Task<Void, Never>?
     /// Whether this call counts among those under way: it does as long as anyone holds it.
-    private var isCounted = false
+    @exclusivity(unchecked) private var isCounted = false
 
     init(home: ServerLoop, head: RequestHead, exchange: any ServerExchange) {
         self.home = home
@@ -116,7 +118,11 @@ package final class ServerCall: @unchecked Sendable {
             fail(error)
             return
         }
-        if case .streaming(let handler) = head.method.handler { startStreaming(handler) }
+        switch head.method.handler {
+        case .streaming(let handler): startStreaming(handler)
+        case .directStreaming(let make): startDirectStream(make)
+        case .direct, .unary, .serverStreaming: break
+        }
     }
 
     /// Asks the interceptors, unless they let in the same headers in the same epoch.
@@ -150,7 +156,7 @@ package final class ServerCall: @unchecked Sendable {
                 try await handler(message, call, responses)
                 return nil
             }
-        case .streaming:
+        case .streaming, .directStreaming:
             receive(Array(bytes))
             receiveEnd()
         }
@@ -159,7 +165,9 @@ package final class ServerCall: @unchecked Sendable {
     /// One message of possibly many.
     func receive(_ message: [UInt8]) {
         guard exchange != nil else { return }
-        if let requests {
+        if let streamHandler {
+            message.withUnsafeBytes { streamHandler.received($0) }
+        } else if let requests {
             requests.push(message)
         } else if self.message == nil {
             self.message = message
@@ -171,7 +179,9 @@ package final class ServerCall: @unchecked Sendable {
     /// No message follows.
     func receiveEnd() {
         guard exchange != nil else { return }
-        if let requests {
+        if let streamHandler {
+            streamHandler.requestsEnded(nil)
+        } else if let requests {
             requests.end(.success(nil))
         } else if let message {
             self.message = nil
@@ -182,10 +192,13 @@ package final class ServerCall: @unchecked Sendable {
     }
 
     /// Whether the handler has taken all that arrived, so that more may come.
-    var wantsMore: Bool { requests?.isIdle ?? true }
+    var wantsMore: Bool { streamHandler?.wantsMore ?? requests?.isIdle ?? true }
 
     /// The stream below takes more again.
-    func becameWritable() { responses?.setBlocked(false) }
+    func becameWritable() {
+        streamHandler?.becameWritable()
+        responses?.setBlocked(false)
+    }
 
     /// The caller cancelled, or its connection is lost: nothing can be sent any more.
     func abandon() {
@@ -195,6 +208,7 @@ package final class ServerCall: @unchecked Sendable {
 
     /// The server drains: streams that could go on for ever are told.
     func drain() {
+        if streamHandler != nil { exchange?.endRequests(ServerCall.draining) }
         requests?.end(.failure(ServerCall.draining))
         let handlers = notes.withLock { notes in
             let extras = notes.madeExtras

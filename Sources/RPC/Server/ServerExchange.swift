@@ -27,6 +27,12 @@ protocol ServerExchange: AnyObject {
     var isWritable: Bool { get }
     /// Sends one message; the initial metadata goes before the first.
     func send(_ message: [UInt8], initialMetadata: Metadata)
+    /// As `send`, of borrowed bytes.
+    func send(_ message: UnsafeRawBufferPointer, initialMetadata: Metadata)
+    /// Gives a call that is followed on the loop the requests that wait for it, as long as it wants more.
+    func giveRequests()
+    /// Takes no further request: those that arrived are given, then their end, with this error.
+    func endRequests(_ error: RPCError)
     /// Sends the end. Nothing follows.
     func finish(_ end: CallEnd)
     /// Sends the one message of a call that succeeded, without any metadata; the bytes are borrowed. Nothing follows.

@@ -56,15 +56,16 @@ final class ServerCore: Sendable {
 }
 
 /// What the calls of one loop share: the loop, and those of them whose handlers run in tasks, so that a drain finds
-/// them. Confined to the loop's thread, save its constants; that is why it is `Sendable`.
+/// them. Confined to the loop's thread, save its constants; that is why it is `Sendable`. `@exclusivity(unchecked)`: as in
+/// `HTTP2Stream`.
 final class ServerLoop: @unchecked Sendable {
     let core: ServerCore
     let loop: EventLoop
     /// The heads of the latest calls.
-    var heads = HeadTable()
+    @exclusivity(unchecked) var heads = HeadTable()
     private var calls: [ObjectIdentifier: ServerCall] = [:]
     /// Where responses are encoded; nil while that is going on.
-    private var writer: WireWriter?
+    @exclusivity(unchecked) private var writer: WireWriter?
     private var isDraining = false
 
     init(core: ServerCore, loop: EventLoop) {

@@ -38,6 +38,7 @@ public final class ServiceRegistry {
 
     /// As `direct`, for a handler that reads the request by itself, where it lies: `bytes` are valid only within the call.
     /// What it throws ends the call as a message that cannot be decoded does.
+    @inlinable
     package func direct<Request: Message, Response: Message>(
         _ method: MethodDescriptor, reading request: Request.Type,
         _ handler: @escaping @Sendable (_ bytes: UnsafeRawBufferPointer, DirectCall<Response>) throws(WireError) -> Void
@@ -103,6 +104,14 @@ public final class ServiceRegistry {
             })
     }
 
+    /// A method with many requests and many responses whose handler follows the call on the event loop's thread.
+    package func directStream(
+        _ method: MethodDescriptor,
+        _ make: @escaping @Sendable (DirectStream) throws(RPCError) -> any DirectStreamHandler
+    ) {
+        add(method, shape: .bidirectional, .directStreaming(make))
+    }
+
     /// As `direct`, over bytes: what its inlined half becomes.
     @usableFromInline
     func addDirect(
@@ -121,7 +130,7 @@ public final class ServiceRegistry {
 
 /// What the caller of an undecodable request is told.
 @usableFromInline
-func undecodable<Request: Message>(_ type: Request.Type, _ error: WireError) -> RPCError {
+package func undecodable<Request: Message>(_ type: Request.Type, _ error: WireError) -> RPCError {
     RPCError(code: .internal, message: "the request is not a \(Request.messageName)", cause: error)
 }
 

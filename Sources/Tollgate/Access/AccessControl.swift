@@ -11,18 +11,21 @@ final class Principal: Sendable {
     let boundTenant: TenantID?
     /// The tenant of this call; nil where the call names none of its own.
     let tenant: TenantID?
+    /// That tenant's time zone.
+    let timeZone: String
     /// The end user on whose behalf the call is made; empty where none was named.
     let actor: String
 
     init(
         keyID: String, role: String, permissions: PermissionSet, boundTenant: TenantID?, tenant: TenantID?,
-        actor: String
+        timeZone: String, actor: String
     ) {
         self.keyID = keyID
         self.role = role
         self.permissions = permissions
         self.boundTenant = boundTenant
         self.tenant = tenant
+        self.timeZone = timeZone
         self.actor = actor
     }
 
@@ -77,7 +80,7 @@ struct AccessControl: ServerInterceptor {
     func admit(_ context: ServerContext) throws(RPCError) {
         let method = context.method
         guard !method.permission.isEmpty else { return }
-        let key = try key(context.metadata("authorization"))
+        let key = try key(context.withHeader("authorization") { KeyDigest(authorization: $0) } ?? nil)
         let tenant = try tenant(context.metadata("tollgate-tenant"), boundTo: key.tenant)
         guard let permissions = catalog.permissions(of: key.role) else {
             throw .permissionMissing(method.permission)
@@ -88,24 +91,26 @@ struct AccessControl: ServerInterceptor {
         }
         context.setPrincipal(
             Principal(
-                keyID: key.keyID, role: key.role, permissions: permissions, boundTenant: key.tenant, tenant: tenant,
+                keyID: key.keyID, role: key.role, permissions: permissions, boundTenant: key.tenant,
+                tenant: tenant?.id, timeZone: tenant?.timeZone ?? "UTC",
                 actor: try actor(context.metadata("tollgate-actor"))))
     }
 
-    private func key(_ header: String?) throws(RPCError) -> KeyRecord {
-        guard let header, let digest = KeyDigest(authorization: header), let key = directory.key(forHash: digest),
-            key.revokedAt == nil
-        else { throw .keyInvalid }
+    private func key(_ digest: KeyDigest?) throws(RPCError) -> KeyRecord {
+        guard let digest, let key = directory.key(forHash: digest), key.revokedAt == nil else { throw .keyInvalid }
         return key
     }
 
-    private func tenant(_ header: String?, boundTo bound: TenantID?) throws(RPCError) -> TenantID? {
-        guard let header, !header.isEmpty else { return bound }
+    /// The tenant that the call is about, with its time zone where that is known.
+    private func tenant(
+        _ header: String?, boundTo bound: TenantID?
+    ) throws(RPCError) -> (id: TenantID, timeZone: String?)? {
+        guard let header, !header.isEmpty else { return bound.map { ($0, directory.tenant($0)?.timeZone) } }
         guard let named = TenantID(header) else {
             throw RPCError(InvalidField("tollgate-tenant", "must be 1 to 63 of a-z, 0-9 and -, not beginning with -"))
         }
-        guard bound == nil || bound == named, directory.tenant(named) != nil else { throw .tenantNotFound }
-        return named
+        guard bound == nil || bound == named, let record = directory.tenant(named) else { throw .tenantNotFound }
+        return (named, record.timeZone)
     }
 
     private func actor(_ header: String?) throws(RPCError) -> String {

@@ -17,17 +17,50 @@ package enum FieldCheck {
         text.isEmpty ? nil : try id(text, field)
     }
 
+    /// A step's id or a reservation's, read in place.
+    static func id(_ text: BorrowedText, _ field: StaticString) throws(InvalidField) -> StepID {
+        guard let id = StepID(text: text.bytes) else {
+            throw InvalidField("\(field)", text.isEmpty ? "is missing" : "must be a UUID")
+        }
+        return id
+    }
+
+    /// An id that may be left out, read in place.
+    static func optionalID(_ text: BorrowedText, _ field: StaticString) throws(InvalidField) -> StepID? {
+        text.isEmpty ? nil : try id(text, field)
+    }
+
     /// A name: bounded, without control characters. Empty is allowed.
     package static func name(_ text: String, _ field: StaticString, maxBytes: Int) throws(InvalidField) {
-        guard text.utf8.count <= maxBytes else { throw InvalidField("\(field)", "has more than \(maxBytes) bytes") }
-        if text.utf8.contains(where: TextRule.isControl) {
-            throw InvalidField("\(field)", "has a control character")
-        }
+        var text = text
+        let fault = text.withUTF8 { nameFault(UnsafeRawBufferPointer($0), field, maxBytes: maxBytes) }
+        if let fault { throw fault }
+    }
+
+    /// A name, as it lies.
+    static func name(_ text: BorrowedText, _ field: StaticString, maxBytes: Int) throws(InvalidField) {
+        if let fault = nameFault(text.bytes, field, maxBytes: maxBytes) { throw fault }
+    }
+
+    private static func nameFault(_ utf8: UnsafeRawBufferPointer, _ field: StaticString, maxBytes: Int) -> InvalidField?
+    {
+        guard utf8.count <= maxBytes else { return InvalidField("\(field)", "has more than \(maxBytes) bytes") }
+        for byte in utf8 where TextRule.isControl(byte) { return InvalidField("\(field)", "has a control character") }
+        return nil
     }
 
     /// A comment or a reason: bounded, and otherwise what the caller likes.
     package static func comment(_ text: String, _ field: StaticString) throws(InvalidField) {
-        guard text.utf8.count <= Limits.maxCommentBytes else {
+        try comment(byteCount: text.utf8.count, field)
+    }
+
+    /// A comment or a reason, as it lies.
+    static func comment(_ text: BorrowedText, _ field: StaticString) throws(InvalidField) {
+        try comment(byteCount: text.bytes.count, field)
+    }
+
+    private static func comment(byteCount: Int, _ field: StaticString) throws(InvalidField) {
+        guard byteCount <= Limits.maxCommentBytes else {
             throw InvalidField("\(field)", "has more than \(Limits.maxCommentBytes) bytes")
         }
     }
@@ -53,39 +86,35 @@ package enum FieldCheck {
         return nil
     }
 
-    /// Quantities by unit, sorted by unit.
-    package static func quantities(_ counts: [String: Int64]) throws(InvalidField) -> [Quantity] {
-        guard counts.count <= Limits.maxQuantities else {
+    /// Quantities, each unit once, sorted by unit.
+    package static func quantities(_ quantities: [Quantity]) throws(InvalidField) -> [Quantity] {
+        guard quantities.count <= Limits.maxQuantities else {
             throw InvalidField("quantities", "has more than \(Limits.maxQuantities) entries")
         }
-        var quantities: [Quantity] = []
-        quantities.reserveCapacity(counts.count)
-        for (unit, count) in counts {
-            guard !unit.isEmpty else { throw InvalidField("quantities", "has an empty unit") }
-            try name(unit, "quantities", maxBytes: Limits.maxUnitBytes)
-            guard count >= 0 else { throw InvalidField("quantities[\"\(unit)\"]", "must not be negative") }
-            quantities.append(Quantity(unit: unit, count: count))
+        var isSorted = true
+        for (index, quantity) in quantities.enumerated() {
+            guard !quantity.unit.isEmpty else { throw InvalidField("quantities", "has an empty unit") }
+            try name(quantity.unit, "quantities", maxBytes: Limits.maxUnitBytes)
+            guard quantity.count >= 0 else {
+                throw InvalidField("quantities[\"\(quantity.unit)\"]", "must not be negative")
+            }
+            if index > 0, quantity.unit < quantities[index - 1].unit { isSorted = false }
         }
-        if quantities.count > 1 { quantities.sort { $0.unit < $1.unit } }
-        return quantities
+        return isSorted ? quantities : quantities.sorted { $0.unit < $1.unit }
     }
 
-    /// Labels, sorted by key.
-    package static func labels(_ texts: [String: String]) throws(InvalidField) -> [Label] {
-        if texts.isEmpty { return [] }
-        guard texts.count <= Limits.maxLabels else {
+    /// Labels, each key once, sorted by key.
+    package static func labels(_ labels: [Label]) throws(InvalidField) -> [Label] {
+        if labels.isEmpty { return [] }
+        guard labels.count <= Limits.maxLabels else {
             throw InvalidField("labels", "has more than \(Limits.maxLabels) entries")
         }
-        var labels: [Label] = []
-        labels.reserveCapacity(texts.count)
-        for (key, value) in texts {
-            guard !key.isEmpty else { throw InvalidField("labels", "has an empty key") }
-            try name(key, "labels", maxBytes: Limits.maxLabelKeyBytes)
-            try name(value, "labels", maxBytes: Limits.maxLabelValueBytes)
-            labels.append(Label(key: key, value: value))
+        for label in labels {
+            guard !label.key.isEmpty else { throw InvalidField("labels", "has an empty key") }
+            try name(label.key, "labels", maxBytes: Limits.maxLabelKeyBytes)
+            try name(label.value, "labels", maxBytes: Limits.maxLabelValueBytes)
         }
-        labels.sort { $0.key < $1.key }
-        return labels
+        return labels.sorted { $0.key < $1.key }
     }
 
     /// A quality by its number on the wire.

@@ -4,16 +4,24 @@
 ///
 /// Fingerprints are stored for ever: what is added for a request, and in which order, must never change.
 package struct Fingerprint: ~Copyable {
-    private var bytes: [UInt8] = []
+    private var base = UnsafeMutableRawPointer.allocate(byteCount: initialByteCount, alignment: 8)
+    private var capacity = initialByteCount
+    private var count = 0
+
+    /// What the fields of most requests take.
+    private static let initialByteCount = 512
 
     /// `kind` tells calls apart whose fields are the same. A number, once given, is never given to another.
     package init(kind: UInt8) {
-        bytes.reserveCapacity(256)
-        bytes.append(kind)
+        add(byte: kind)
     }
 
+    deinit { base.deallocate() }
+
     package mutating func add(_ number: Int64) {
-        withUnsafeBytes(of: number.littleEndian) { bytes.append(contentsOf: $0) }
+        reserve(8)
+        base.storeBytes(of: number.littleEndian, toByteOffset: count, as: Int64.self)
+        count += 8
     }
 
     package mutating func add(_ number: UInt64) {
@@ -21,21 +29,43 @@ package struct Fingerprint: ~Copyable {
     }
 
     package mutating func add(_ flag: Bool) {
-        bytes.append(flag ? 1 : 0)
+        add(byte: flag ? 1 : 0)
     }
 
     /// A text with its length before it, so that no two lists of texts look alike.
     package mutating func add(_ text: String) {
         var text = text
-        text.withUTF8 { utf8 in
-            add(Int64(utf8.count))
-            bytes.append(contentsOf: utf8)
-        }
+        text.withUTF8 { add(BorrowedText(UnsafeRawBufferPointer($0))) }
+    }
+
+    /// A text with its length before it.
+    mutating func add(_ text: BorrowedText) {
+        add(Int64(text.bytes.count))
+        guard let bytes = text.bytes.baseAddress else { return }
+        reserve(text.bytes.count)
+        (base + count).copyMemory(from: bytes, byteCount: text.bytes.count)
+        count += text.bytes.count
     }
 
     package consuming func finish() -> UInt64 {
-        bytes.withUnsafeBytes { content in
-            SHA256.withDigest(of: content) { UInt64(littleEndian: $0.loadUnaligned(as: UInt64.self)) }
+        SHA256.withDigest(of: UnsafeRawBufferPointer(start: base, count: count)) {
+            UInt64(littleEndian: $0.loadUnaligned(as: UInt64.self))
         }
+    }
+
+    private mutating func add(byte: UInt8) {
+        reserve(1)
+        base.storeBytes(of: byte, toByteOffset: count, as: UInt8.self)
+        count += 1
+    }
+
+    private mutating func reserve(_ byteCount: Int) {
+        guard capacity - count < byteCount else { return }
+        let grown = max(capacity * 2, count + byteCount)
+        let larger = UnsafeMutableRawPointer.allocate(byteCount: grown, alignment: 8)
+        larger.copyMemory(from: base, byteCount: count)
+        base.deallocate()
+        base = larger
+        capacity = grown
     }
 }

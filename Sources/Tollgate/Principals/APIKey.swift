@@ -58,16 +58,11 @@ extension APIKey: CustomStringConvertible, CustomReflectable {
 extension KeyDigest {
     /// The digest of the key in an `authorization` header, `Bearer <key>`; nil where that does not have a key's shape.
     /// The scheme's case does not matter (RFC 9110, section 11.1).
-    package init?(authorization header: String) {
-        var header = header
-        let digest: KeyDigest? = header.withUTF8 { text in
-            let bytes = UnsafeRawBufferPointer(text)
-            guard let start = KeyDigest.credentialStart(bytes) else { return nil }
-            let key = UnsafeRawBufferPointer(rebasing: bytes[start...])
-            return KeyDigest.hasShapeOfKey(key) ? KeyDigest(of: key) : nil
-        }
-        guard let digest else { return nil }
-        self = digest
+    package init?(authorization header: UnsafeRawBufferPointer) {
+        guard let start = KeyDigest.credentialStart(header) else { return nil }
+        let key = UnsafeRawBufferPointer(rebasing: header[start...])
+        guard KeyDigest.hasShapeOfKey(key) else { return nil }
+        self.init(of: key)
     }
 
     /// Where the credential begins after `Bearer` and its blanks.

@@ -15,11 +15,14 @@ struct CreditsHandlers: CreditsService {
     func getBalance(_ request: GetBalanceRequest, call: DirectCall<GetBalanceResponse>) {
         do throws(RPCError) {
             let access = try call.context.tenantAccess()
-            let timeZone = directory.tenant(access.tenant)?.timeZone ?? "UTC"
+            let timeZone = access.principal.timeZone
             engine.read(tenant: access.tenant, queue: call.completionQueue) { [months] state, now in
                 BalanceView(state, at: now, monthStart: months.start(of: now, timeZone: timeZone))
             } completion: { result in
-                call.answer(with: result) { view in .with { $0.balance = view.message() } }
+                switch result {
+                case .success(let view): call.respond(encoding: { $0.write(nested: 10, view.write) })
+                case .failure(let error): call.fail(RPCError(error))
+                }
             }
         } catch {
             call.fail(error)

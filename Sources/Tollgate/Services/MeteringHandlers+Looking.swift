@@ -37,7 +37,7 @@ extension MeteringHandlers {
                     lookUp(id, of: access.tenant, call)
                 } else {
                     call.answer(with: result) { reservation in
-                        .with { $0.reservation = TollgateSchema.Reservation(reservation!, whole: true) }
+                        .with { $0.reservation = TollgateSchema.Reservation(reservation!) }
                     }
                 }
             }
@@ -55,7 +55,7 @@ extension MeteringHandlers {
                 call.fail(RPCError(refusal: .reservationNotFound))
             } else {
                 call.answer(with: result) { reservation in
-                    .with { $0.reservation = TollgateSchema.Reservation(reservation!, whole: true) }
+                    .with { $0.reservation = TollgateSchema.Reservation(reservation!) }
                 }
             }
         }
@@ -71,7 +71,7 @@ extension MeteringHandlers {
                 call.answer(with: result) { page in
                     .with {
                         $0.reservations = page.reservations.filter(request.matches).map {
-                            TollgateSchema.Reservation($0, whole: true)
+                            TollgateSchema.Reservation($0)
                         }
                         $0.nextPageToken =
                             page.next.map { PageCursor.number($0).token(of: .reservations) } ?? ""

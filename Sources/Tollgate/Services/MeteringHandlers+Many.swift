@@ -5,101 +5,109 @@ import RPC
 import Storage
 import TollgateSchema
 
+/// One step of a batch or a stream, read: what the engine is to do, or why it is not asked.
+enum ReadStep: Sendable {
+    case command(StepKind, Command)
+    case refused(RPCError)
+}
+
 extension MeteringHandlers {
-    func batch(_ request: BatchRequest, call: DirectCall<BatchResponse>) {
+    func batch(_ bytes: UnsafeRawBufferPointer, _ call: DirectCall<BatchResponse>) throws(WireError) {
+        let access: Result<TenantAccess, RPCError> = Result { () throws(RPCError) in try call.context.tenantAccess() }
+        let (steps, count) = try read(bytes, try? access.get())
         do throws(RPCError) {
-            let access = try call.context.tenantAccess()
-            guard (1...Limits.maxBatchSteps).contains(request.steps.count) else {
+            let access = try access.get()
+            guard (1...Limits.maxBatchSteps).contains(count) else {
                 throw RPCError(InvalidField("steps", "must be 1 to \(Limits.maxBatchSteps) steps"))
             }
-            let results = BatchResults(count: request.steps.count, call: call)
-            for (index, step) in request.steps.enumerated() {
-                submit(step, access, queue: call.completionQueue) { results.set(index, $0) }
-            }
+            submit(steps, access, BatchAnswers(count: count, call: call), queue: call.completionQueue)
         } catch {
             call.fail(error)
         }
     }
 
-    func meter(
-        requests: RequestStream<MeterRequest>, response: ResponseWriter<MeterResponse>, context: ServerContext
-    ) async throws {
-        let access = try context.tenantAccess()
-        let window = MeterWindow(limit: Limits.maxMeterStepsUnderWay)
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask {
-                for await answer in window.answers {
-                    try await response.write(answer)
-                    window.written()
-                }
+    /// All steps of a `BatchRequest`, which is read to its end before the first is done. Those over the bound are counted
+    /// and not kept; where nobody may do them none is.
+    private func read(
+        _ bytes: UnsafeRawBufferPointer, _ access: TenantAccess?
+    ) throws(WireError) -> (steps: [ReadStep], count: Int) {
+        var steps: [ReadStep] = []
+        var count = 0
+        var reader = try WireReader(bytes)
+        while let tag = try reader.nextTag() {
+            guard tag == 10 else {
+                try reader.skip(tag)
+                continue
             }
-            var ending: (any Error)?
-            do {
-                for try await request in requests {
-                    await window.enter()
-                    let tag = request.tag
-                    submit(request.step ?? Step(), access, queue: nil) { result in
-                        window.answered(
-                            .with {
-                                $0.tag = tag
-                                $0.result = result
-                            })
-                    }
-                }
-            } catch {
-                // The server drains: what was taken is answered before the stream says so.
-                ending = error
+            try reader.nested { (reader) throws(WireError) in
+                let request = try readStep(&reader)
+                count += 1
+                guard let access, count <= Limits.maxBatchSteps else { return }
+                steps.append(check(request, access))
             }
-            await window.finish()
-            try await group.waitForAll()
-            if let ending { throw ending }
         }
+        return (steps, count)
     }
 
-    /// Does one step of a batch or a stream; its result tells of it as a call of its own would.
     private func submit(
-        _ step: Step, _ access: TenantAccess, queue: (any CompletionQueue)?,
-        completion: @escaping @Sendable (TollgateSchema.StepResult) -> Void
+        _ steps: [ReadStep], _ access: TenantAccess, _ answers: BatchAnswers, queue: any CompletionQueue
     ) {
-        do throws(RPCError) {
-            let (command, tell) = try read(step, access)
-            engine.submit(command, tenant: access.tenant, queue: queue) { result in
-                do throws(RPCError) {
-                    let (answer, replayed) = try answer(of: result)
-                    completion(.with { $0.kind = tell(answer, replayed) })
-                } catch {
-                    completion(.with { $0.kind = .error(error.status) })
+        for (index, step) in steps.enumerated() {
+            switch step {
+            case .command(let kind, let command):
+                engine.submit(command, tenant: access.tenant, queue: queue) { result in
+                    answers.set(index) { $0.put(result, of: kind) }
                 }
+            case .refused(let error):
+                answers.set(index) { $0.put(error) }
             }
-        } catch {
-            completion(.with { $0.kind = .error(error.status) })
         }
     }
 
-    private typealias Tell = @Sendable (StepAnswer, Bool) -> TollgateSchema.StepResult.Kind
-
-    private func read(_ step: Step, _ access: TenantAccess) throws(RPCError) -> (Command, Tell) {
-        // The table of permissions lets Batch and Meter in with that of metering; a refund among their steps needs its own.
-        if case .refund = step.kind { try access.require(.refund) }
-        return try checked { () throws(InvalidField) in try command(of: step, access) }
+    /// The fields of a `Step`: the last of its choices, merged with what came of the same one before; nil where there is
+    /// none.
+    func readStep(_ reader: inout WireReader, after earlier: StepRequest? = nil) throws(WireError) -> StepRequest? {
+        var request = earlier
+        while let tag = try reader.nextTag() {
+            guard let kind = StepKind(tag: tag) else {
+                try reader.skip(tag)
+                continue
+            }
+            var merged = request?.kind == kind ? request! : StepRequest(kind)
+            try reader.nested { (reader) throws(WireError) in try merged.decode(from: &reader, units: steps.units) }
+            request = merged
+        }
+        return request
     }
 
-    private func command(of step: Step, _ access: TenantAccess) throws(InvalidField) -> (Command, Tell) {
-        switch step.kind {
-        case .reserve(let request):
-            (try steps.reserve(request, actor: access.actor), { .reserve(ReserveResponse($0, replayed: $1)) })
-        case .commit(let request):
-            (try steps.commit(request), { .commit(CommitResponse($0, replayed: $1)) })
-        case .release(let request):
-            (try steps.release(request), { .release(ReleaseResponse($0, replayed: $1)) })
-        case .refund(let request):
-            (try steps.refund(request), { .refund(RefundResponse($0, replayed: $1)) })
-        case .extend(let request):
-            (try steps.extend(request), { .extend(ExtendResponse($0, replayed: $1)) })
-        case .charge(let request):
-            (try steps.charge(request, actor: access.actor), { .charge(ChargeResponse($0, replayed: $1)) })
-        case nil:
-            throw InvalidField("step", "must be one of reserve, commit, release, refund, extend and charge")
+    /// What is to be done for a step of many.
+    func check(_ request: StepRequest?, _ access: TenantAccess) -> ReadStep {
+        do throws(RPCError) {
+            guard let request else {
+                throw RPCError(
+                    InvalidField("step", "must be one of reserve, commit, release, refund, extend and charge"))
+            }
+            // The table of permissions lets Batch and Meter in with that of metering; a refund among their steps needs its
+            // own.
+            if request.kind == .refund { try access.require(.refund) }
+            return .command(request.kind, try command(request, access))
+        } catch {
+            return .refused(error)
+        }
+    }
+}
+
+extension StepKind {
+    /// The choice of `Step` with this tag.
+    init?(tag: UInt32) {
+        switch tag {
+        case 10: self = .reserve
+        case 18: self = .commit
+        case 26: self = .release
+        case 34: self = .refund
+        case 42: self = .extend
+        case 50: self = .charge
+        default: return nil
         }
     }
 }

@@ -6,50 +6,63 @@ import Storage
 import TollgateSchema
 
 /// `tollgate.v1.Metering`: each call reads its request, hands the step to the engine, and answers when it is durable.
-struct MeteringHandlers: MeteringService {
+///
+/// The steps read their requests in place and write their answers by hand, and so are registered by hand too.
+struct MeteringHandlers: Sendable {
     let engine: Engine
     let steps: StepReader
 
-    func reserve(_ request: ReserveRequest, call: DirectCall<ReserveResponse>) {
-        step(call) { (access) throws(InvalidField) in try steps.reserve(request, actor: access.actor) }
+    func register(in registry: ServiceRegistry) {
+        registry.direct(MeteringMethods.reserve, reading: ReserveRequest.self) {
+            (bytes, call: DirectCall<ReserveResponse>) throws(WireError) in try step(.reserve, bytes, call)
+        }
+        registry.direct(MeteringMethods.commit, reading: CommitRequest.self) {
+            (bytes, call: DirectCall<CommitResponse>) throws(WireError) in try step(.commit, bytes, call)
+        }
+        registry.direct(MeteringMethods.release, reading: ReleaseRequest.self) {
+            (bytes, call: DirectCall<ReleaseResponse>) throws(WireError) in try step(.release, bytes, call)
+        }
+        registry.direct(MeteringMethods.refund, reading: RefundRequest.self) {
+            (bytes, call: DirectCall<RefundResponse>) throws(WireError) in try step(.refund, bytes, call)
+        }
+        registry.direct(MeteringMethods.extend, reading: ExtendRequest.self) {
+            (bytes, call: DirectCall<ExtendResponse>) throws(WireError) in try step(.extend, bytes, call)
+        }
+        registry.direct(MeteringMethods.charge, reading: ChargeRequest.self) {
+            (bytes, call: DirectCall<ChargeResponse>) throws(WireError) in try step(.charge, bytes, call)
+        }
+        registry.direct(MeteringMethods.batch, reading: BatchRequest.self) {
+            (bytes, call: DirectCall<BatchResponse>) throws(WireError) in try batch(bytes, call)
+        }
+        registry.directStream(MeteringMethods.meter) { stream throws(RPCError) in
+            MeterStream(stream, handlers: self, access: try stream.context.tenantAccess())
+        }
+        registry.direct(MeteringMethods.quote) { quote($0, call: $1) }
+        registry.direct(MeteringMethods.getReservation) { getReservation($0, call: $1) }
+        registry.direct(MeteringMethods.listReservations) { listReservations($0, call: $1) }
     }
 
-    func commit(_ request: CommitRequest, call: DirectCall<CommitResponse>) {
-        step(call) { (_) throws(InvalidField) in try steps.commit(request) }
-    }
-
-    func release(_ request: ReleaseRequest, call: DirectCall<ReleaseResponse>) {
-        step(call) { (_) throws(InvalidField) in try steps.release(request) }
-    }
-
-    func refund(_ request: RefundRequest, call: DirectCall<RefundResponse>) {
-        step(call) { (_) throws(InvalidField) in try steps.refund(request) }
-    }
-
-    func extend(_ request: ExtendRequest, call: DirectCall<ExtendResponse>) {
-        step(call) { (_) throws(InvalidField) in try steps.extend(request) }
-    }
-
-    func charge(_ request: ChargeRequest, call: DirectCall<ChargeResponse>) {
-        step(call) { (access) throws(InvalidField) in try steps.charge(request, actor: access.actor) }
-    }
-
-    private func step<Response: StepResponse>(
-        _ call: DirectCall<Response>, _ read: (TenantAccess) throws(InvalidField) -> Command
-    ) {
+    private func step<Response: Message>(
+        _ kind: StepKind, _ bytes: UnsafeRawBufferPointer, _ call: DirectCall<Response>
+    ) throws(WireError) {
+        let request = try StepRequest(kind, bytes, units: steps.units)
         do throws(RPCError) {
             let access = try call.context.tenantAccess()
-            let command = try checked { () throws(InvalidField) in try read(access) }
+            let command = try command(request, access)
             engine.submit(command, tenant: access.tenant, queue: call.completionQueue) { result in
-                do throws(RPCError) {
-                    let (answer, replayed) = try answer(of: result)
-                    call.respond(Response(answer, replayed: replayed))
-                } catch {
-                    call.fail(error)
-                }
+                call.answer(kind, with: result)
             }
         } catch {
             call.fail(error)
+        }
+    }
+
+    /// The command of a request, once its fields are checked.
+    func command(_ request: borrowing StepRequest, _ access: TenantAccess) throws(RPCError) -> Command {
+        do throws(InvalidField) {
+            return try steps.command(request, actor: access.actor)
+        } catch {
+            throw RPCError(error)
         }
     }
 }

@@ -8,17 +8,33 @@ final class MonthCalendar: Sendable {
     private struct Month {
         let start: Instant
         let end: Instant
+
+        func contains(_ instant: Instant) -> Bool { start <= instant && instant < end }
     }
 
-    private let months = Mutex<[String: Month]>([:])
+    private struct Months {
+        /// The one that was asked for last.
+        var recent: (timeZone: String, month: Month)?
+        var all: [String: Month] = [:]
+    }
+
+    private let months = Mutex(Months())
 
     /// - Parameter timeZone: an identifier of the IANA database that was checked when it came in.
     func start(of instant: Instant, timeZone: String) -> Instant {
         months.withLock { months in
-            if let month = months[timeZone], month.start <= instant, instant < month.end { return month.start }
-            let month = Self.month(of: instant, timeZone: timeZone)
-            if months.count >= Limits.maxRememberedTimeZones { months.removeAll() }
-            months[timeZone] = month
+            if let recent = months.recent, recent.timeZone == timeZone, recent.month.contains(instant) {
+                return recent.month.start
+            }
+            let month: Month
+            if let known = months.all[timeZone], known.contains(instant) {
+                month = known
+            } else {
+                month = Self.month(of: instant, timeZone: timeZone)
+                if months.all.count >= Limits.maxRememberedTimeZones { months.all.removeAll() }
+                months.all[timeZone] = month
+            }
+            months.recent = (timeZone, month)
             return month.start
         }
     }

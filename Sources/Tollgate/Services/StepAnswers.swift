@@ -4,54 +4,6 @@ import Protobuf
 import RPC
 import TollgateSchema
 
-/// What the answers of all steps have: filled in by one function, so that each is the same the first time and every time after.
-protocol StepResponse: Message {
-    var reservation: TollgateSchema.Reservation? { get set }
-    var balance: StepBalance? { get set }
-    var replayed: Bool { get set }
-    /// The credits that the step moved, under the name that this answer has for them.
-    mutating func setAmount(_ micros: Int64)
-}
-
-extension StepResponse {
-    init(_ answer: StepAnswer, replayed: Bool) {
-        self.init()
-        if let reservation = answer.reservation {
-            self.reservation = TollgateSchema.Reservation(reservation, whole: false)
-        }
-        balance = StepBalance(answer.balance)
-        self.replayed = replayed
-        setAmount(answer.amount)
-    }
-}
-
-extension ReserveResponse: StepResponse {
-    mutating func setAmount(_ micros: Int64) { reservedMicros = micros }
-}
-
-extension CommitResponse: StepResponse {
-    mutating func setAmount(_ micros: Int64) {
-        chargedMicros = micros
-        late = reservation?.late ?? false
-    }
-}
-
-extension ReleaseResponse: StepResponse {
-    mutating func setAmount(_ micros: Int64) { releasedMicros = micros }
-}
-
-extension RefundResponse: StepResponse {
-    mutating func setAmount(_ micros: Int64) { refundedMicros = micros }
-}
-
-extension ExtendResponse: StepResponse {
-    mutating func setAmount(_ micros: Int64) {}
-}
-
-extension ChargeResponse: StepResponse {
-    mutating func setAmount(_ micros: Int64) { chargedMicros = micros }
-}
-
 extension StepBalance {
     init(_ balance: BalanceAfter) {
         self.init()
@@ -61,8 +13,7 @@ extension StepBalance {
 }
 
 extension TollgateSchema.Reservation {
-    /// - Parameter whole: with quantities, labels and comment, which the answers of steps leave out.
-    init(_ reservation: Ledger.Reservation, whole: Bool) {
+    init(_ reservation: Ledger.Reservation) {
         self.init()
         let progress = reservation.progress
         reservationID = reservation.id.description
@@ -78,7 +29,6 @@ extension TollgateSchema.Reservation {
         late = progress.late
         quality = TollgateSchema.Quality(rawValue: Int32(reservation.terms.quality.rawValue))
         priceVersion = reservation.terms.priceVersion
-        guard whole else { return }
         for quantity in reservation.terms.quantities { quantities[quantity.unit] = quantity.count }
         for label in reservation.terms.labels { labels[label.key] = label.value }
         comment = reservation.terms.comment

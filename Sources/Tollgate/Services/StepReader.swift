@@ -4,7 +4,28 @@ import TollgateSchema
 
 /// Reads the requests of steps: checks every field at the edge and makes the ledger's commands of them.
 struct StepReader: Sendable {
+    /// A feature as the rate card has it.
+    private struct Feature: Sendable {
+        let name: String
+        let price: FeaturePrice
+    }
+
     let catalog: Catalog
+    private let features: NameTable<Feature>
+    /// The units of all prices.
+    let units: NameTable<String>
+
+    init(catalog: Catalog) {
+        self.catalog = catalog
+        var features: [String: Feature] = [:]
+        var units: [String: String] = [:]
+        for (name, price) in catalog.features {
+            features[name] = Feature(name: name, price: price)
+            for unit in price.units { units[unit.unit] = unit.unit }
+        }
+        self.features = NameTable(features)
+        self.units = NameTable(units)
+    }
 
     /// What tells the contents of two kinds of steps apart. Stored within fingerprints: a number is never given anew.
     private enum Kind: UInt8 {
@@ -17,7 +38,19 @@ struct StepReader: Sendable {
         case grant = 7
     }
 
-    func reserve(_ request: ReserveRequest, actor: String) throws(InvalidField) -> Command {
+    /// The command of a request. `actor` is who acts where the request names nobody.
+    func command(_ request: borrowing StepRequest, actor: String) throws(InvalidField) -> Command {
+        switch request.kind {
+        case .reserve: try reserve(request, actor: actor)
+        case .charge: .charge(try opening(request, .charge, actor: actor))
+        case .commit: try commit(request)
+        case .release: try release(request)
+        case .refund: try refund(request)
+        case .extend: try extend(request)
+        }
+    }
+
+    private func reserve(_ request: borrowing StepRequest, actor: String) throws(InvalidField) -> Command {
         var command = try opening(request, .reserve, actor: actor)
         command.minimumMicros = try FieldCheck.optionalAmount(request.minimumMicros, "minimum_micros")
         if case .amount(let asked) = command.ask, let minimum = command.minimumMicros, minimum > asked {
@@ -26,13 +59,9 @@ struct StepReader: Sendable {
         return .reserve(command)
     }
 
-    func charge(_ request: ChargeRequest, actor: String) throws(InvalidField) -> Command {
-        .charge(try opening(request, .charge, actor: actor))
-    }
-
-    func commit(_ request: CommitRequest) throws(InvalidField) -> Command {
+    private func commit(_ request: borrowing StepRequest) throws(InvalidField) -> Command {
         let reservation = try FieldCheck.id(request.reservationID, "reservation_id")
-        let id = try FieldCheck.optionalID(request.commitID, "commit_id")
+        let id = try FieldCheck.optionalID(request.ownID, "commit_id")
         try FieldCheck.comment(request.comment, "comment")
         let amount = try FieldCheck.plainAmount(request.amountMicros, hasQuantities: !request.quantities.isEmpty)
         let ask: Ask =
@@ -49,37 +78,38 @@ struct StepReader: Sendable {
         return .commit(
             CommitCommand(
                 reservation: reservation, id: id, fingerprint: contents.finish(), ask: ask, partial: request.partial,
-                comment: request.comment))
+                comment: request.comment.string))
     }
 
-    func release(_ request: ReleaseRequest) throws(InvalidField) -> Command {
+    private func release(_ request: borrowing StepRequest) throws(InvalidField) -> Command {
         let reservation = try FieldCheck.id(request.reservationID, "reservation_id")
-        try FieldCheck.comment(request.reason, "reason")
+        try FieldCheck.comment(request.comment, "reason")
         var contents = Fingerprint(kind: Kind.release.rawValue)
         contents.add(reservation)
-        contents.add(request.reason)
+        contents.add(request.comment)
         return .release(
-            ReleaseCommand(reservation: reservation, fingerprint: contents.finish(), reason: request.reason))
+            ReleaseCommand(
+                reservation: reservation, fingerprint: contents.finish(), reason: request.comment.string))
     }
 
-    func refund(_ request: RefundRequest) throws(InvalidField) -> Command {
-        let id = try FieldCheck.id(request.refundID, "refund_id")
+    private func refund(_ request: borrowing StepRequest) throws(InvalidField) -> Command {
+        let id = try FieldCheck.id(request.ownID, "refund_id")
         let reservation = try FieldCheck.id(request.reservationID, "reservation_id")
-        try FieldCheck.comment(request.reason, "reason")
+        try FieldCheck.comment(request.comment, "reason")
         let amount = try FieldCheck.optionalAmount(request.amountMicros, "amount_micros")
         var contents = Fingerprint(kind: Kind.refund.rawValue)
         contents.add(reservation)
         contents.add(request.amountMicros)
-        contents.add(request.reason)
+        contents.add(request.comment)
         return .refund(
             RefundCommand(
                 id: id, reservation: reservation, fingerprint: contents.finish(), amountMicros: amount,
-                reason: request.reason))
+                reason: request.comment.string))
     }
 
-    func extend(_ request: ExtendRequest) throws(InvalidField) -> Command {
+    private func extend(_ request: borrowing StepRequest) throws(InvalidField) -> Command {
         let reservation = try FieldCheck.id(request.reservationID, "reservation_id")
-        let id = try FieldCheck.optionalID(request.extendID, "extend_id")
+        let id = try FieldCheck.optionalID(request.ownID, "extend_id")
         let ttl = try ttl(request.ttl)
         var contents = Fingerprint(kind: Kind.extend.rawValue)
         contents.add(reservation)
@@ -110,17 +140,27 @@ struct StepReader: Sendable {
     // MARK: - What reserve, charge and quote share
 
     private func opening(
-        _ request: some OpeningRequest, _ kind: Kind, actor defaultActor: String
+        _ request: borrowing StepRequest, _ kind: Kind, actor defaultActor: String
     ) throws(InvalidField) -> ReserveCommand {
         let id = try FieldCheck.id(request.reservationID, "reservation_id")
         try FieldCheck.name(request.feature, "feature", maxBytes: Limits.maxFeatureBytes)
         try FieldCheck.name(request.actor, "actor", maxBytes: Limits.maxActorBytes)
         try FieldCheck.comment(request.comment, "comment")
-        let actor = request.actor.isEmpty ? defaultActor : request.actor
+        let actor = request.actor.isEmpty ? defaultActor : request.actor.string
         let labels = try FieldCheck.labels(request.labels)
         let ttl = try ttl(request.ttl)
-        let quality = try FieldCheck.quality(request.quality.rawValue)
-        let ask = try ask(feature: request.feature, request.quantities, request.amountMicros, quality)
+        let quality = try FieldCheck.quality(request.quality)
+        let amount = try FieldCheck.plainAmount(request.amountMicros, hasQuantities: !request.quantities.isEmpty)
+        let feature = features[request.feature]
+        let ask: Ask =
+            if let amount {
+                .amount(amount)
+            } else {
+                // A feature or unit without a price is refused by the ledger, which looks first whether the step was
+                // done before the catalog changed.
+                .quantities(
+                    try FieldCheck.quantities(request.quantities), quality: quality, price: feature?.price)
+            }
 
         var contents = Fingerprint(kind: kind.rawValue)
         contents.add(request.feature)
@@ -132,22 +172,20 @@ struct StepReader: Sendable {
         contents.add(request.comment)
         contents.add(labels)
         return ReserveCommand(
-            id: id, fingerprint: contents.finish(), ask: ask, ttlMicroseconds: ttl, feature: request.feature,
-            actor: actor, comment: request.comment, labels: labels)
+            id: id, fingerprint: contents.finish(), ask: ask, ttlMicroseconds: ttl,
+            feature: feature?.name ?? request.feature.string, actor: actor, comment: request.comment.string,
+            labels: labels)
     }
 
-    /// What is asked: quantities at the rate card's price of now, or a plain amount.
-    func ask(
+    /// What is asked for a quote: quantities at the rate card's price of now, or a plain amount.
+    private func ask(
         feature: String, _ counts: [String: Int64], _ amountMicros: Int64, _ quality: Ledger.Quality
     ) throws(InvalidField) -> Ask {
         if let amount = try FieldCheck.plainAmount(amountMicros, hasQuantities: !counts.isEmpty) {
             return .amount(amount)
         }
-        let quantities = try FieldCheck.quantities(counts)
-        // A feature or unit without a price is refused by the ledger, which looks first whether the step was done before
-        // the catalog changed.
-        let price = catalog.price(of: feature)
-        return .quantities(quantities, quality: quality, price: price)
+        let quantities = try FieldCheck.quantities(counts.map { Quantity(unit: $0.key, count: $0.value) })
+        return .quantities(quantities, quality: quality, price: catalog.price(of: feature))
     }
 
     /// A quote but for what the tenant has.
@@ -170,9 +208,9 @@ struct StepReader: Sendable {
         return quote
     }
 
-    private func ttl(_ duration: ProtoDuration?) throws(InvalidField) -> Int64 {
-        guard let duration else { return LedgerRules.defaultTTLMicroseconds }
-        return try FieldCheck.ttl(seconds: duration.seconds, nanos: duration.nanos)
+    private func ttl(_ ttl: (seconds: Int64, nanos: Int32)?) throws(InvalidField) -> Int64 {
+        guard let ttl else { return LedgerRules.defaultTTLMicroseconds }
+        return try FieldCheck.ttl(seconds: ttl.seconds, nanos: ttl.nanos)
     }
 }
 
@@ -196,25 +234,4 @@ extension FieldCheck {
         guard let time else { return nil }
         return try instant(seconds: time.seconds, nanos: time.nanos, field)
     }
-}
-
-/// The fields that the openings of a reservation have in common.
-protocol OpeningRequest {
-    var reservationID: String { get }
-    var feature: String { get }
-    var quantities: [String: Int64] { get }
-    var quality: TollgateSchema.Quality { get }
-    var amountMicros: Int64 { get }
-    var minimumMicros: Int64 { get }
-    var actor: String { get }
-    var ttl: ProtoDuration? { get }
-    var comment: String { get }
-    var labels: [String: String] { get }
-}
-
-extension ReserveRequest: OpeningRequest {}
-
-extension ChargeRequest: OpeningRequest {
-    /// A charge is whole or refused.
-    var minimumMicros: Int64 { 0 }
 }

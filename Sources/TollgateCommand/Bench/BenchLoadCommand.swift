@@ -60,11 +60,17 @@ enum BenchLoadCommand {
             connections: try arguments.integer(connections, in: LoadLimits.connections) ?? 1,
             inFlight: try arguments.integer(inFlight, in: LoadLimits.inFlight) ?? 1,
             tenants: try BenchOptions.tenantCount(arguments),
-            seconds: try arguments.integer(seconds, in: LoadLimits.seconds) ?? 1)
-        plan.warmupSeconds = try arguments.integer(warmup, in: LoadLimits.warmupSeconds) ?? 0
+            measureNs: try nanoseconds(seconds, arguments, in: LoadLimits.seconds))
+        plan.warmupNs = try nanoseconds(warmup, arguments, in: LoadLimits.warmupSeconds)
         plan.stepsPerSecond = try arguments.integer(rate, in: LoadLimits.rate)
         plan.batchSize = try arguments.integer(batchSize, in: LoadLimits.batchSize) ?? 1
         return plan
+    }
+
+    private static func nanoseconds(
+        _ option: OptionSpec, _ arguments: ParsedArguments, in range: ClosedRange<Int>
+    ) throws(CommandError) -> Int64 {
+        Int64(try arguments.integer(option, in: range) ?? 0) * 1_000_000_000
     }
 }
 

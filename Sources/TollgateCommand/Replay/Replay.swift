@@ -1,5 +1,6 @@
 import Glibc
 import Ledger
+import LoadGenerator
 import RPC
 import Synchronization
 

@@ -1,3 +1,5 @@
+import LoadGenerator
+
 /// What came of a replay.
 struct ReplayReport: Sendable {
     /// Rows of the trace that were to be metered.

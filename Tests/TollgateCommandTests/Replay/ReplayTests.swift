@@ -1,4 +1,5 @@
 import Ledger
+import LoadGenerator
 import RPC
 import Synchronization
 import Testing

@@ -74,31 +74,31 @@ struct FieldCheckTests {
     @Test("quantities are sorted by unit, bounded and not negative")
     func quantities() throws {
         let sorted = [Quantity(unit: "a", count: 0), Quantity(unit: "b", count: .max), Quantity(unit: "c", count: 1)]
-        #expect(try FieldCheck.quantities(["c": 1, "a": 0, "b": .max]) == sorted)
+        #expect(try quantities(["c": 1, "a": 0, "b": .max]) == sorted)
         #expect(throws: InvalidField("quantities[\"a\"]", "must not be negative")) {
-            try FieldCheck.quantities(["a": -1])
+            try quantities(["a": -1])
         }
-        #expect(throws: InvalidField("quantities", "has an empty unit")) { try FieldCheck.quantities(["": 1]) }
+        #expect(throws: InvalidField("quantities", "has an empty unit")) { try quantities(["": 1]) }
         #expect(throws: InvalidField("quantities", "has a control character")) {
-            try FieldCheck.quantities(["\n": 1])
+            try quantities(["\n": 1])
         }
         let many = Dictionary(uniqueKeysWithValues: (0..<33).map { ("u\($0)", Int64(1)) })
-        #expect(throws: InvalidField("quantities", "has more than 32 entries")) { try FieldCheck.quantities(many) }
+        #expect(throws: InvalidField("quantities", "has more than 32 entries")) { try quantities(many) }
     }
 
     @Test("labels are sorted by key and bounded")
     func labels() throws {
         let sorted = [Label(key: "a", value: ""), Label(key: "b", value: "2")]
-        #expect(try FieldCheck.labels(["b": "2", "a": ""]) == sorted)
-        #expect(throws: InvalidField("labels", "has an empty key")) { try FieldCheck.labels(["": "1"]) }
+        #expect(try labels(["b": "2", "a": ""]) == sorted)
+        #expect(throws: InvalidField("labels", "has an empty key")) { try labels(["": "1"]) }
         #expect(throws: InvalidField("labels", "has more than 64 bytes")) {
-            try FieldCheck.labels([String(repeating: "k", count: 65): ""])
+            try labels([String(repeating: "k", count: 65): ""])
         }
         #expect(throws: InvalidField("labels", "has more than 256 bytes")) {
-            try FieldCheck.labels(["k": String(repeating: "v", count: 257)])
+            try labels(["k": String(repeating: "v", count: 257)])
         }
         let many = Dictionary(uniqueKeysWithValues: (0..<17).map { ("k\($0)", "") })
-        #expect(throws: InvalidField("labels", "has more than 16 entries")) { try FieldCheck.labels(many) }
+        #expect(throws: InvalidField("labels", "has more than 16 entries")) { try labels(many) }
     }
 
     @Test("enums are known ones")
@@ -157,5 +157,13 @@ struct FieldCheckTests {
         #expect(throws: InvalidField("end_time", "must not be earlier than start_time")) {
             try FieldCheck.range(start: late, end: early)
         }
+    }
+
+    private func quantities(_ counts: [String: Int64]) throws(InvalidField) -> [Quantity] {
+        try FieldCheck.quantities(counts.map { Quantity(unit: $0.key, count: $0.value) })
+    }
+
+    private func labels(_ texts: [String: String]) throws(InvalidField) -> [Label] {
+        try FieldCheck.labels(texts.map { Label(key: $0.key, value: $0.value) })
     }
 }

@@ -1,0 +1,72 @@
+import HTTP2
+import Protobuf
+import Synchronization
+
+/// Follows a hot streaming call, whose messages make no way through tasks. Everything is called on the loop's thread and must not
+/// block; it is kept by the call until the call has ended.
+package protocol DirectStreamHandler: AnyObject {
+    /// Whether another request may be given now. Where not, they are kept back from the client too, until
+    /// `DirectStream.requestMore`.
+    var wantsMore: Bool { get }
+    /// One request, valid only within the call.
+    func received(_ request: UnsafeRawBufferPointer)
+    /// No further request comes: the client has sent all, or, with an error, the server drains.
+    func requestsEnded(_ error: RPCError?)
+    /// The client takes more answers again.
+    func becameWritable()
+}
+
+/// What the handler of a hot streaming call answers through. What is sent after the call's end is dropped.
+package struct DirectStream: Sendable {
+    private let call: ServerCall
+
+    init(_ call: ServerCall) { self.call = call }
+
+    /// What is known of the call.
+    package var context: ServerContext { call.context }
+
+    /// Does something on the loop's thread: at once where this is it.
+    package func onLoop(_ body: @escaping @Sendable () -> Void) {
+        if call.home.loop.inLoop { body() } else { call.home.loop.execute(body) }
+    }
+
+    // MARK: On the loop
+
+    /// Whether the client takes more answers; where not, `becameWritable` follows.
+    package var isWritable: Bool { call.exchange?.isWritable ?? false }
+
+    /// Sends what `encode` writes, a response message. It runs at once.
+    package func send(encoding encode: (inout WireWriter) -> Void) { call.send(encoding: encode) }
+
+    /// Has the requests given that were kept back.
+    package func requestMore() { call.exchange?.giveRequests() }
+
+    /// Ends the call.
+    package func finish(_ error: RPCError?) { call.finish(CallEnd(error: error)) }
+}
+
+extension ServerCall {
+    /// Begins a call whose handler follows it on the loop.
+    func startDirectStream(_ make: (DirectStream) throws(RPCError) -> any DirectStreamHandler) {
+        do throws(RPCError) {
+            streamHandler = try make(DirectStream(self))
+            home.add(self)
+        } catch {
+            fail(error)
+        }
+    }
+
+    /// Sends one message of many.
+    func send(encoding encode: (inout WireWriter) -> Void) {
+        guard exchange != nil else { return }
+        home.withEncoded(encode) { writer in
+            do throws(RPCError) {
+                try check(responseBytes: MessageFraming.finish(&writer))
+            } catch {
+                return fail(error)
+            }
+            let initialMetadata = notes.withLock { $0.extras?.initialMetadata } ?? Metadata()
+            writer.withUnsafeBytes { exchange?.send($0, initialMetadata: initialMetadata) }
+        }
+    }
+}

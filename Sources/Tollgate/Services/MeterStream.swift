@@ -1,0 +1,86 @@
+import Engine
+import Ledger
+import Protobuf
+import RPC
+import TollgateSchema
+
+/// One `Meter` stream: each step goes to the engine as it is read, and each answer to the caller as it is durable, all on
+/// the thread of the stream's loop.
+///
+/// So many steps at most are between their request being read and their answer being written, and nothing is read while
+/// the caller does not read its answers.
+final class MeterStream: DirectStreamHandler, @unchecked Sendable {
+    // `Sendable` since everything mutable belongs to the loop's thread.
+
+    private let stream: DirectStream
+    private let handlers: MeteringHandlers
+    private let access: TenantAccess
+    /// Steps that the engine has not answered.
+    private var underWay = 0
+    /// How the requests ended; nil while more may come. The inner nil is for a caller that has sent all.
+    private var ending: RPCError??
+
+    init(_ stream: DirectStream, handlers: MeteringHandlers, access: TenantAccess) {
+        self.stream = stream
+        self.handlers = handlers
+        self.access = access
+    }
+
+    var wantsMore: Bool { underWay < Limits.maxMeterStepsUnderWay && ending == nil && stream.isWritable }
+
+    func received(_ request: UnsafeRawBufferPointer) {
+        do throws(WireError) {
+            var tag: UInt64 = 0
+            var step: StepRequest?
+            var reader = try WireReader(request)
+            while let field = try reader.nextTag() {
+                switch field {
+                case 8: tag = try reader.uint64()
+                case 18:
+                    try reader.nested { (reader) throws(WireError) in
+                        step = try handlers.readStep(&reader, after: step)
+                    }
+                default: try reader.skip(field)
+                }
+            }
+            submit(handlers.check(step, access), tag: tag)
+        } catch {
+            // What was taken before is answered before the stream says so.
+            requestsEnded(undecodable(MeterRequest.self, error))
+        }
+    }
+
+    private func submit(_ step: ReadStep, tag: UInt64) {
+        underWay += 1
+        switch step {
+        case .command(let kind, let command):
+            handlers.engine.submit(command, tenant: access.tenant, queue: stream.context.loop) { [self] result in
+                stream.onLoop { [self] in answer(tag) { $0.put(result, of: kind) } }
+            }
+        case .refused(let error):
+            answer(tag) { $0.put(error) }
+        }
+    }
+
+    /// Writes the `MeterResponse` of one step.
+    private func answer(_ tag: UInt64, _ write: (inout WireWriter) -> Void) {
+        stream.send { response in
+            response.write(unlessZero: Int64(bitPattern: tag), tag: 8)
+            response.write(nested: 18, write)
+        }
+        underWay -= 1
+        goOn()
+    }
+
+    func requestsEnded(_ error: RPCError?) {
+        if ending == nil { ending = .some(error) }
+        goOn()
+    }
+
+    func becameWritable() { goOn() }
+
+    private func goOn() {
+        guard let ending else { return stream.requestMore() }
+        if underWay == 0 { stream.finish(ending) }
+    }
+}
