@@ -22,6 +22,9 @@ package enum Limits {
     /// Request heads that a loop remembers, a power of two, and how many bytes of headers one of them may have.
     package static let keptHeads = 16_384
     package static let keptHeadBytes = 1 << 10
+    /// Exchanges that ended and that a loop keeps to use their memory again, and what each keeps for messages in pieces.
+    package static let sparedExchanges = 1_024
+    package static let sparedDeframerBytes = 4 << 10
     /// What a loop keeps of the memory in which it encodes responses.
     package static let keptWriterBytes = 1 << 20
     /// How many health watchers there may be at a time; the next is refused with RESOURCE_EXHAUSTED.

@@ -7,7 +7,9 @@ final class GRPCConnection: HTTP2ConnectionHandler {
 
     init(home: ServerLoop) { self.home = home }
 
-    func streamOpened(_ stream: HTTP2Stream) -> any HTTP2StreamDelegate { GRPCExchange(home: home, stream: stream) }
+    func streamOpened(_ stream: HTTP2Stream) -> any HTTP2StreamDelegate {
+        GRPCExchange.make(home: home, stream: stream)
+    }
 
     func connectionClosed(_ connection: HTTP2Connection, error: HTTP2Error) {}
 }

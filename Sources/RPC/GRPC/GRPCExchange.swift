@@ -3,8 +3,10 @@ import HTTP2
 /// One gRPC call over one HTTP/2 stream, at the server: turns frames into messages and a call's end into trailers.
 /// Confined to its loop's thread. `@exclusivity(unchecked)`: as in `HTTP2Stream`.
 final class GRPCExchange: HTTP2StreamDelegate, ServerExchange {
-    private let home: ServerLoop
-    private let stream: HTTP2Stream
+    /// Kept by the stream's connection; an exchange that is spared is kept by it in turn.
+    private unowned(unsafe) let home: ServerLoop
+    /// There until it is closed.
+    @exclusivity(unchecked) private var stream: HTTP2Stream!
     @exclusivity(unchecked) private var deframer: MessageDeframer
     /// The call; nil before its headers and after its end.
     @exclusivity(unchecked) private var call: ServerCall?
@@ -19,10 +21,29 @@ final class GRPCExchange: HTTP2StreamDelegate, ServerExchange {
     /// Whether response headers were sent.
     @exclusivity(unchecked) private var hasSentHeaders = false
 
-    init(home: ServerLoop, stream: HTTP2Stream) {
+    private init(home: ServerLoop) {
         self.home = home
-        self.stream = stream
         deframer = MessageDeframer(limit: home.core.configuration.maxRequestBytes)
+    }
+
+    /// An exchange that begins, in the memory of one that ended where there is one.
+    static func make(home: ServerLoop, stream: HTTP2Stream) -> GRPCExchange {
+        let exchange = home.sparedExchanges.popLast() ?? GRPCExchange(home: home)
+        exchange.stream = stream
+        return exchange
+    }
+
+    /// Makes the exchange what it was in the beginning and keeps it for the next one. Its stream is closed and its call has
+    /// ended, so that nobody holds it any more.
+    private func spare() {
+        stream = nil
+        guard home.sparedExchanges.count < Limits.sparedExchanges else { return }
+        deframer.removeAll(keepingBytes: Limits.sparedDeframerBytes)
+        uncreditedBytes = 0
+        hasRequestEnded = false
+        requestEnd = nil
+        hasSentHeaders = false
+        home.sparedExchanges.append(self)
     }
 
     // MARK: From HTTP/2
@@ -134,6 +155,7 @@ final class GRPCExchange: HTTP2StreamDelegate, ServerExchange {
     func streamClosed(_ stream: HTTP2Stream, errorCode: UInt32) {
         call?.abandon()
         call = nil
+        spare()
     }
 
     func streamWritable(_ stream: HTTP2Stream) { call?.becameWritable() }

@@ -4,12 +4,15 @@ final class RegisteredMethod: Sendable {
     let descriptor: MethodDescriptor
     /// What runs.
     let handler: MethodHandler
+    /// Whether the handler begins before the first message.
+    let startsEarly: Bool
     /// The path as bytes, to be compared with what arrives.
     let pathBytes: [UInt8]
 
     init(_ descriptor: MethodDescriptor, _ handler: MethodHandler) {
         self.descriptor = descriptor
         self.handler = handler
+        startsEarly = descriptor.shape.streamsRequests
         pathBytes = Array(descriptor.path.utf8)
     }
 }

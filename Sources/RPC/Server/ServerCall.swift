@@ -118,6 +118,7 @@ package final class ServerCall: @unchecked Sendable {
             fail(error)
             return
         }
+        guard head.method.startsEarly else { return }
         switch head.method.handler {
         case .streaming(let handler): startStreaming(handler)
         case .directStreaming(let make): startDirectStream(make)

@@ -63,6 +63,8 @@ final class ServerLoop: @unchecked Sendable {
     let loop: EventLoop
     /// The heads of the latest calls.
     @exclusivity(unchecked) var heads = HeadTable()
+    /// Exchanges that ended, for the next ones.
+    @exclusivity(unchecked) var sparedExchanges: [GRPCExchange] = []
     private var calls: [ObjectIdentifier: ServerCall] = [:]
     /// Where responses are encoded; nil while that is going on.
     @exclusivity(unchecked) private var writer: WireWriter?

@@ -43,6 +43,16 @@ package struct MessageDeframer: Sendable {
     /// How many bytes were pushed and not taken.
     package var pendingBytes: Int { buffer.count - start }
 
+    /// Forgets what was pushed, and keeps so much memory at most.
+    package mutating func removeAll(keepingBytes byteCount: Int) {
+        start = 0
+        if buffer.capacity > byteCount {
+            buffer = []
+        } else if !buffer.isEmpty {
+            buffer.removeAll(keepingCapacity: true)
+        }
+    }
+
     /// Adds what arrived.
     package mutating func push(_ bytes: UnsafeRawBufferPointer) {
         if start > 0, start == buffer.count {

@@ -68,9 +68,16 @@ extension ServerContext {
 /// The one place that lets a call in: it checks the key, the tenant and the permission of every call before its handler
 /// runs. What a method needs stands in its descriptor, generated from the schema's options; a method without a permission
 /// (health, reflection) is open.
-struct AccessControl: ServerInterceptor {
-    let directory: Directory
-    let catalog: Catalog
+///
+/// A class, since it is looked at in each call: a structure would be copied with all that it holds.
+final class AccessControl: ServerInterceptor {
+    private let directory: Directory
+    private let catalog: Catalog
+
+    init(directory: Directory, catalog: Catalog) {
+        self.directory = directory
+        self.catalog = catalog
+    }
 
     /// Who is let in follows from the headers and the directory, as long as the process lives. A key that is revoked or a
     /// tenant that is made begins another generation, and so counts from the next call on.
