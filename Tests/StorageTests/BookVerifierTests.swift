@@ -112,7 +112,6 @@ import Testing
     }
 
     @Test func aBookThatWasChainedAnewIsFoundByItsNumbers() throws {
-        let chain = HashChain()
         let source = try Database(path: path, .readOnly, setup: "")
         var bodies: [[UInt8]] = []
         try source.statement("SELECT body FROM entries ORDER BY sequence").rows { (row) throws(StorageError) in
@@ -132,10 +131,10 @@ import Testing
         entry.detail = .grant(grant)
         bodies[index] = []
         EntryCodec.encode(entry, into: &bodies[index])
-        var head = chain.origin(of: "acme")
+        var head = HashChain.origin(of: "acme")
         var sql = ""
         for (index, body) in bodies.enumerated() {
-            head = body.withUnsafeBytes { chain.link(head, $0) }
+            head = body.withUnsafeBytes { HashChain.link(head, $0) }
             sql +=
                 "UPDATE entries SET body = x'\(hex(body))', hash = x'\(hex(head.bytes))' WHERE sequence = \(index + 1);"
         }

@@ -64,11 +64,9 @@ struct FlushFold {
     private var grantPlaces: [UInt32: Int] = [:]
     private var reservationPlaces = IDTable()
     private let path: String
-    private let chain: HashChain
 
-    init(after meta: ShardMeta, chain: HashChain, path: String) {
+    init(after meta: ShardMeta, path: String) {
         self.meta = meta
-        self.chain = chain
         self.path = path
     }
 
@@ -162,7 +160,7 @@ struct FlushFold {
             throw .corrupt(path: path, reason: "entry \(entry.sequence) does not go with the balance before it")
         }
         let body = appendBody(of: entry)
-        meta.head = bodies.readable { chain.link(meta.head, UnsafeRawBufferPointer(rebasing: $0[body])) }
+        meta.head = bodies.readable { HashChain.link(meta.head, UnsafeRawBufferPointer(rebasing: $0[body])) }
         meta.sequence = entry.sequence
         meta.at = entry.at
         rows.append(EntryRow(sequence: entry.sequence, body: body, hash: meta.head))

@@ -28,43 +28,24 @@ struct ChainHash: Equatable, Sendable {
 
 /// Chains a book's entries: each hash covers the one before it and the entry's bytes, the first one the tenant's name, so
 /// that a book that was edited by hand, or put in the place of another, shows.
-///
-/// `@unchecked Sendable`: its owner guards it.
-final class HashChain: @unchecked Sendable {
-    private let context: OpaquePointer
-    private let algorithm: OpaquePointer
-
-    init() {
-        guard let context = EVP_MD_CTX_new(), let algorithm = EVP_MD_fetch(nil, "SHA256", nil) else {
-            preconditionFailure("OpenSSL has SHA-256")
-        }
-        self.context = context
-        self.algorithm = algorithm
-    }
-
-    deinit {
-        EVP_MD_CTX_free(context)
-        EVP_MD_free(algorithm)
-    }
-
+enum HashChain {
     /// What stands before the first entry of a tenant's book.
-    func origin(of tenant: TenantID) -> ChainHash {
+    static func origin(of tenant: TenantID) -> ChainHash {
         Array("tollgate book of \(tenant)".utf8).readable { digest(nil, $0) }
     }
 
-    func link(_ previous: ChainHash, _ body: UnsafeRawBufferPointer) -> ChainHash {
+    static func link(_ previous: ChainHash, _ body: UnsafeRawBufferPointer) -> ChainHash {
         digest(previous, body)
     }
 
-    private func digest(_ previous: ChainHash?, _ body: UnsafeRawBufferPointer) -> ChainHash {
-        var isDone = EVP_DigestInit_ex(context, algorithm, nil) == 1
-        if let previous {
-            isDone = previous.withBytes { EVP_DigestUpdate(context, $0.baseAddress, $0.count) } == 1 && isDone
-        }
-        isDone = EVP_DigestUpdate(context, body.baseAddress, body.count) == 1 && isDone
-        return withUnsafeTemporaryAllocation(byteCount: 32, alignment: 8) { digest in
-            isDone = EVP_DigestFinal_ex(context, digest.baseAddress, nil) == 1 && isDone
-            precondition(isDone, "SHA-256 of bytes in memory cannot fail")
+    /// With the state on the stack: see `COpenSSL/shim.h`.
+    private static func digest(_ previous: ChainHash?, _ body: UnsafeRawBufferPointer) -> ChainHash {
+        withUnsafeTemporaryAllocation(byteCount: Int(SHA256_DIGEST_LENGTH), alignment: 8) { digest in
+            var state = SHA256_CTX()
+            SHA256_Init(&state)
+            previous?.withBytes { _ = SHA256_Update(&state, $0.baseAddress, $0.count) }
+            SHA256_Update(&state, body.baseAddress, body.count)
+            SHA256_Final(digest.assumingMemoryBound(to: UInt8.self).baseAddress, &state)
             return ChainHash(UnsafeRawBufferPointer(rebasing: digest[..<ChainHash.byteCount]))!
         }
     }

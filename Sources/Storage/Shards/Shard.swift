@@ -8,7 +8,6 @@ final class Shard: @unchecked Sendable {
     let tenant: TenantID
     let database: Database
     private(set) var meta: ShardMeta
-    private let chain = HashChain()
     /// Of reservations that were left open by a flush, so that their end needs no look-up. Bounded; cleared when it is full.
     private var subjects: [StepID: FlushFold.Subject] = [:]
 
@@ -21,7 +20,7 @@ final class Shard: @unchecked Sendable {
         self.database = database
         database.configureForWriting()
         // One that was made and never written to has an empty book.
-        meta = try ShardMeta.read(from: database, tenant: tenant) ?? ShardMeta(origin: chain.origin(of: tenant))
+        meta = try ShardMeta.read(from: database, tenant: tenant) ?? ShardMeta(origin: HashChain.origin(of: tenant))
     }
 
     /// Makes the file of a tenant that has none. It counts for nothing before the manifest lists it.
@@ -46,7 +45,7 @@ final class Shard: @unchecked Sendable {
         guard records.firstPosition > meta.position else {
             throw .corrupt(database, "it already holds position \(meta.position), beyond \(records.firstPosition)")
         }
-        var fold = FlushFold(after: meta, chain: chain, path: database.path)
+        var fold = FlushFold(after: meta, path: database.path)
         try records.forEach { (position, record) throws(StorageError) in
             try fold.add(record: record, at: position) { (id) throws(StorageError) in try subject(of: id) }
         }

@@ -5,7 +5,6 @@ import Ledger
 struct BookProof: ~Copyable {
     let database: Database
     private let tenant: TenantID
-    private let chain = HashChain()
     private(set) var state = LedgerState()
     private var head: ChainHash
     private var rollups: RollupProof
@@ -23,7 +22,7 @@ struct BookProof: ~Copyable {
     init(database: Database, tenant: TenantID) {
         self.database = database
         self.tenant = tenant
-        head = chain.origin(of: tenant)
+        head = HashChain.origin(of: tenant)
         rollups = RollupProof(database: database)
     }
 
@@ -60,7 +59,7 @@ struct BookProof: ~Copyable {
         guard sequence == state.sequence + 1 else {
             throw .fault(state.sequence + 1, "it is missing; the next one is \(sequence)")
         }
-        head = chain.link(head, row.blob(1))
+        head = HashChain.link(head, row.blob(1))
         guard ChainHash(row.blob(2)) == head else {
             throw .fault(sequence, "its hash does not follow from the entry before it and its contents")
         }

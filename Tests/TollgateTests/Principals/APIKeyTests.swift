@@ -57,7 +57,7 @@ struct APIKeyTests {
         "an authorization header with a key is taken whatever the scheme's case",
         arguments: ["Bearer ", "bearer ", "BEARER   "])
     func header(scheme: String) {
-        #expect(digest(authorization: scheme + zeros.text) == zeros.digest)
+        #expect(keyDigest(authorization: scheme + zeros.text) == zeros.digest)
     }
 
     @Test(
@@ -67,7 +67,7 @@ struct APIKeyTests {
         ])
     func foreignHeader(pattern: String) {
         let header = pattern.replacing("%", with: zeros.text)
-        #expect(digest(authorization: header) == nil)
+        #expect(keyDigest(authorization: header) == nil)
     }
 }
 
@@ -97,8 +97,8 @@ struct PermissionTests {
                 "platform": Permission.allCases.map(\.rawValue),
             ])
     }
+}
 
-    private func digest(authorization header: String) -> KeyDigest? {
-        Array(header.utf8).withUnsafeBytes { KeyDigest(authorization: $0) }
-    }
+private func keyDigest(authorization header: String) -> KeyDigest? {
+    Array(header.utf8).withUnsafeBytes { KeyDigest(authorization: $0) }
 }
