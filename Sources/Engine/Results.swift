@@ -30,10 +30,12 @@ package struct StepResult: Sendable {
     }
 }
 
-package typealias StepCompletion = @Sendable (Result<StepResult, EngineError>) -> Void
+package typealias StepOutcome = Result<StepResult, EngineError>
+
+package typealias StepCompletion = @Sendable (StepOutcome) -> Void
 
 /// Told the results in the order of the steps.
-package typealias ManyStepsCompletion = @Sendable ([Result<StepResult, EngineError>]) -> Void
+package typealias ManyStepsCompletion = @Sendable ([StepOutcome]) -> Void
 
 /// Where completions run, so that all of one batch that belong to one event loop cost one wake.
 package protocol CompletionQueue: AnyObject, Sendable {

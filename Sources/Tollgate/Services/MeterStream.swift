@@ -1,11 +1,12 @@
 import Engine
+import HTTP2
 import Ledger
 import Protobuf
 import RPC
 import TollgateSchema
 
-/// One `Meter` stream: each step goes to the engine as it is read, and each answer to the caller as it is durable, all on
-/// the thread of the stream's loop.
+/// One `Meter` stream: the steps that a turn of the loop reads go to the engine together, and their answers to the caller
+/// when they are durable, all on the thread of the stream's loop.
 ///
 /// So many steps at most are between their request being read and their answer being written, and nothing is read while
 /// the caller does not read its answers.
@@ -15,8 +16,11 @@ final class MeterStream: DirectStreamHandler, @unchecked Sendable {
     private let stream: DirectStream
     private let handlers: MeteringHandlers
     private let access: TenantAccess
-    /// Steps that the engine has not answered.
+    /// Steps that are not answered, those that are read among them.
     private var underWay = 0
+    /// Steps that this turn has read, and their tags.
+    private var steps: [ReadStep] = []
+    private var tags: [UInt64] = []
     /// How the requests ended; nil while more may come. The inner nil is for a caller that has sent all.
     private var ending: RPCError??
 
@@ -52,23 +56,30 @@ final class MeterStream: DirectStreamHandler, @unchecked Sendable {
 
     private func submit(_ step: ReadStep, tag: UInt64) {
         underWay += 1
-        switch step {
-        case .command(let kind, let command):
-            handlers.engine.submit(command, tenant: access.tenant, queue: stream.context.loop) { [self] result in
-                stream.onLoop { [self] in answer(tag) { $0.put(result, of: kind) } }
-            }
-        case .refused(let error):
-            answer(tag) { $0.put(error) }
+        steps.append(step)
+        tags.append(tag)
+        // Once everything that has arrived is read.
+        if steps.count == 1 { stream.context.loop.execute { [self] in submitRead() } }
+    }
+
+    private func submitRead() {
+        let (steps, tags) = (steps, tags)
+        self.steps = []
+        self.tags = []
+        handlers.engine.submit(steps.commands, tenant: access.tenant, queue: stream.context.loop) { [self] results in
+            stream.onLoop { [self] in answer(steps, tags, results) }
         }
     }
 
-    /// Writes the `MeterResponse` of one step.
-    private func answer(_ tag: UInt64, _ write: (inout WireWriter) -> Void) {
-        stream.send { response in
-            response.write(unlessZero: Int64(bitPattern: tag), tag: 8)
-            response.write(nested: 18, write)
+    /// Writes a `MeterResponse` for each step.
+    private func answer(_ steps: [ReadStep], _ tags: [UInt64], _ results: [StepOutcome]) {
+        steps.forEachAnswer(results) { index, write in
+            stream.send { response in
+                response.write(unlessZero: Int64(bitPattern: tags[index]), tag: 8)
+                response.write(nested: 18, write)
+            }
         }
-        underWay -= 1
+        underWay -= steps.count
         goOn()
     }
 

@@ -11,6 +11,34 @@ enum ReadStep: Sendable {
     case refused(RPCError)
 }
 
+extension [ReadStep] {
+    /// What the engine is asked to do.
+    var commands: [Command] {
+        compactMap { step in
+            if case .command(_, let command) = step { command } else { nil }
+        }
+    }
+
+    /// Calls `body` for each step, in their order, with what writes the fields of its `StepResult`.
+    ///
+    /// - Parameter results: Those of `commands`.
+    func forEachAnswer(
+        _ results: [StepOutcome],
+        _ body: (_ index: Int, _ write: (inout WireWriter) -> Void) -> Void
+    ) {
+        var rest = results[...]
+        for (index, step) in enumerated() {
+            switch step {
+            case .command(let kind, _):
+                let result = rest.removeFirst()
+                body(index) { $0.put(result, of: kind) }
+            case .refused(let error):
+                body(index) { $0.put(error) }
+            }
+        }
+    }
+}
+
 extension MeteringHandlers {
     func batch(_ bytes: UnsafeRawBufferPointer, _ call: DirectCall<BatchResponse>) throws(WireError) {
         let access: Result<TenantAccess, RPCError> = Result { () throws(RPCError) in try call.context.tenantAccess() }
@@ -20,7 +48,7 @@ extension MeteringHandlers {
             guard (1...Limits.maxBatchSteps).contains(count) else {
                 throw RPCError(InvalidField("steps", "must be 1 to \(Limits.maxBatchSteps) steps"))
             }
-            submit(steps, access, BatchAnswers(count: count, call: call), queue: call.completionQueue)
+            submit(steps, access, call)
         } catch {
             call.fail(error)
         }
@@ -49,18 +77,11 @@ extension MeteringHandlers {
         return (steps, count)
     }
 
-    private func submit(
-        _ steps: [ReadStep], _ access: TenantAccess, _ answers: BatchAnswers, queue: any CompletionQueue
-    ) {
-        for (index, step) in steps.enumerated() {
-            switch step {
-            case .command(let kind, let command):
-                engine.submit(command, tenant: access.tenant, queue: queue) { result in
-                    answers.set(index) { $0.put(result, of: kind) }
-                }
-            case .refused(let error):
-                answers.set(index) { $0.put(error) }
-            }
+    private func submit(_ steps: [ReadStep], _ access: TenantAccess, _ call: DirectCall<BatchResponse>) {
+        engine.submit(steps.commands, tenant: access.tenant, queue: call.completionQueue) { results in
+            call.respond(encoding: { response in
+                steps.forEachAnswer(results) { (_, write) in response.write(nested: 10, write) }
+            })
         }
     }
 
