@@ -3,7 +3,7 @@ package struct EngineLimits: Sendable {
     /// Books in memory; above it, idle ones are let go of.
     package var maxResidentTenants = 150_000
     /// Records that are journaled but not yet in their shards, over all tenants. Above it steps are refused until the shards have caught up.
-    package var maxPendingRecords = 8_000_000
+    package var maxPendingRecords = 3_000_000
     /// The same in bytes; from half of it on nobody waits to gather.
     package var maxPendingBytes = 1 << 30
     /// Entries of one journal record; where more end together they take several.
@@ -17,9 +17,10 @@ package struct EngineLimits: Sendable {
     /// Look-ups in shards that wait for a reader thread.
     package var maxReaderJobs = 100_000
     /// Closed steps of one tenant that stay in memory after the shard has them, so that retries and refunds soon after need no look-up.
-    package var rememberedSteps = 10_000
-    /// The same of all tenants together: with many in memory each has its share.
-    package var rememberedStepsOfAll = 1_000_000
+    package var rememberedSteps = 4_096
+    /// The same of all tenants together: with many in memory each has its share. More of them would cost every step a walk
+    /// through memory that no cache holds.
+    package var rememberedStepsOfAll = 65_536
     /// How long the steps of a tenant gather before they are written to its shard.
     package var flushIntervalMs = 200
     /// Pending records of one tenant that are flushed without waiting for the interval.
