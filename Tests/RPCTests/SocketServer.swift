@@ -66,6 +66,8 @@ final class SocketServer: TestServer {
     }
 
     func stop() async {
+        // They hold their calls, which hold the server.
+        echo.forgetFollowers()
         server.stop()
         loop.stop()
         loop.join()

@@ -19,7 +19,7 @@ final class MeterStream: DirectStreamHandler, @unchecked Sendable {
     /// Steps that are not answered, those that are read among them.
     private var underWay = 0
     /// Steps that this turn has read, and their tags.
-    private var steps: [ReadStep] = []
+    private var steps = ReadSteps()
     private var tags: [UInt64] = []
     /// How the requests ended; nil while more may come. The inner nil is for a caller that has sent all.
     private var ending: RPCError??
@@ -47,39 +47,40 @@ final class MeterStream: DirectStreamHandler, @unchecked Sendable {
                 default: try reader.skip(field)
                 }
             }
-            submit(handlers.check(step, access), tag: tag)
+            handlers.add(step, access, to: &steps)
+            noteRead(tag)
         } catch {
             // What was taken before is answered before the stream says so.
             requestsEnded(undecodable(MeterRequest.self, error))
         }
     }
 
-    private func submit(_ step: ReadStep, tag: UInt64) {
+    private func noteRead(_ tag: UInt64) {
         underWay += 1
-        steps.append(step)
         tags.append(tag)
         // Once everything that has arrived is read.
-        if steps.count == 1 { stream.context.loop.execute { [self] in submitRead() } }
+        if tags.count == 1 { stream.context.loop.execute { [self] in submitRead() } }
     }
 
     private func submitRead() {
         let (steps, tags) = (steps, tags)
-        self.steps = []
+        self.steps = ReadSteps()
         self.tags = []
+        let places = steps.places
         handlers.engine.submit(steps.commands, tenant: access.tenant, queue: stream.context.loop) { [self] results in
-            stream.onLoop { [self] in answer(steps, tags, results) }
+            stream.onLoop { [self] in answer(places, tags, results) }
         }
     }
 
     /// Writes a `MeterResponse` for each step.
-    private func answer(_ steps: [ReadStep], _ tags: [UInt64], _ results: [StepOutcome]) {
-        steps.forEachAnswer(results) { index, write in
+    private func answer(_ places: [ReadSteps.Place], _ tags: [UInt64], _ results: [StepOutcome]) {
+        places.forEachAnswer(results) { index, write in
             stream.send { response in
                 response.write(unlessZero: Int64(bitPattern: tags[index]), tag: 8)
                 response.write(nested: 18, write)
             }
         }
-        underWay -= steps.count
+        underWay -= places.count
         goOn()
     }
 

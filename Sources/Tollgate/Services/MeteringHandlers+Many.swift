@@ -5,33 +5,40 @@ import RPC
 import Storage
 import TollgateSchema
 
-/// One step of a batch or a stream, read: what the engine is to do, or why it is not asked.
-enum ReadStep: Sendable {
-    case command(StepKind, Command)
-    case refused(RPCError)
-}
-
-extension [ReadStep] {
-    /// What the engine is asked to do.
-    var commands: [Command] {
-        compactMap { step in
-            if case .command(_, let command) = step { command } else { nil }
-        }
+/// The steps of a batch or of a turn of a stream, read. What the engine is to do stands apart from the places of the answers,
+/// so that neither is copied out of the other.
+struct ReadSteps: Sendable {
+    /// Whose answer comes here: the next step's that the engine was given, or nobody's, since this one was refused before.
+    enum Place: Sendable {
+        case step(StepKind)
+        case refused(RPCError)
     }
 
-    /// Calls `body` for each step, in their order, with what writes the fields of its `StepResult`.
+    private(set) var places: [Place] = []
+    private(set) var commands: [Command] = []
+
+    mutating func add(_ kind: StepKind, _ command: Command) {
+        places.append(.step(kind))
+        commands.append(command)
+    }
+
+    mutating func refuse(_ error: RPCError) { places.append(.refused(error)) }
+}
+
+extension [ReadSteps.Place] {
+    /// Calls `body` for each place, in their order, with what writes the fields of its `StepResult`.
     ///
-    /// - Parameter results: Those of `commands`.
+    /// - Parameter results: Those of the commands.
     func forEachAnswer(
         _ results: [StepOutcome],
         _ body: (_ index: Int, _ write: (inout WireWriter) -> Void) -> Void
     ) {
-        var rest = results[...]
-        for (index, step) in enumerated() {
-            switch step {
-            case .command(let kind, _):
-                let result = rest.removeFirst()
-                body(index) { $0.put(result, of: kind) }
+        var next = 0
+        for (index, place) in enumerated() {
+            switch place {
+            case .step(let kind):
+                body(index) { $0.put(results[next], of: kind) }
+                next += 1
             case .refused(let error):
                 body(index) { $0.put(error) }
             }
@@ -58,8 +65,8 @@ extension MeteringHandlers {
     /// and not kept; where nobody may do them none is.
     private func read(
         _ bytes: UnsafeRawBufferPointer, _ access: TenantAccess?
-    ) throws(WireError) -> (steps: [ReadStep], count: Int) {
-        var steps: [ReadStep] = []
+    ) throws(WireError) -> (steps: ReadSteps, count: Int) {
+        var steps = ReadSteps()
         var count = 0
         var reader = try WireReader(bytes)
         while let tag = try reader.nextTag() {
@@ -71,16 +78,17 @@ extension MeteringHandlers {
                 let request = try readStep(&reader)
                 count += 1
                 guard let access, count <= Limits.maxBatchSteps else { return }
-                steps.append(check(request, access))
+                add(request, access, to: &steps)
             }
         }
         return (steps, count)
     }
 
-    private func submit(_ steps: [ReadStep], _ access: TenantAccess, _ call: DirectCall<BatchResponse>) {
-        engine.submit(steps.commands, tenant: access.tenant, queue: call.completionQueue) { results in
+    private func submit(_ steps: ReadSteps, _ access: TenantAccess, _ call: DirectCall<BatchResponse>) {
+        engine.submit(steps.commands, tenant: access.tenant, queue: call.completionQueue) { [places = steps.places] in
+            let results = $0
             call.respond(encoding: { response in
-                steps.forEachAnswer(results) { (_, write) in response.write(nested: 10, write) }
+                places.forEachAnswer(results) { (_, write) in response.write(nested: 10, write) }
             })
         }
     }
@@ -94,15 +102,14 @@ extension MeteringHandlers {
                 try reader.skip(tag)
                 continue
             }
-            var merged = request?.kind == kind ? request! : StepRequest(kind)
-            try reader.nested { (reader) throws(WireError) in try merged.decode(from: &reader, units: steps.units) }
-            request = merged
+            if request?.kind != kind { request = StepRequest(kind) }
+            try reader.nested { (reader) throws(WireError) in try request!.decode(from: &reader, units: steps.units) }
         }
         return request
     }
 
-    /// What is to be done for a step of many.
-    func check(_ request: StepRequest?, _ access: TenantAccess) -> ReadStep {
+    /// Adds a step to those that are to be done, or why it is not.
+    func add(_ request: StepRequest?, _ access: TenantAccess, to steps: inout ReadSteps) {
         do throws(RPCError) {
             guard let request else {
                 throw RPCError(
@@ -111,9 +118,9 @@ extension MeteringHandlers {
             // The table of permissions lets Batch and Meter in with that of metering; a refund among their steps needs its
             // own.
             if request.kind == .refund { try access.require(.refund) }
-            return .command(request.kind, try command(request, access))
+            steps.add(request.kind, try command(request, access))
         } catch {
-            return .refused(error)
+            steps.refuse(error)
         }
     }
 }
