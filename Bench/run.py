@@ -57,6 +57,9 @@ def arguments():
     parser.add_argument("--out", default=ROOT / "Bench/results", help="where the results go")
     parser.add_argument("--dir", default="/var/tmp", help="where servers work; it must be on a real disk")
     parser.add_argument("--only", help="these turns alone, by comma: " + ", ".join(turn.name for turn in FULL.turns()))
+    parser.add_argument(
+        "--book", type=pathlib.Path, help="where the large book is: written once, and kept for later runs"
+    )
     parser.add_argument("--no-profile", action="store_true", help="take no profile at the end")
     for field in dataclasses.fields(Plan):
         if field.type is int:
@@ -83,9 +86,13 @@ def chosen(plan, only):
     return [turn for turn in turns if turn.name in wanted]
 
 
+def has_book(options):
+    return options.book is not None and (options.book / "key").exists()
+
+
 def announce(plan, turns, options):
     names = [turn.name for turn in turns]
-    book = plan.book_entries / BOOK_ENTRIES_PER_SECOND if "book-full" in names else 0
+    book = plan.book_entries / BOOK_ENTRIES_PER_SECOND if "book-full" in names and not has_book(options) else 0
     tenants = plan.most_tenants / TENANTS_PER_SECOND if "tollgate-most" in names else 0
     total = plan.rounds * sum(turn.seconds for turn in turns) + book + tenants
     say(f"{plan.rounds} round(s) of {len(turns)} turns: {', '.join(names)}.")
@@ -150,7 +157,7 @@ def main():
         "plan": dataclasses.asdict(plan),
         "turns": [turn.name for turn in turns],
     }
-    setup = Setup(options.tollgate, options.peers, directory)
+    setup = Setup(options.tollgate, options.peers, directory, options.book)
     began, was_interrupted = time.monotonic(), False
     try:
         measure(setup, plan, turns, results)

@@ -194,6 +194,7 @@ def book_turn(run, kind):
     plan = run.plan
     system = Tollgate(run.setup, plan.book_tenants, f"-book-{kind}", keeps=True)
     if kind == "full":
+        system.directory = run.setup.book or system.directory
         make_book(run, system.directory)
     with system as server:
         begin = {

@@ -20,8 +20,10 @@ def slack(seconds):
 class Setup:
     """Where binaries lie and where servers may work."""
 
-    def __init__(self, tollgate, peers, directory):
+    def __init__(self, tollgate, peers, directory, book=None):
         self.tollgate, self.peers, self.directory = str(tollgate), pathlib.Path(peers), pathlib.Path(directory)
+        # The large book's directory, where it is to outlive the run.
+        self.book = book
 
 
 class System:
