@@ -8,7 +8,7 @@
 /// LOCK               the pid of the server that works here, and the lock
 /// VERSION            the format of everything below
 /// journal/           segments of the journal
-/// shards/xx/         one SQLite file per tenant
+/// shards/xx/         one SQLite file per tenant; beside them manifest.sqlite, which lists those that are durable
 /// directory.sqlite   tenants and keys
 /// ```
 package final class DataDirectory: Sendable {
