@@ -9,6 +9,7 @@
 #include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -75,6 +76,8 @@ int cl_fallocate(int descriptor, int64_t offset, int64_t length) {
 }
 
 int cl_lock_exclusive(int descriptor) { return flock(descriptor, LOCK_EX | LOCK_NB); }
+
+void cl_thread_nice(int niceness) { setpriority(PRIO_PROCESS, gettid(), niceness); }
 
 void cl_thread_name(const char *name) { pthread_setname_np(pthread_self(), name); }
 

@@ -28,7 +28,7 @@ package struct EngineLimits: Sendable {
     /// Books that wait for a flush, above which one with less than `gatherRecords` waits on until it has them: a
     /// transaction costs as much as many records.
     package var impatientBooks = 128
-    package var gatherRecords = 256
+    package var gatherRecords = 128
     /// How long it waits at most.
     package var gatherMs = 60_000
     /// Steps that are forgotten in one go under a partition's lock.

@@ -1,3 +1,4 @@
+import CLinux
 import Ledger
 import Storage
 import Synchronization
@@ -63,7 +64,7 @@ final class WriteBehind: @unchecked Sendable {
         pendingRecords.wrappingAdd(1, ordering: .relaxed)
         pendingBytes.wrappingAdd(byteCount, ordering: .relaxed)
         let limits = core.limits
-        if book.ticket == 0 || book.isGathering && book.pending.count >= limits.gatherRecords {
+        if book.ticket == 0 || book.isGathering && book.hasGathered(limits.gatherRecords) {
             enter(book, after: limits.flushIntervalMs, \.usual)
         } else if book.pending.count == limits.flushRecords {
             _ = hurry(book)
@@ -122,8 +123,12 @@ final class WriteBehind: @unchecked Sendable {
         }
     }
 
+    private static let niceness: Int32 = 5
+
     /// The flush thread.
     func run() {
+        // Nobody waits for it but reports, and callers wait for the other threads.
+        cl_thread_nice(Self.niceness)
         while let place = next() {
             visit(place)
             trimIfLong()
@@ -182,7 +187,7 @@ final class WriteBehind: @unchecked Sendable {
     /// Few records of one of many tenants wait for more: a transaction costs as much as many records. The partition is locked.
     private func mayGather(_ book: Book) -> Bool {
         let limits = core.limits
-        return !book.isGathering && book.pending.count < limits.gatherRecords
+        return !book.isGathering && !book.hasGathered(limits.gatherRecords)
             && waitingBooks.load(ordering: .relaxed) > limits.impatientBooks && !isPressed
             && !monitor.locked({ isStopping })
     }

@@ -46,6 +46,8 @@ int cl_fallocate(int descriptor, int64_t offset, int64_t length);
 int cl_lock_exclusive(int descriptor);
 // Names the calling thread, at most 15 bytes, as ps and perf show it.
 void cl_thread_name(const char *name);
+// Lets others go before the calling thread, 1 to 19, where the processors are busy (setpriority(2)). Cannot be taken back.
+void cl_thread_nice(int niceness);
 
 // CRC-32C (Castagnoli, RFC 3720 appendix B.4) of `length` bytes, continuing from `crc` (0 to begin).
 uint32_t cl_crc32c(uint32_t crc, const void *bytes, size_t length);
