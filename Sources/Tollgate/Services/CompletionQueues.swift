@@ -3,10 +3,11 @@ import HTTP2
 import Protobuf
 import RPC
 
-/// Completions of one batch that belong to one event loop run on it together: one wake, and one write per connection.
+/// Completions of one batch that belong to one event loop run on it together: one wake, and one write per connection. What
+/// the engine can tell at once, on the loop's own thread, need not wait for the loop's next turn.
 extension EventLoop: CompletionQueue {
     package func run(_ work: @escaping @Sendable () -> Void) {
-        execute(work)
+        if inLoop { work() } else { execute(work) }
     }
 }
 
