@@ -3,9 +3,9 @@ package struct EngineLimits: Sendable {
     /// Books in memory; above it, idle ones are let go of.
     package var maxResidentTenants = 150_000
     /// Records that are journaled but not yet in their shards, over all tenants. Above it steps are refused until the shards have caught up.
-    package var maxPendingRecords = 3_000_000
-    /// The same in bytes; from half of it on nobody waits to gather.
-    package var maxPendingBytes = 1 << 30
+    package var maxPendingRecords = 6_000_000
+    /// The same in bytes; from a quarter of either on nobody waits to gather.
+    package var maxPendingBytes = 3 << 29
     /// Entries of one journal record; where more end together they take several.
     package var maxEntriesPerRecord = 4_096
     /// Bytes that one batch may gather while the batch before it is being synced.
@@ -37,8 +37,9 @@ package struct EngineLimits: Sendable {
     package var maxRecordsPerFlush = 32_768
     /// Journal bytes above which the shards are made durable and the journal trimmed.
     package var trimBytes: Int64 = 256 << 20
-    /// Journal bytes above which no tenant gathers any longer, so that it can be trimmed.
-    package var longJournalBytes: Int64 = 2 << 30
+    /// Journal bytes above which no tenant gathers any longer, so that it can be trimmed. All of its records are pending again
+    /// after a restart: so many must stay below what may be pending.
+    package var longJournalBytes: Int64 = 640 << 20
     /// Journal bytes above which steps are refused: a shard that takes nothing keeps the journal from being trimmed.
     package var maxJournalBytes: Int64 = 16 << 30
     /// How long an engine that stops brings the shards up to the journal; what is left then is done by the next one.

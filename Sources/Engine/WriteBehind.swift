@@ -144,8 +144,8 @@ final class WriteBehind: @unchecked Sendable {
 
     /// So much is pending, or the journal is so long, that nobody gathers any longer.
     private var isPressed: Bool {
-        pendingBytes.load(ordering: .relaxed) >= core.limits.maxPendingBytes / 2
-            || pendingCount >= core.limits.maxPendingRecords / 2 || isJournalLong.load(ordering: .relaxed)
+        pendingBytes.load(ordering: .relaxed) >= core.limits.maxPendingBytes / 4
+            || pendingCount >= core.limits.maxPendingRecords / 4 || isJournalLong.load(ordering: .relaxed)
     }
 
     private func next() -> FlushLine.Place? {
