@@ -71,17 +71,13 @@ extension EntryView {
         try readMoves(&reader)
         after.available = try reader.zigZag()
         after.held = try reader.zigZag()
+        if head.contains(.comment) { _ = try reader.textBytes() }
+        if head.contains(.actor) { _ = try reader.textBytes() }
         switch kind {
         case .reserve, .charge:
-            if !head.isDisjoint(with: [.comment, .actor]) {
-                try skipRest(from: start, &reader)
-            } else {
-                try readTerms(&reader)
-                try readProgress(&reader)
-            }
+            try readTerms(&reader)
+            try readProgress(&reader)
         case .commit, .partialCommit, .release, .holdExpiry, .extend, .refund:
-            if head.contains(.comment) { _ = try reader.textBytes() }
-            if head.contains(.actor) { _ = try reader.textBytes() }
             try readProgress(&reader)
             if head.contains(.quantities) { try Self.skipQuantities(&reader) }
         case .grant, .price, .refusal, .grantExpiry:

@@ -44,7 +44,13 @@ import Testing
     }
 
     @Test func `every kind and shape is read as it is decoded`() throws {
-        for sample in EntryCodecTests.samples { try expectSame([sample]) }
+        for sample in EntryCodecTests.samples {
+            try expectSame([sample])
+            var commented = sample
+            commented.comment = "why"
+            commented.actor = "who"
+            try expectSame([commented])
+        }
         try expectSame(EntryCodecTests.samples)
         try expectSame([])
     }
