@@ -10,8 +10,6 @@ struct FlushLine {
     private var places: [Place] = []
     private var head = 0
 
-    var count: Int { places.count - head }
-
     /// When its first is due.
     var nextDueMs: Int? { head < places.count ? places[head].dueMs : nil }
 

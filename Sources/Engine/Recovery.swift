@@ -13,9 +13,10 @@ extension EngineCore {
             let partition = partition(of: tenant)
             partition.monitor.locked {
                 let book = partition.book(tenant)
+                let before = book.pending.byteCount
                 book.pending.append(record, at: position)
                 book.lastPosition = position
-                writeBehind.added(byteCount: record.count, to: book)
+                writeBehind.added(byteCount: book.pending.byteCount - before, to: book)
             }
             guard manual != nil else { return }
             for entry in try EntryCodec.entries(ofRecord: record, at: position, tenant) {

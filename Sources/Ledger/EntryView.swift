@@ -21,7 +21,6 @@ package struct EntryView {
     package private(set) var consumed: Int64 = 0
 
     private var moves = Moves()
-    private let head: EntryCodec.Head
 
     /// All of it.
     package func entry() throws(CodecError) -> Entry {
@@ -60,7 +59,6 @@ extension EntryView {
         let start = reader
         let (kind, head) = try EntryCodec.head(&reader)
         self.kind = kind
-        self.head = head
         sequence = try reader.varint()
         at = Instant(microseconds: try reader.zigZag() &+ EntryCodec.epoch.microseconds)
         bytes = UnsafeRawBufferPointer(start: nil, count: 0)

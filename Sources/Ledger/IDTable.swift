@@ -55,11 +55,6 @@ package struct IDTable: Sendable {
         }
     }
 
-    package mutating func removeAll() {
-        cells = []
-        count = 0
-    }
-
     private mutating func grow() {
         let old = cells
         cells = Array(repeating: Cell(id: .zero, place: -1), count: max(8, 2 * old.count))

@@ -40,12 +40,4 @@ import Testing
             #expect(front.byteCount == whole.byteCount)
         }
     }
-
-    @Test func anEmptiedRunTakesAnyPosition() {
-        var run = run([(7, [1]), (9, [2, 3])])
-        run.removeAll()
-        #expect(run.isEmpty && run.byteCount == 0)
-        [4].readable { run.append($0, at: 2) }
-        #expect(records(run) == [2: [4]])
-    }
 }

@@ -88,14 +88,6 @@ package struct RecordRun: Sendable {
         return rest
     }
 
-    /// Forgets all records and keeps the room that they took.
-    package mutating func removeAll() {
-        bytes.removeAll(keepingCapacity: true)
-        count = 0
-        firstPosition = 0
-        lastPosition = 0
-    }
-
     private static func head(_ bytes: UnsafeRawBufferPointer, at offset: Int) -> (position: UInt64, end: Int) {
         let position = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
         let length = UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: offset + 8, as: UInt32.self))
