@@ -284,7 +284,7 @@ extension ShardStore {
                 path: path + "/" + ShardManifest.name,
                 reason:
                     "the journal begins at record \(first), and this says that it was trimmed through \(trimmed) at most: "
-                    + "the manifest is missing or older than the journal; restore the directory from a backup")
+                    + "the manifest is missing or older than the journal")
         }
     }
 
@@ -349,7 +349,7 @@ extension StorageError {
     static func lostShard(path: String, listedThrough position: UInt64) -> StorageError {
         .corrupt(
             path: path,
-            reason: "the file is missing; it held the journal's records up to \(position); restore it from a backup")
+            reason: "the file is missing; it held the journal's records up to \(position)")
     }
 
     static func oldShard(path: String, position: UInt64, listedThrough listed: UInt64) -> StorageError {
@@ -357,7 +357,7 @@ extension StorageError {
             path: path,
             reason:
                 "it ends at record \(position), but held the journal's records up to \(listed): it is an older copy, or "
-                + "lost writes; restore it from a backup")
+                + "lost writes")
     }
 }
 
