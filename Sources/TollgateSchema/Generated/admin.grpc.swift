@@ -19,6 +19,8 @@ public enum AdminMethods {
     public static let deleteTenant = MethodDescriptor(service: "tollgate.v1.Admin", name: "DeleteTenant", shape: .unary, permission: "tenants.admin")
     /// `GrantCredits`.
     public static let grantCredits = MethodDescriptor(service: "tollgate.v1.Admin", name: "GrantCredits", shape: .unary, permission: "tenants.admin")
+    /// `RevokeGrant`.
+    public static let revokeGrant = MethodDescriptor(service: "tollgate.v1.Admin", name: "RevokeGrant", shape: .unary, permission: "tenants.admin")
     /// `SetMember`.
     public static let setMember = MethodDescriptor(service: "tollgate.v1.Admin", name: "SetMember", shape: .unary, permission: "tenants.admin")
     /// `RemoveMember`.
@@ -31,8 +33,12 @@ public enum AdminMethods {
     public static let revokeKey = MethodDescriptor(service: "tollgate.v1.Admin", name: "RevokeKey", shape: .unary, permission: "tenants.admin")
     /// `ListKeys`.
     public static let listKeys = MethodDescriptor(service: "tollgate.v1.Admin", name: "ListKeys", shape: .unary, permission: "tenants.admin")
+    /// `ApplyCatalog`.
+    public static let applyCatalog = MethodDescriptor(service: "tollgate.v1.Admin", name: "ApplyCatalog", shape: .unary, permission: "tenants.admin")
+    /// `GetCatalog`.
+    public static let getCatalog = MethodDescriptor(service: "tollgate.v1.Admin", name: "GetCatalog", shape: .unary, permission: "tenants.admin")
     /// All of them, in the order of the schema.
-    public static let all: [MethodDescriptor] = [createTenant, getTenant, listTenants, updateTenant, deleteTenant, grantCredits, setMember, removeMember, listMembers, createKey, revokeKey, listKeys]
+    public static let all: [MethodDescriptor] = [createTenant, getTenant, listTenants, updateTenant, deleteTenant, grantCredits, revokeGrant, setMember, removeMember, listMembers, createKey, revokeKey, listKeys, applyCatalog, getCatalog]
 }
 
 /// What the platform's operators call. Requests name their tenant themselves; the metadata `tollgate-tenant` is not
@@ -63,7 +69,9 @@ public struct AdminClient: Sendable {
         try await channel.unary(AdminMethods.listTenants, request, options: options)
     }
 
-    /// Changes what is named of a tenant and leaves the rest. Errors: TENANT_NOT_FOUND, INVALID_FIELD.
+    /// Changes what is named of a tenant and leaves the rest: its name, its time zone, its plan and how its subscription
+    /// stands, at once or at the end of the running cycle. The same change again changes nothing. Errors:
+    /// TENANT_NOT_FOUND, INVALID_FIELD.
     public func updateTenant(_ request: UpdateTenantRequest, options: CallOptions = CallOptions()) async throws(RPCError) -> UpdateTenantResponse {
         try await channel.unary(AdminMethods.updateTenant, request, options: options)
     }
@@ -80,12 +88,20 @@ public struct AdminClient: Sendable {
         try await channel.unary(AdminMethods.grantCredits, request, options: options)
     }
 
-    /// Makes someone a member of a tenant, or gives a member another role. Errors: TENANT_NOT_FOUND, INVALID_FIELD.
+    /// Takes back what is available of a grant, at once; what is held of it stays held, and goes when the hold gives it
+    /// back. A grant that is revoked already is no error. Errors: TENANT_NOT_FOUND, GRANT_NOT_FOUND, INVALID_FIELD.
+    public func revokeGrant(_ request: RevokeGrantRequest, options: CallOptions = CallOptions()) async throws(RPCError) -> RevokeGrantResponse {
+        try await channel.unary(AdminMethods.revokeGrant, request, options: options)
+    }
+
+    /// Makes someone a member of a tenant, or gives a member another role. Errors: TENANT_NOT_FOUND, INVALID_FIELD;
+    /// LAST_OWNER where the tenant would be left without an owner.
     public func setMember(_ request: SetMemberRequest, options: CallOptions = CallOptions()) async throws(RPCError) -> SetMemberResponse {
         try await channel.unary(AdminMethods.setMember, request, options: options)
     }
 
-    /// Ends a membership; one that is not there is no error. Errors: TENANT_NOT_FOUND, INVALID_FIELD.
+    /// Ends a membership; one that is not there is no error. Errors: TENANT_NOT_FOUND, INVALID_FIELD; LAST_OWNER where the
+    /// tenant would be left without an owner.
     public func removeMember(_ request: RemoveMemberRequest, options: CallOptions = CallOptions()) async throws(RPCError) -> RemoveMemberResponse {
         try await channel.unary(AdminMethods.removeMember, request, options: options)
     }
@@ -111,6 +127,18 @@ public struct AdminClient: Sendable {
     public func listKeys(_ request: ListKeysRequest, options: CallOptions = CallOptions()) async throws(RPCError) -> ListKeysResponse {
         try await channel.unary(AdminMethods.listKeys, request, options: options)
     }
+
+    /// Checks a catalog whole and, where nothing is wrong in it, puts it in force for all tenants, from this moment on. The
+    /// catalog that is in force already changes nothing. Errors: INVALID_FIELD with a violation for each fault;
+    /// PERMISSION_MISSING for a key bound to one tenant.
+    public func applyCatalog(_ request: ApplyCatalogRequest, options: CallOptions = CallOptions()) async throws(RPCError) -> ApplyCatalogResponse {
+        try await channel.unary(AdminMethods.applyCatalog, request, options: options)
+    }
+
+    /// The catalog that is in force. Errors: PERMISSION_MISSING for a key bound to one tenant.
+    public func getCatalog(_ request: GetCatalogRequest, options: CallOptions = CallOptions()) async throws(RPCError) -> GetCatalogResponse {
+        try await channel.unary(AdminMethods.getCatalog, request, options: options)
+    }
 }
 
 /// What the platform's operators call. Requests name their tenant themselves; the metadata `tollgate-tenant` is not
@@ -133,6 +161,8 @@ package protocol AdminService: Sendable {
     func deleteTenant(_ request: DeleteTenantRequest, context: ServerContext) async throws -> DeleteTenantResponse
     /// Answers `GrantCredits`; see `AdminClient` for what it promises.
     func grantCredits(_ request: GrantCreditsRequest, context: ServerContext) async throws -> GrantCreditsResponse
+    /// Answers `RevokeGrant`; see `AdminClient` for what it promises.
+    func revokeGrant(_ request: RevokeGrantRequest, context: ServerContext) async throws -> RevokeGrantResponse
     /// Answers `SetMember`; see `AdminClient` for what it promises.
     func setMember(_ request: SetMemberRequest, context: ServerContext) async throws -> SetMemberResponse
     /// Answers `RemoveMember`; see `AdminClient` for what it promises.
@@ -145,6 +175,10 @@ package protocol AdminService: Sendable {
     func revokeKey(_ request: RevokeKeyRequest, context: ServerContext) async throws -> RevokeKeyResponse
     /// Answers `ListKeys`; see `AdminClient` for what it promises.
     func listKeys(_ request: ListKeysRequest, context: ServerContext) async throws -> ListKeysResponse
+    /// Answers `ApplyCatalog`; see `AdminClient` for what it promises.
+    func applyCatalog(_ request: ApplyCatalogRequest, context: ServerContext) async throws -> ApplyCatalogResponse
+    /// Answers `GetCatalog`; see `AdminClient` for what it promises.
+    func getCatalog(_ request: GetCatalogRequest, context: ServerContext) async throws -> GetCatalogResponse
 }
 
 extension AdminService {
@@ -154,12 +188,15 @@ extension AdminService {
     package func updateTenant(_ request: UpdateTenantRequest, context: ServerContext) async throws -> UpdateTenantResponse { throw RPCError(code: .unimplemented, message: "UpdateTenant is not served here") }
     package func deleteTenant(_ request: DeleteTenantRequest, context: ServerContext) async throws -> DeleteTenantResponse { throw RPCError(code: .unimplemented, message: "DeleteTenant is not served here") }
     package func grantCredits(_ request: GrantCreditsRequest, context: ServerContext) async throws -> GrantCreditsResponse { throw RPCError(code: .unimplemented, message: "GrantCredits is not served here") }
+    package func revokeGrant(_ request: RevokeGrantRequest, context: ServerContext) async throws -> RevokeGrantResponse { throw RPCError(code: .unimplemented, message: "RevokeGrant is not served here") }
     package func setMember(_ request: SetMemberRequest, context: ServerContext) async throws -> SetMemberResponse { throw RPCError(code: .unimplemented, message: "SetMember is not served here") }
     package func removeMember(_ request: RemoveMemberRequest, context: ServerContext) async throws -> RemoveMemberResponse { throw RPCError(code: .unimplemented, message: "RemoveMember is not served here") }
     package func listMembers(_ request: ListMembersRequest, context: ServerContext) async throws -> ListMembersResponse { throw RPCError(code: .unimplemented, message: "ListMembers is not served here") }
     package func createKey(_ request: CreateKeyRequest, context: ServerContext) async throws -> CreateKeyResponse { throw RPCError(code: .unimplemented, message: "CreateKey is not served here") }
     package func revokeKey(_ request: RevokeKeyRequest, context: ServerContext) async throws -> RevokeKeyResponse { throw RPCError(code: .unimplemented, message: "RevokeKey is not served here") }
     package func listKeys(_ request: ListKeysRequest, context: ServerContext) async throws -> ListKeysResponse { throw RPCError(code: .unimplemented, message: "ListKeys is not served here") }
+    package func applyCatalog(_ request: ApplyCatalogRequest, context: ServerContext) async throws -> ApplyCatalogResponse { throw RPCError(code: .unimplemented, message: "ApplyCatalog is not served here") }
+    package func getCatalog(_ request: GetCatalogRequest, context: ServerContext) async throws -> GetCatalogResponse { throw RPCError(code: .unimplemented, message: "GetCatalog is not served here") }
 
     /// Makes a server answer the service's calls by this.
     package func register(in registry: ServiceRegistry) {
@@ -169,11 +206,14 @@ extension AdminService {
         registry.unary(AdminMethods.updateTenant) { try await updateTenant($0, context: $1) }
         registry.unary(AdminMethods.deleteTenant) { try await deleteTenant($0, context: $1) }
         registry.unary(AdminMethods.grantCredits) { try await grantCredits($0, context: $1) }
+        registry.unary(AdminMethods.revokeGrant) { try await revokeGrant($0, context: $1) }
         registry.unary(AdminMethods.setMember) { try await setMember($0, context: $1) }
         registry.unary(AdminMethods.removeMember) { try await removeMember($0, context: $1) }
         registry.unary(AdminMethods.listMembers) { try await listMembers($0, context: $1) }
         registry.unary(AdminMethods.createKey) { try await createKey($0, context: $1) }
         registry.unary(AdminMethods.revokeKey) { try await revokeKey($0, context: $1) }
         registry.unary(AdminMethods.listKeys) { try await listKeys($0, context: $1) }
+        registry.unary(AdminMethods.applyCatalog) { try await applyCatalog($0, context: $1) }
+        registry.unary(AdminMethods.getCatalog) { try await getCatalog($0, context: $1) }
     }
 }

@@ -5,18 +5,21 @@
 import Protobuf
 import RPC
 
-/// How a tenant's subscription stands, which says whether it may buy.
+/// How a tenant's subscription stands. Its plan says in which states the allowance comes and packs may be bought.
 public enum SubscriptionState: MessageEnum {
     /// In an update: leave it. Never in an answer.
     case unspecified
-    /// Trying the product; may not buy.
+    /// Trying the product, with the trial's own credits. Begins by subscribing to a plan that has a trial, and in no other
+    /// way.
     case trial
     /// Pays for a plan.
     case active
-    /// Keeps the terms of an earlier plan.
+    /// Keeps the terms of its plan as they were when it came into this state, whatever later catalogs say.
     case grandfathered
-    /// Ended; may not buy.
-    case cancelled
+    /// Ended.
+    case canceled
+    /// A payment is owed.
+    case pastDue
     /// A number that this build's schema does not name.
     case unrecognized(Int32)
 
@@ -26,7 +29,8 @@ public enum SubscriptionState: MessageEnum {
             case 1: self = .trial
             case 2: self = .active
             case 3: self = .grandfathered
-            case 4: self = .cancelled
+            case 4: self = .canceled
+            case 5: self = .pastDue
             default: self = .unrecognized(rawValue)
         }
     }
@@ -37,7 +41,8 @@ public enum SubscriptionState: MessageEnum {
             case .trial: 1
             case .active: 2
             case .grandfathered: 3
-            case .cancelled: 4
+            case .canceled: 4
+            case .pastDue: 5
             case .unrecognized(let number): number
         }
     }
@@ -48,9 +53,171 @@ public enum SubscriptionState: MessageEnum {
             case .trial: "SUBSCRIPTION_STATE_TRIAL"
             case .active: "SUBSCRIPTION_STATE_ACTIVE"
             case .grandfathered: "SUBSCRIPTION_STATE_GRANDFATHERED"
-            case .cancelled: "SUBSCRIPTION_STATE_CANCELLED"
+            case .canceled: "SUBSCRIPTION_STATE_CANCELED"
+            case .pastDue: "SUBSCRIPTION_STATE_PAST_DUE"
             case .unrecognized: nil
         }
+    }
+}
+
+/// When a change of plan or state holds.
+public enum ChangeTime: MessageEnum {
+    /// At once.
+    case unspecified
+    /// At once.
+    case now
+    /// At the end of the running cycle.
+    case cycleEnd
+    /// A number that this build's schema does not name.
+    case unrecognized(Int32)
+
+    public init(rawValue: Int32) {
+        switch rawValue {
+            case 0: self = .unspecified
+            case 1: self = .now
+            case 2: self = .cycleEnd
+            default: self = .unrecognized(rawValue)
+        }
+    }
+
+    public var rawValue: Int32 {
+        switch self {
+            case .unspecified: 0
+            case .now: 1
+            case .cycleEnd: 2
+            case .unrecognized(let number): number
+        }
+    }
+
+    public var protoName: String? {
+        switch self {
+            case .unspecified: "CHANGE_TIME_UNSPECIFIED"
+            case .now: "CHANGE_TIME_NOW"
+            case .cycleEnd: "CHANGE_TIME_CYCLE_END"
+            case .unrecognized: nil
+        }
+    }
+}
+
+/// What a change at once does to the allowance of the running cycle, whose dates stay as they are.
+public enum AllowanceRule: MessageEnum {
+    /// Keep.
+    case unspecified
+    /// It stays as it was granted; the new plan's allowance comes with the next cycle.
+    case keep
+    /// The difference is granted where the new allowance is more than what this cycle has granted; nothing is taken where it
+    /// is less.
+    case topUp
+    /// What is left of it is taken back, and the new allowance is granted whole.
+    case replace
+    /// A number that this build's schema does not name.
+    case unrecognized(Int32)
+
+    public init(rawValue: Int32) {
+        switch rawValue {
+            case 0: self = .unspecified
+            case 1: self = .keep
+            case 2: self = .topUp
+            case 3: self = .replace
+            default: self = .unrecognized(rawValue)
+        }
+    }
+
+    public var rawValue: Int32 {
+        switch self {
+            case .unspecified: 0
+            case .keep: 1
+            case .topUp: 2
+            case .replace: 3
+            case .unrecognized(let number): number
+        }
+    }
+
+    public var protoName: String? {
+        switch self {
+            case .unspecified: "ALLOWANCE_RULE_UNSPECIFIED"
+            case .keep: "ALLOWANCE_RULE_KEEP"
+            case .topUp: "ALLOWANCE_RULE_TOP_UP"
+            case .replace: "ALLOWANCE_RULE_REPLACE"
+            case .unrecognized: nil
+        }
+    }
+}
+
+/// A tenant's subscription as it stands.
+public struct Subscription: Message {
+    /// Its plan in the catalog.
+    public var plan: String = ""
+    /// How it stands.
+    public var state: SubscriptionState = SubscriptionState(rawValue: 0)
+    /// When the running cycle began; absent where the plan has no cycles.
+    public var cycleStartTime: Timestamp?
+    /// When the running cycle ends, or the trial; absent where the plan has no cycles.
+    public var cycleEndTime: Timestamp?
+    /// Micros of the running cycle's allowance; a limit in percent is a part of it.
+    public var allowanceMicros: Int64 = 0
+    /// Of cycles by the day the subscription began: that day of the month, 1 to 31.
+    public var anchorDay: Int32 = 0
+    /// The plan from the cycle's end on; empty where it stays.
+    public var nextPlan: String = ""
+    /// The state from the cycle's end on; unspecified where it stays.
+    public var nextState: SubscriptionState = SubscriptionState(rawValue: 0)
+    /// Whether packs may be bought now.
+    public var packsAllowed: Bool = false
+    /// Micros up to which use may go on past zero; 0 for none.
+    public var overageCapMicros: Int64 = 0
+    /// Fields that came over the wire and are not in this build's schema.
+    public var unknownFields = UnknownFields()
+    public static var messageName: String { "tollgate.v1.Subscription" }
+
+    /// A message with every field unset.
+    public init() {}
+
+    public mutating func decode(from reader: inout WireReader) throws(WireError) {
+        while let tag = try reader.nextTag() {
+            switch tag {
+            case 10: self.plan = try reader.string()
+            case 16: self.state = try reader.enumeration()
+            case 26: try reader.message(into: &self.cycleStartTime)
+            case 34: try reader.message(into: &self.cycleEndTime)
+            case 40: self.allowanceMicros = try reader.int64()
+            case 48: self.anchorDay = try reader.int32()
+            case 58: self.nextPlan = try reader.string()
+            case 64: self.nextState = try reader.enumeration()
+            case 72: self.packsAllowed = try reader.bool()
+            case 80: self.overageCapMicros = try reader.int64()
+            default: try reader.skip(tag, into: &self.unknownFields)
+            }
+        }
+    }
+
+    public func encode(to writer: inout WireWriter) {
+        if !self.plan.isEmpty { writer.write(StringCodec.self, self.plan, tag: 10) }
+        if self.state.rawValue != 0 { writer.write(EnumCodec<SubscriptionState>.self, self.state, tag: 16) }
+        if let value = self.cycleStartTime { writer.write(message: value, tag: 26) }
+        if let value = self.cycleEndTime { writer.write(message: value, tag: 34) }
+        if self.allowanceMicros != 0 { writer.write(Int64Codec.self, self.allowanceMicros, tag: 40) }
+        if self.anchorDay != 0 { writer.write(Int32Codec.self, self.anchorDay, tag: 48) }
+        if !self.nextPlan.isEmpty { writer.write(StringCodec.self, self.nextPlan, tag: 58) }
+        if self.nextState.rawValue != 0 { writer.write(EnumCodec<SubscriptionState>.self, self.nextState, tag: 64) }
+        if self.packsAllowed { writer.write(BoolCodec.self, self.packsAllowed, tag: 72) }
+        if self.overageCapMicros != 0 { writer.write(Int64Codec.self, self.overageCapMicros, tag: 80) }
+        writer.writeUnknown(self.unknownFields)
+    }
+
+    public func encodeJSON(to json: inout JSONWriter) {
+        json.beginObject()
+        if !self.plan.isEmpty { json.write(StringCodec.self, self.plan, key: "plan") }
+        if self.state.rawValue != 0 { json.write(EnumCodec<SubscriptionState>.self, self.state, key: "state") }
+        if let value = self.cycleStartTime { json.write(message: value, key: "cycleStartTime") }
+        if let value = self.cycleEndTime { json.write(message: value, key: "cycleEndTime") }
+        if self.allowanceMicros != 0 { json.write(Int64Codec.self, self.allowanceMicros, key: "allowanceMicros") }
+        if self.anchorDay != 0 { json.write(Int32Codec.self, self.anchorDay, key: "anchorDay") }
+        if !self.nextPlan.isEmpty { json.write(StringCodec.self, self.nextPlan, key: "nextPlan") }
+        if self.nextState.rawValue != 0 { json.write(EnumCodec<SubscriptionState>.self, self.nextState, key: "nextState") }
+        if self.packsAllowed { json.write(BoolCodec.self, self.packsAllowed, key: "packsAllowed") }
+        if self.overageCapMicros != 0 { json.write(Int64Codec.self, self.overageCapMicros, key: "overageCapMicros") }
+        json.endObject()
     }
 }
 
@@ -66,8 +233,10 @@ public struct Tenant: Message {
     public var timeZone: String = ""
     /// When it was made.
     public var createTime: Timestamp?
-    /// How its subscription stands.
+    /// How its subscription stands; active for a tenant without a plan.
     public var subscription: SubscriptionState = SubscriptionState(rawValue: 0)
+    /// Its subscription in full; absent for a tenant without a plan, and in lists.
+    public var subscriptionDetails: Subscription?
     /// Fields that came over the wire and are not in this build's schema.
     public var unknownFields = UnknownFields()
     public static var messageName: String { "tollgate.v1.Tenant" }
@@ -84,6 +253,7 @@ public struct Tenant: Message {
             case 34: self.timeZone = try reader.string()
             case 42: try reader.message(into: &self.createTime)
             case 48: self.subscription = try reader.enumeration()
+            case 58: try reader.message(into: &self.subscriptionDetails)
             default: try reader.skip(tag, into: &self.unknownFields)
             }
         }
@@ -96,6 +266,7 @@ public struct Tenant: Message {
         if !self.timeZone.isEmpty { writer.write(StringCodec.self, self.timeZone, tag: 34) }
         if let value = self.createTime { writer.write(message: value, tag: 42) }
         if self.subscription.rawValue != 0 { writer.write(EnumCodec<SubscriptionState>.self, self.subscription, tag: 48) }
+        if let value = self.subscriptionDetails { writer.write(message: value, tag: 58) }
         writer.writeUnknown(self.unknownFields)
     }
 
@@ -107,6 +278,7 @@ public struct Tenant: Message {
         if !self.timeZone.isEmpty { json.write(StringCodec.self, self.timeZone, key: "timeZone") }
         if let value = self.createTime { json.write(message: value, key: "createTime") }
         if self.subscription.rawValue != 0 { json.write(EnumCodec<SubscriptionState>.self, self.subscription, key: "subscription") }
+        if let value = self.subscriptionDetails { json.write(message: value, key: "subscriptionDetails") }
         json.endObject()
     }
 }
@@ -115,7 +287,8 @@ public struct Tenant: Message {
 public struct CreateTenantRequest: Message {
     /// Its id.
     public var tenantID: String = ""
-    /// Its plan in the catalog; empty for none. At most 63 bytes.
+    /// Its plan; empty for none. At most 63 bytes. One of the catalog's, which then grants what it promises; where the
+    /// catalog has no plans it is a mere label.
     public var plan: String = ""
     /// Its name to show; at most 256 bytes.
     public var displayName: String = ""
@@ -337,14 +510,20 @@ public struct ListTenantsResponse: Message {
 public struct UpdateTenantRequest: Message {
     /// Its id.
     public var tenantID: String = ""
-    /// Its plan from now on; what the old plan granted stays.
+    /// Its plan; empty for none. What else the old plan granted stays, see `allowance`.
     public var plan: String?
     /// Its name to show.
     public var displayName: String?
-    /// Its time zone; the running cycle ends as it was to end.
+    /// Its time zone, at once; the running cycle ends as it was to end.
     public var timeZone: String?
-    /// How its subscription stands.
+    /// How its subscription stands. Trial is INVALID_FIELD.
     public var subscription: SubscriptionState = SubscriptionState(rawValue: 0)
+    /// When plan and state hold. At the cycle's end is INVALID_FIELD where no cycle runs.
+    public var when: ChangeTime = ChangeTime(rawValue: 0)
+    /// What a change at once does to the running cycle's allowance.
+    public var allowance: AllowanceRule = AllowanceRule(rawValue: 0)
+    /// Why, for the audit trail; at most 1,024 bytes.
+    public var reason: String = ""
     /// Fields that came over the wire and are not in this build's schema.
     public var unknownFields = UnknownFields()
     public static var messageName: String { "tollgate.v1.UpdateTenantRequest" }
@@ -360,6 +539,9 @@ public struct UpdateTenantRequest: Message {
             case 26: self.displayName = try reader.string()
             case 34: self.timeZone = try reader.string()
             case 40: self.subscription = try reader.enumeration()
+            case 48: self.when = try reader.enumeration()
+            case 56: self.allowance = try reader.enumeration()
+            case 66: self.reason = try reader.string()
             default: try reader.skip(tag, into: &self.unknownFields)
             }
         }
@@ -371,6 +553,9 @@ public struct UpdateTenantRequest: Message {
         if let value = self.displayName { writer.write(StringCodec.self, value, tag: 26) }
         if let value = self.timeZone { writer.write(StringCodec.self, value, tag: 34) }
         if self.subscription.rawValue != 0 { writer.write(EnumCodec<SubscriptionState>.self, self.subscription, tag: 40) }
+        if self.when.rawValue != 0 { writer.write(EnumCodec<ChangeTime>.self, self.when, tag: 48) }
+        if self.allowance.rawValue != 0 { writer.write(EnumCodec<AllowanceRule>.self, self.allowance, tag: 56) }
+        if !self.reason.isEmpty { writer.write(StringCodec.self, self.reason, tag: 66) }
         writer.writeUnknown(self.unknownFields)
     }
 
@@ -381,6 +566,9 @@ public struct UpdateTenantRequest: Message {
         if let value = self.displayName { json.write(StringCodec.self, value, key: "displayName") }
         if let value = self.timeZone { json.write(StringCodec.self, value, key: "timeZone") }
         if self.subscription.rawValue != 0 { json.write(EnumCodec<SubscriptionState>.self, self.subscription, key: "subscription") }
+        if self.when.rawValue != 0 { json.write(EnumCodec<ChangeTime>.self, self.when, key: "when") }
+        if self.allowance.rawValue != 0 { json.write(EnumCodec<AllowanceRule>.self, self.allowance, key: "allowance") }
+        if !self.reason.isEmpty { json.write(StringCodec.self, self.reason, key: "reason") }
         json.endObject()
     }
 }
@@ -572,6 +760,95 @@ public struct GrantCreditsResponse: Message {
         if let value = self.grant { json.write(message: value, key: "grant") }
         if let value = self.balance { json.write(message: value, key: "balance") }
         if self.replayed { json.write(BoolCodec.self, self.replayed, key: "replayed") }
+        json.endObject()
+    }
+}
+
+/// Takes a grant back.
+public struct RevokeGrantRequest: Message {
+    /// The tenant; empty for the key's, or for that of the metadata `tollgate-tenant`.
+    public var tenantID: String = ""
+    /// The grant, a UUID; it is this step's id too.
+    public var grantID: String = ""
+    /// Why, for the history; at most 1,024 bytes.
+    public var reason: String = ""
+    /// Fields that came over the wire and are not in this build's schema.
+    public var unknownFields = UnknownFields()
+    public static var messageName: String { "tollgate.v1.RevokeGrantRequest" }
+
+    /// A message with every field unset.
+    public init() {}
+
+    public mutating func decode(from reader: inout WireReader) throws(WireError) {
+        while let tag = try reader.nextTag() {
+            switch tag {
+            case 10: self.tenantID = try reader.string()
+            case 18: self.grantID = try reader.string()
+            case 26: self.reason = try reader.string()
+            default: try reader.skip(tag, into: &self.unknownFields)
+            }
+        }
+    }
+
+    public func encode(to writer: inout WireWriter) {
+        if !self.tenantID.isEmpty { writer.write(StringCodec.self, self.tenantID, tag: 10) }
+        if !self.grantID.isEmpty { writer.write(StringCodec.self, self.grantID, tag: 18) }
+        if !self.reason.isEmpty { writer.write(StringCodec.self, self.reason, tag: 26) }
+        writer.writeUnknown(self.unknownFields)
+    }
+
+    public func encodeJSON(to json: inout JSONWriter) {
+        json.beginObject()
+        if !self.tenantID.isEmpty { json.write(StringCodec.self, self.tenantID, key: "tenantId") }
+        if !self.grantID.isEmpty { json.write(StringCodec.self, self.grantID, key: "grantId") }
+        if !self.reason.isEmpty { json.write(StringCodec.self, self.reason, key: "reason") }
+        json.endObject()
+    }
+}
+
+/// What was taken back.
+public struct RevokeGrantResponse: Message {
+    /// The grant as it stood after this step.
+    public var grant: Grant?
+    /// What the tenant had after this step.
+    public var balance: StepBalance?
+    /// True where this is the answer of the first time.
+    public var replayed: Bool = false
+    /// Micros that this step took back.
+    public var revokedMicros: Int64 = 0
+    /// Fields that came over the wire and are not in this build's schema.
+    public var unknownFields = UnknownFields()
+    public static var messageName: String { "tollgate.v1.RevokeGrantResponse" }
+
+    /// A message with every field unset.
+    public init() {}
+
+    public mutating func decode(from reader: inout WireReader) throws(WireError) {
+        while let tag = try reader.nextTag() {
+            switch tag {
+            case 10: try reader.message(into: &self.grant)
+            case 18: try reader.message(into: &self.balance)
+            case 24: self.replayed = try reader.bool()
+            case 32: self.revokedMicros = try reader.int64()
+            default: try reader.skip(tag, into: &self.unknownFields)
+            }
+        }
+    }
+
+    public func encode(to writer: inout WireWriter) {
+        if let value = self.grant { writer.write(message: value, tag: 10) }
+        if let value = self.balance { writer.write(message: value, tag: 18) }
+        if self.replayed { writer.write(BoolCodec.self, self.replayed, tag: 24) }
+        if self.revokedMicros != 0 { writer.write(Int64Codec.self, self.revokedMicros, tag: 32) }
+        writer.writeUnknown(self.unknownFields)
+    }
+
+    public func encodeJSON(to json: inout JSONWriter) {
+        json.beginObject()
+        if let value = self.grant { json.write(message: value, key: "grant") }
+        if let value = self.balance { json.write(message: value, key: "balance") }
+        if self.replayed { json.write(BoolCodec.self, self.replayed, key: "replayed") }
+        if self.revokedMicros != 0 { json.write(Int64Codec.self, self.revokedMicros, key: "revokedMicros") }
         json.endObject()
     }
 }
@@ -1121,6 +1398,145 @@ public struct ListKeysResponse: Message {
         json.beginObject()
         json.write(messages: self.keys, key: "keys")
         if !self.nextPageToken.isEmpty { json.write(StringCodec.self, self.nextPageToken, key: "nextPageToken") }
+        json.endObject()
+    }
+}
+
+/// Brings a catalog.
+public struct ApplyCatalogRequest: Message {
+    /// The catalog, as JSON; see Deploy/catalogs/README.md. At most 4 MiB, and no more than the server takes in a request.
+    public var catalogJSON: [UInt8] = []
+    /// Check only, and change nothing.
+    public var checkOnly: Bool = false
+    /// Fields that came over the wire and are not in this build's schema.
+    public var unknownFields = UnknownFields()
+    public static var messageName: String { "tollgate.v1.ApplyCatalogRequest" }
+
+    /// A message with every field unset.
+    public init() {}
+
+    public mutating func decode(from reader: inout WireReader) throws(WireError) {
+        while let tag = try reader.nextTag() {
+            switch tag {
+            case 10: self.catalogJSON = try reader.bytes()
+            case 16: self.checkOnly = try reader.bool()
+            default: try reader.skip(tag, into: &self.unknownFields)
+            }
+        }
+    }
+
+    public func encode(to writer: inout WireWriter) {
+        if !self.catalogJSON.isEmpty { writer.write(BytesCodec.self, self.catalogJSON, tag: 10) }
+        if self.checkOnly { writer.write(BoolCodec.self, self.checkOnly, tag: 16) }
+        writer.writeUnknown(self.unknownFields)
+    }
+
+    public func encodeJSON(to json: inout JSONWriter) {
+        json.beginObject()
+        if !self.catalogJSON.isEmpty { json.write(BytesCodec.self, self.catalogJSON, key: "catalogJson") }
+        if self.checkOnly { json.write(BoolCodec.self, self.checkOnly, key: "checkOnly") }
+        json.endObject()
+    }
+}
+
+/// The catalog was checked.
+public struct ApplyCatalogResponse: Message {
+    /// The number of the catalog that is in force, from 1; 0 for the one that is built in.
+    public var version: Int64 = 0
+    /// False where it was in force already, and where it was only checked.
+    public var applied: Bool = false
+    /// Fields that came over the wire and are not in this build's schema.
+    public var unknownFields = UnknownFields()
+    public static var messageName: String { "tollgate.v1.ApplyCatalogResponse" }
+
+    /// A message with every field unset.
+    public init() {}
+
+    public mutating func decode(from reader: inout WireReader) throws(WireError) {
+        while let tag = try reader.nextTag() {
+            switch tag {
+            case 8: self.version = try reader.int64()
+            case 16: self.applied = try reader.bool()
+            default: try reader.skip(tag, into: &self.unknownFields)
+            }
+        }
+    }
+
+    public func encode(to writer: inout WireWriter) {
+        if self.version != 0 { writer.write(Int64Codec.self, self.version, tag: 8) }
+        if self.applied { writer.write(BoolCodec.self, self.applied, tag: 16) }
+        writer.writeUnknown(self.unknownFields)
+    }
+
+    public func encodeJSON(to json: inout JSONWriter) {
+        json.beginObject()
+        if self.version != 0 { json.write(Int64Codec.self, self.version, key: "version") }
+        if self.applied { json.write(BoolCodec.self, self.applied, key: "applied") }
+        json.endObject()
+    }
+}
+
+/// Asks for the catalog.
+public struct GetCatalogRequest: Message {
+    /// Fields that came over the wire and are not in this build's schema.
+    public var unknownFields = UnknownFields()
+    public static var messageName: String { "tollgate.v1.GetCatalogRequest" }
+
+    /// A message with every field unset.
+    public init() {}
+
+    public mutating func decode(from reader: inout WireReader) throws(WireError) {
+        while let tag = try reader.nextTag() { try reader.skip(tag, into: &self.unknownFields) }
+    }
+
+    public func encode(to writer: inout WireWriter) {
+        writer.writeUnknown(self.unknownFields)
+    }
+
+    public func encodeJSON(to json: inout JSONWriter) {
+        json.beginObject()
+        json.endObject()
+    }
+}
+
+/// The catalog that is in force.
+public struct GetCatalogResponse: Message {
+    /// Its number, from 1; 0 for the one that is built in.
+    public var version: Int64 = 0
+    /// Since when it is in force; absent for the one that is built in.
+    public var applyTime: Timestamp?
+    /// The catalog, as JSON; empty for the one that is built in.
+    public var catalogJSON: [UInt8] = []
+    /// Fields that came over the wire and are not in this build's schema.
+    public var unknownFields = UnknownFields()
+    public static var messageName: String { "tollgate.v1.GetCatalogResponse" }
+
+    /// A message with every field unset.
+    public init() {}
+
+    public mutating func decode(from reader: inout WireReader) throws(WireError) {
+        while let tag = try reader.nextTag() {
+            switch tag {
+            case 8: self.version = try reader.int64()
+            case 18: try reader.message(into: &self.applyTime)
+            case 26: self.catalogJSON = try reader.bytes()
+            default: try reader.skip(tag, into: &self.unknownFields)
+            }
+        }
+    }
+
+    public func encode(to writer: inout WireWriter) {
+        if self.version != 0 { writer.write(Int64Codec.self, self.version, tag: 8) }
+        if let value = self.applyTime { writer.write(message: value, tag: 18) }
+        if !self.catalogJSON.isEmpty { writer.write(BytesCodec.self, self.catalogJSON, tag: 26) }
+        writer.writeUnknown(self.unknownFields)
+    }
+
+    public func encodeJSON(to json: inout JSONWriter) {
+        json.beginObject()
+        if self.version != 0 { json.write(Int64Codec.self, self.version, key: "version") }
+        if let value = self.applyTime { json.write(message: value, key: "applyTime") }
+        if !self.catalogJSON.isEmpty { json.write(BytesCodec.self, self.catalogJSON, key: "catalogJson") }
         json.endObject()
     }
 }

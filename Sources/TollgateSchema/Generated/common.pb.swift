@@ -148,6 +148,109 @@ public enum ReservationState: MessageEnum {
     }
 }
 
+/// What a line of a price is.
+public enum PriceLineKind: MessageEnum {
+    /// So many units at the unit's price.
+    case unit
+    /// The feature's fixed price for each step, whatever the quantities; its unit is empty and its quantity 1.
+    case fixed
+    /// What is missing to the feature's minimum charge; its unit is empty and its quantity 1.
+    case minimum
+    /// A number that this build's schema does not name.
+    case unrecognized(Int32)
+
+    public init(rawValue: Int32) {
+        switch rawValue {
+            case 0: self = .unit
+            case 1: self = .fixed
+            case 2: self = .minimum
+            default: self = .unrecognized(rawValue)
+        }
+    }
+
+    public var rawValue: Int32 {
+        switch self {
+            case .unit: 0
+            case .fixed: 1
+            case .minimum: 2
+            case .unrecognized(let number): number
+        }
+    }
+
+    public var protoName: String? {
+        switch self {
+            case .unit: "PRICE_LINE_KIND_UNIT"
+            case .fixed: "PRICE_LINE_KIND_FIXED"
+            case .minimum: "PRICE_LINE_KIND_MINIMUM"
+            case .unrecognized: nil
+        }
+    }
+}
+
+/// Where a grant comes from.
+public enum GrantOrigin: MessageEnum {
+    /// Never in an answer.
+    case unspecified
+    /// Someone granted it.
+    case granted
+    /// The plan's credits on sign-up.
+    case signUp
+    /// The plan's trial.
+    case trial
+    /// A cycle's allowance.
+    case allowance
+    /// The difference that a change of plan granted in mid-cycle.
+    case topUp
+    /// What rolled over from the cycle before.
+    case rollover
+    /// Overage that was billed at the end of its cycle, so that it is owed no more.
+    case billedOverage
+    /// A number that this build's schema does not name.
+    case unrecognized(Int32)
+
+    public init(rawValue: Int32) {
+        switch rawValue {
+            case 0: self = .unspecified
+            case 1: self = .granted
+            case 2: self = .signUp
+            case 3: self = .trial
+            case 4: self = .allowance
+            case 5: self = .topUp
+            case 6: self = .rollover
+            case 7: self = .billedOverage
+            default: self = .unrecognized(rawValue)
+        }
+    }
+
+    public var rawValue: Int32 {
+        switch self {
+            case .unspecified: 0
+            case .granted: 1
+            case .signUp: 2
+            case .trial: 3
+            case .allowance: 4
+            case .topUp: 5
+            case .rollover: 6
+            case .billedOverage: 7
+            case .unrecognized(let number): number
+        }
+    }
+
+    public var protoName: String? {
+        switch self {
+            case .unspecified: "GRANT_ORIGIN_UNSPECIFIED"
+            case .granted: "GRANT_ORIGIN_GRANTED"
+            case .signUp: "GRANT_ORIGIN_SIGN_UP"
+            case .trial: "GRANT_ORIGIN_TRIAL"
+            case .allowance: "GRANT_ORIGIN_ALLOWANCE"
+            case .topUp: "GRANT_ORIGIN_TOP_UP"
+            case .rollover: "GRANT_ORIGIN_ROLLOVER"
+            case .billedOverage: "GRANT_ORIGIN_BILLED_OVERAGE"
+            case .unrecognized: nil
+        }
+    }
+}
+
 /// Credits set aside for one AI call, and what became of them.
 public struct Reservation: Message {
     /// The UUID that the caller made for it, in lower case.
@@ -306,6 +409,10 @@ public struct PriceLine: Message {
     public var qualityPercent: Int64 = 0
     /// The line's amount in micros, rounded up once.
     public var amountMicros: Int64 = 0
+    /// The size tier that the quantity fell in, as "large"; empty where the unit has none.
+    public var tier: String = ""
+    /// What the line is.
+    public var kind: PriceLineKind = PriceLineKind(rawValue: 0)
     /// Fields that came over the wire and are not in this build's schema.
     public var unknownFields = UnknownFields()
     public static var messageName: String { "tollgate.v1.PriceLine" }
@@ -322,6 +429,8 @@ public struct PriceLine: Message {
             case 32: self.per = try reader.int64()
             case 40: self.qualityPercent = try reader.int64()
             case 48: self.amountMicros = try reader.int64()
+            case 58: self.tier = try reader.string()
+            case 64: self.kind = try reader.enumeration()
             default: try reader.skip(tag, into: &self.unknownFields)
             }
         }
@@ -334,6 +443,8 @@ public struct PriceLine: Message {
         if self.per != 0 { writer.write(Int64Codec.self, self.per, tag: 32) }
         if self.qualityPercent != 0 { writer.write(Int64Codec.self, self.qualityPercent, tag: 40) }
         if self.amountMicros != 0 { writer.write(Int64Codec.self, self.amountMicros, tag: 48) }
+        if !self.tier.isEmpty { writer.write(StringCodec.self, self.tier, tag: 58) }
+        if self.kind.rawValue != 0 { writer.write(EnumCodec<PriceLineKind>.self, self.kind, tag: 64) }
         writer.writeUnknown(self.unknownFields)
     }
 
@@ -345,13 +456,15 @@ public struct PriceLine: Message {
         if self.per != 0 { json.write(Int64Codec.self, self.per, key: "per") }
         if self.qualityPercent != 0 { json.write(Int64Codec.self, self.qualityPercent, key: "qualityPercent") }
         if self.amountMicros != 0 { json.write(Int64Codec.self, self.amountMicros, key: "amountMicros") }
+        if !self.tier.isEmpty { json.write(StringCodec.self, self.tier, key: "tier") }
+        if self.kind.rawValue != 0 { json.write(EnumCodec<PriceLineKind>.self, self.kind, key: "kind") }
         json.endObject()
     }
 }
 
-/// A block of credits. At all times amount = available + held + consumed + expired.
+/// A block of credits. At all times amount = available + held + consumed + expired + paid.
 public struct Grant: Message {
-    /// The UUID that whoever granted it made for it.
+    /// The UUID that whoever granted it made for it; for one that came by itself, a UUID made from its place in the book.
     public var grantID: String = ""
     /// How the credits came to the tenant.
     public var kind: GrantKind = GrantKind(rawValue: 0)
@@ -371,6 +484,14 @@ public struct Grant: Message {
     public var expireTime: Timestamp?
     /// The comment it was made with.
     public var comment: String = ""
+    /// Micros of it that refunds gave back, all told; they are in the other columns again.
+    public var refundedMicros: Int64 = 0
+    /// Micros of it that paid what was owed when it came.
+    public var paidMicros: Int64 = 0
+    /// Where it comes from.
+    public var origin: GrantOrigin = GrantOrigin(rawValue: 0)
+    /// When it was revoked; absent where it was not.
+    public var revokeTime: Timestamp?
     /// Fields that came over the wire and are not in this build's schema.
     public var unknownFields = UnknownFields()
     public static var messageName: String { "tollgate.v1.Grant" }
@@ -391,6 +512,10 @@ public struct Grant: Message {
             case 66: try reader.message(into: &self.createTime)
             case 74: try reader.message(into: &self.expireTime)
             case 82: self.comment = try reader.string()
+            case 88: self.refundedMicros = try reader.int64()
+            case 96: self.paidMicros = try reader.int64()
+            case 104: self.origin = try reader.enumeration()
+            case 114: try reader.message(into: &self.revokeTime)
             default: try reader.skip(tag, into: &self.unknownFields)
             }
         }
@@ -407,6 +532,10 @@ public struct Grant: Message {
         if let value = self.createTime { writer.write(message: value, tag: 66) }
         if let value = self.expireTime { writer.write(message: value, tag: 74) }
         if !self.comment.isEmpty { writer.write(StringCodec.self, self.comment, tag: 82) }
+        if self.refundedMicros != 0 { writer.write(Int64Codec.self, self.refundedMicros, tag: 88) }
+        if self.paidMicros != 0 { writer.write(Int64Codec.self, self.paidMicros, tag: 96) }
+        if self.origin.rawValue != 0 { writer.write(EnumCodec<GrantOrigin>.self, self.origin, tag: 104) }
+        if let value = self.revokeTime { writer.write(message: value, tag: 114) }
         writer.writeUnknown(self.unknownFields)
     }
 
@@ -422,6 +551,10 @@ public struct Grant: Message {
         if let value = self.createTime { json.write(message: value, key: "createTime") }
         if let value = self.expireTime { json.write(message: value, key: "expireTime") }
         if !self.comment.isEmpty { json.write(StringCodec.self, self.comment, key: "comment") }
+        if self.refundedMicros != 0 { json.write(Int64Codec.self, self.refundedMicros, key: "refundedMicros") }
+        if self.paidMicros != 0 { json.write(Int64Codec.self, self.paidMicros, key: "paidMicros") }
+        if self.origin.rawValue != 0 { json.write(EnumCodec<GrantOrigin>.self, self.origin, key: "origin") }
+        if let value = self.revokeTime { json.write(message: value, key: "revokeTime") }
         json.endObject()
     }
 }

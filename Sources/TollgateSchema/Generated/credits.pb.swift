@@ -133,6 +133,8 @@ public enum TransactionKind: MessageEnum {
     case refund
     /// What was left of a grant expired.
     case grantExpiry
+    /// What was left of a grant was taken back.
+    case grantRevocation
     /// A number that this build's schema does not name.
     case unrecognized(Int32)
 
@@ -149,6 +151,7 @@ public enum TransactionKind: MessageEnum {
             case 8: self = .extend
             case 9: self = .refund
             case 10: self = .grantExpiry
+            case 11: self = .grantRevocation
             default: self = .unrecognized(rawValue)
         }
     }
@@ -166,6 +169,7 @@ public enum TransactionKind: MessageEnum {
             case .extend: 8
             case .refund: 9
             case .grantExpiry: 10
+            case .grantRevocation: 11
             case .unrecognized(let number): number
         }
     }
@@ -183,6 +187,7 @@ public enum TransactionKind: MessageEnum {
             case .extend: "TRANSACTION_KIND_EXTEND"
             case .refund: "TRANSACTION_KIND_REFUND"
             case .grantExpiry: "TRANSACTION_KIND_GRANT_EXPIRY"
+            case .grantRevocation: "TRANSACTION_KIND_GRANT_REVOCATION"
             case .unrecognized: nil
         }
     }
@@ -715,6 +720,8 @@ public struct Transaction: Message {
     public var quantities: [String: Int64] = [:]
     /// The labels of the reservation.
     public var labels: [String: String] = [:]
+    /// The tenant's number of the price that the amount came from; 0 for plain amounts and for what has no price.
+    public var priceVersion: UInt32 = 0
     /// Fields that came over the wire and are not in this build's schema.
     public var unknownFields = UnknownFields()
     public static var messageName: String { "tollgate.v1.Transaction" }
@@ -744,6 +751,7 @@ public struct Transaction: Message {
             case 136: self.quality = try reader.enumeration()
             case 146: try reader.mapEntry(StringCodec.self, Int64Codec.self, into: &self.quantities)
             case 154: try reader.mapEntry(StringCodec.self, StringCodec.self, into: &self.labels)
+            case 160: self.priceVersion = try reader.uint32()
             default: try reader.skip(tag, into: &self.unknownFields)
             }
         }
@@ -769,6 +777,7 @@ public struct Transaction: Message {
         if self.quality.rawValue != 0 { writer.write(EnumCodec<Quality>.self, self.quality, tag: 136) }
         writer.write(map: StringCodec.self, Int64Codec.self, self.quantities, tag: 146)
         writer.write(map: StringCodec.self, StringCodec.self, self.labels, tag: 154)
+        if self.priceVersion != 0 { writer.write(UInt32Codec.self, self.priceVersion, tag: 160) }
         writer.writeUnknown(self.unknownFields)
     }
 
@@ -793,6 +802,7 @@ public struct Transaction: Message {
         if self.quality.rawValue != 0 { json.write(EnumCodec<Quality>.self, self.quality, key: "quality") }
         json.write(map: StringCodec.self, Int64Codec.self, self.quantities, key: "quantities")
         json.write(map: StringCodec.self, StringCodec.self, self.labels, key: "labels")
+        if self.priceVersion != 0 { json.write(UInt32Codec.self, self.priceVersion, key: "priceVersion") }
         json.endObject()
     }
 }
@@ -1609,6 +1619,15 @@ public struct RateCardFeature: Message {
     public var units: [RateCardUnit] = []
     /// The factor of each quality in percent, cheap, medium and best; 100 is the plain price.
     public var qualities: [QualityFactor] = []
+    /// What each step costs, whatever the quantities; absent where it costs by unit alone. A feature that has this may be
+    /// reserved without quantities.
+    public var fixedMicros: Int64?
+    /// What each step costs at least; 0 for no minimum.
+    public var minimumMicros: Int64 = 0
+    /// The quality of requests that name none: the tenant's setting, or else balanced.
+    public var defaultQuality: Quality = Quality(rawValue: 0)
+    /// When the catalog has another price for the feature from; absent where it has none.
+    public var nextPriceTime: Timestamp?
     /// Fields that came over the wire and are not in this build's schema.
     public var unknownFields = UnknownFields()
     public static var messageName: String { "tollgate.v1.RateCardFeature" }
@@ -1622,6 +1641,10 @@ public struct RateCardFeature: Message {
             case 10: self.feature = try reader.string()
             case 18: try reader.message(appendingTo: &self.units)
             case 26: try reader.message(appendingTo: &self.qualities)
+            case 32: self.fixedMicros = try reader.int64()
+            case 40: self.minimumMicros = try reader.int64()
+            case 48: self.defaultQuality = try reader.enumeration()
+            case 58: try reader.message(into: &self.nextPriceTime)
             default: try reader.skip(tag, into: &self.unknownFields)
             }
         }
@@ -1631,6 +1654,10 @@ public struct RateCardFeature: Message {
         if !self.feature.isEmpty { writer.write(StringCodec.self, self.feature, tag: 10) }
         writer.write(messages: self.units, tag: 18)
         writer.write(messages: self.qualities, tag: 26)
+        if let value = self.fixedMicros { writer.write(Int64Codec.self, value, tag: 32) }
+        if self.minimumMicros != 0 { writer.write(Int64Codec.self, self.minimumMicros, tag: 40) }
+        if self.defaultQuality.rawValue != 0 { writer.write(EnumCodec<Quality>.self, self.defaultQuality, tag: 48) }
+        if let value = self.nextPriceTime { writer.write(message: value, tag: 58) }
         writer.writeUnknown(self.unknownFields)
     }
 
@@ -1639,6 +1666,10 @@ public struct RateCardFeature: Message {
         if !self.feature.isEmpty { json.write(StringCodec.self, self.feature, key: "feature") }
         json.write(messages: self.units, key: "units")
         json.write(messages: self.qualities, key: "qualities")
+        if let value = self.fixedMicros { json.write(Int64Codec.self, value, key: "fixedMicros") }
+        if self.minimumMicros != 0 { json.write(Int64Codec.self, self.minimumMicros, key: "minimumMicros") }
+        if self.defaultQuality.rawValue != 0 { json.write(EnumCodec<Quality>.self, self.defaultQuality, key: "defaultQuality") }
+        if let value = self.nextPriceTime { json.write(message: value, key: "nextPriceTime") }
         json.endObject()
     }
 }
@@ -1651,6 +1682,9 @@ public struct RateCardUnit: Message {
     public var unitMicros: Int64 = 0
     /// ... for each so many units.
     public var per: Int64 = 0
+    /// The size tiers, from the smallest on, in place of the price above; the tier that the whole quantity falls in prices
+    /// all of it. None where the unit has one price.
+    public var tiers: [RateCardTier] = []
     /// Fields that came over the wire and are not in this build's schema.
     public var unknownFields = UnknownFields()
     public static var messageName: String { "tollgate.v1.RateCardUnit" }
@@ -1664,6 +1698,7 @@ public struct RateCardUnit: Message {
             case 10: self.unit = try reader.string()
             case 16: self.unitMicros = try reader.int64()
             case 24: self.per = try reader.int64()
+            case 34: try reader.message(appendingTo: &self.tiers)
             default: try reader.skip(tag, into: &self.unknownFields)
             }
         }
@@ -1673,6 +1708,7 @@ public struct RateCardUnit: Message {
         if !self.unit.isEmpty { writer.write(StringCodec.self, self.unit, tag: 10) }
         if self.unitMicros != 0 { writer.write(Int64Codec.self, self.unitMicros, tag: 16) }
         if self.per != 0 { writer.write(Int64Codec.self, self.per, tag: 24) }
+        writer.write(messages: self.tiers, tag: 34)
         writer.writeUnknown(self.unknownFields)
     }
 
@@ -1681,6 +1717,70 @@ public struct RateCardUnit: Message {
         if !self.unit.isEmpty { json.write(StringCodec.self, self.unit, key: "unit") }
         if self.unitMicros != 0 { json.write(Int64Codec.self, self.unitMicros, key: "unitMicros") }
         if self.per != 0 { json.write(Int64Codec.self, self.per, key: "per") }
+        json.write(messages: self.tiers, key: "tiers")
+        json.endObject()
+    }
+}
+
+/// The price of one size: fixed_micros and quantity × unit_micros ÷ per together, and then at least minimum_micros and at
+/// most maximum_micros.
+public struct RateCardTier: Message {
+    /// Its name, as "large".
+    public var name: String = ""
+    /// From this quantity on.
+    public var fromQuantity: Int64 = 0
+    /// Whatever the quantity.
+    public var fixedMicros: Int64 = 0
+    /// This many micros ...
+    public var unitMicros: Int64 = 0
+    /// ... for each so many units.
+    public var per: Int64 = 0
+    /// At least this; 0 for no minimum.
+    public var minimumMicros: Int64 = 0
+    /// At most this; 0 for no maximum.
+    public var maximumMicros: Int64 = 0
+    /// Fields that came over the wire and are not in this build's schema.
+    public var unknownFields = UnknownFields()
+    public static var messageName: String { "tollgate.v1.RateCardTier" }
+
+    /// A message with every field unset.
+    public init() {}
+
+    public mutating func decode(from reader: inout WireReader) throws(WireError) {
+        while let tag = try reader.nextTag() {
+            switch tag {
+            case 10: self.name = try reader.string()
+            case 16: self.fromQuantity = try reader.int64()
+            case 24: self.fixedMicros = try reader.int64()
+            case 32: self.unitMicros = try reader.int64()
+            case 40: self.per = try reader.int64()
+            case 48: self.minimumMicros = try reader.int64()
+            case 56: self.maximumMicros = try reader.int64()
+            default: try reader.skip(tag, into: &self.unknownFields)
+            }
+        }
+    }
+
+    public func encode(to writer: inout WireWriter) {
+        if !self.name.isEmpty { writer.write(StringCodec.self, self.name, tag: 10) }
+        if self.fromQuantity != 0 { writer.write(Int64Codec.self, self.fromQuantity, tag: 16) }
+        if self.fixedMicros != 0 { writer.write(Int64Codec.self, self.fixedMicros, tag: 24) }
+        if self.unitMicros != 0 { writer.write(Int64Codec.self, self.unitMicros, tag: 32) }
+        if self.per != 0 { writer.write(Int64Codec.self, self.per, tag: 40) }
+        if self.minimumMicros != 0 { writer.write(Int64Codec.self, self.minimumMicros, tag: 48) }
+        if self.maximumMicros != 0 { writer.write(Int64Codec.self, self.maximumMicros, tag: 56) }
+        writer.writeUnknown(self.unknownFields)
+    }
+
+    public func encodeJSON(to json: inout JSONWriter) {
+        json.beginObject()
+        if !self.name.isEmpty { json.write(StringCodec.self, self.name, key: "name") }
+        if self.fromQuantity != 0 { json.write(Int64Codec.self, self.fromQuantity, key: "fromQuantity") }
+        if self.fixedMicros != 0 { json.write(Int64Codec.self, self.fixedMicros, key: "fixedMicros") }
+        if self.unitMicros != 0 { json.write(Int64Codec.self, self.unitMicros, key: "unitMicros") }
+        if self.per != 0 { json.write(Int64Codec.self, self.per, key: "per") }
+        if self.minimumMicros != 0 { json.write(Int64Codec.self, self.minimumMicros, key: "minimumMicros") }
+        if self.maximumMicros != 0 { json.write(Int64Codec.self, self.maximumMicros, key: "maximumMicros") }
         json.endObject()
     }
 }

@@ -6,7 +6,8 @@ import Protobuf
 import RPC
 
 /// Asks to hold credits: either `feature` with `quantities`, priced by the rate card at this moment, or a plain
-/// `amount_micros`, where the feature is only a label. Both are INVALID_ARGUMENT, and so is neither.
+/// `amount_micros`, where the feature is only a label. Both are INVALID_ARGUMENT, and so is neither, but for a feature that
+/// has a fixed price, which needs no quantities.
 public struct ReserveRequest: Message {
     /// The reservation's id and this step's id, a UUID.
     public var reservationID: String = ""
@@ -636,6 +637,8 @@ public struct QuoteRequest: Message {
     public var quality: Quality = Quality(rawValue: 0)
     /// A plain amount in micros, more than 0, in place of quantities: asks only whether it is there.
     public var amountMicros: Int64 = 0
+    /// The end user for whom; by default the metadata `tollgate-actor`.
+    public var actor: String = ""
     /// Fields that came over the wire and are not in this build's schema.
     public var unknownFields = UnknownFields()
     public static var messageName: String { "tollgate.v1.QuoteRequest" }
@@ -650,6 +653,7 @@ public struct QuoteRequest: Message {
             case 18: try reader.mapEntry(StringCodec.self, Int64Codec.self, into: &self.quantities)
             case 24: self.quality = try reader.enumeration()
             case 32: self.amountMicros = try reader.int64()
+            case 42: self.actor = try reader.string()
             default: try reader.skip(tag, into: &self.unknownFields)
             }
         }
@@ -660,6 +664,7 @@ public struct QuoteRequest: Message {
         writer.write(map: StringCodec.self, Int64Codec.self, self.quantities, tag: 18)
         if self.quality.rawValue != 0 { writer.write(EnumCodec<Quality>.self, self.quality, tag: 24) }
         if self.amountMicros != 0 { writer.write(Int64Codec.self, self.amountMicros, tag: 32) }
+        if !self.actor.isEmpty { writer.write(StringCodec.self, self.actor, tag: 42) }
         writer.writeUnknown(self.unknownFields)
     }
 
@@ -669,6 +674,7 @@ public struct QuoteRequest: Message {
         json.write(map: StringCodec.self, Int64Codec.self, self.quantities, key: "quantities")
         if self.quality.rawValue != 0 { json.write(EnumCodec<Quality>.self, self.quality, key: "quality") }
         if self.amountMicros != 0 { json.write(Int64Codec.self, self.amountMicros, key: "amountMicros") }
+        if !self.actor.isEmpty { json.write(StringCodec.self, self.actor, key: "actor") }
         json.endObject()
     }
 }
@@ -683,6 +689,13 @@ public struct QuoteResponse: Message {
     public var affordable: Bool = false
     /// What the tenant has.
     public var balance: StepBalance?
+    /// With what reason a Reserve of this would be refused at this moment, such as "HARD_LIMIT_REACHED"; empty where it would
+    /// not.
+    public var refusal: String = ""
+    /// The tenant's number of the price, 0 for a plain amount and for a price that no reservation was made under yet.
+    public var priceVersion: UInt32 = 0
+    /// The quality that the price is for.
+    public var quality: Quality = Quality(rawValue: 0)
     /// Fields that came over the wire and are not in this build's schema.
     public var unknownFields = UnknownFields()
     public static var messageName: String { "tollgate.v1.QuoteResponse" }
@@ -697,6 +710,9 @@ public struct QuoteResponse: Message {
             case 18: try reader.message(appendingTo: &self.lines)
             case 24: self.affordable = try reader.bool()
             case 34: try reader.message(into: &self.balance)
+            case 42: self.refusal = try reader.string()
+            case 48: self.priceVersion = try reader.uint32()
+            case 56: self.quality = try reader.enumeration()
             default: try reader.skip(tag, into: &self.unknownFields)
             }
         }
@@ -707,6 +723,9 @@ public struct QuoteResponse: Message {
         writer.write(messages: self.lines, tag: 18)
         if self.affordable { writer.write(BoolCodec.self, self.affordable, tag: 24) }
         if let value = self.balance { writer.write(message: value, tag: 34) }
+        if !self.refusal.isEmpty { writer.write(StringCodec.self, self.refusal, tag: 42) }
+        if self.priceVersion != 0 { writer.write(UInt32Codec.self, self.priceVersion, tag: 48) }
+        if self.quality.rawValue != 0 { writer.write(EnumCodec<Quality>.self, self.quality, tag: 56) }
         writer.writeUnknown(self.unknownFields)
     }
 
@@ -716,6 +735,9 @@ public struct QuoteResponse: Message {
         json.write(messages: self.lines, key: "lines")
         if self.affordable { json.write(BoolCodec.self, self.affordable, key: "affordable") }
         if let value = self.balance { json.write(message: value, key: "balance") }
+        if !self.refusal.isEmpty { json.write(StringCodec.self, self.refusal, key: "refusal") }
+        if self.priceVersion != 0 { json.write(UInt32Codec.self, self.priceVersion, key: "priceVersion") }
+        if self.quality.rawValue != 0 { json.write(EnumCodec<Quality>.self, self.quality, key: "quality") }
         json.endObject()
     }
 }

@@ -44,7 +44,8 @@ public struct SettingsClient: Sendable {
         try await channel.unary(SettingsMethods.setAIEnabled, request, options: options)
     }
 
-    /// Replaces the soft and hard limits. Errors: INVALID_FIELD.
+    /// Replaces the soft and hard limits. What was used since a limit's window began counts against it, also before it was
+    /// set (to the quarter of an hour in which the window began). Errors: INVALID_FIELD.
     public func setLimits(_ request: SetLimitsRequest, options: CallOptions = CallOptions()) async throws(RPCError) -> SetLimitsResponse {
         try await channel.unary(SettingsMethods.setLimits, request, options: options)
     }
@@ -59,7 +60,7 @@ public struct SettingsClient: Sendable {
         try await channel.unary(SettingsMethods.setAlerts, request, options: options)
     }
 
-    /// Who changed what, the newest first, in pages. Errors: INVALID_FIELD.
+    /// Who changed what, and what was refused to whom, the newest first, in pages. Errors: INVALID_FIELD.
     public func listAuditEvents(_ request: ListAuditEventsRequest, options: CallOptions = CallOptions()) async throws(RPCError) -> ListAuditEventsResponse {
         try await channel.unary(SettingsMethods.listAuditEvents, request, options: options)
     }

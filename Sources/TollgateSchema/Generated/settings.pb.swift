@@ -5,7 +5,9 @@
 import Protobuf
 import RPC
 
-/// For whom a limit counts.
+/// For whom a limit counts. Where several limits apply to a step, they are asked in this order: the tenant's, the
+/// feature's, the member's, the member's for the feature; within one scope the day's, the week's, the cycle's. The first
+/// hard one that the step would exceed refuses it. AI switched off comes before all of them, what is available after.
 public enum LimitScope: MessageEnum {
     /// INVALID_FIELD in a request.
     case unspecified
@@ -15,6 +17,8 @@ public enum LimitScope: MessageEnum {
     case member
     /// The use of one feature.
     case feature
+    /// The use of one feature by one member.
+    case memberFeature
     /// A number that this build's schema does not name.
     case unrecognized(Int32)
 
@@ -24,6 +28,7 @@ public enum LimitScope: MessageEnum {
             case 1: self = .tenant
             case 2: self = .member
             case 3: self = .feature
+            case 4: self = .memberFeature
             default: self = .unrecognized(rawValue)
         }
     }
@@ -34,6 +39,7 @@ public enum LimitScope: MessageEnum {
             case .tenant: 1
             case .member: 2
             case .feature: 3
+            case .memberFeature: 4
             case .unrecognized(let number): number
         }
     }
@@ -44,6 +50,95 @@ public enum LimitScope: MessageEnum {
             case .tenant: "LIMIT_SCOPE_TENANT"
             case .member: "LIMIT_SCOPE_MEMBER"
             case .feature: "LIMIT_SCOPE_FEATURE"
+            case .memberFeature: "LIMIT_SCOPE_MEMBER_FEATURE"
+            case .unrecognized: nil
+        }
+    }
+}
+
+/// Over what time a limit counts. Windows begin at midnight in the tenant's time zone.
+public enum LimitWindow: MessageEnum {
+    /// The cycle.
+    case unspecified
+    /// One day.
+    case day
+    /// One week, from Monday on.
+    case week
+    /// The plan's cycle, or the trial; the calendar month where the tenant has none.
+    case cycle
+    /// A number that this build's schema does not name.
+    case unrecognized(Int32)
+
+    public init(rawValue: Int32) {
+        switch rawValue {
+            case 0: self = .unspecified
+            case 1: self = .day
+            case 2: self = .week
+            case 3: self = .cycle
+            default: self = .unrecognized(rawValue)
+        }
+    }
+
+    public var rawValue: Int32 {
+        switch self {
+            case .unspecified: 0
+            case .day: 1
+            case .week: 2
+            case .cycle: 3
+            case .unrecognized(let number): number
+        }
+    }
+
+    public var protoName: String? {
+        switch self {
+            case .unspecified: "LIMIT_WINDOW_UNSPECIFIED"
+            case .day: "LIMIT_WINDOW_DAY"
+            case .week: "LIMIT_WINDOW_WEEK"
+            case .cycle: "LIMIT_WINDOW_CYCLE"
+            case .unrecognized: nil
+        }
+    }
+}
+
+/// How what an audit event is about ended.
+public enum AuditOutcome: MessageEnum {
+    /// Never in an answer.
+    case unspecified
+    /// It was done.
+    case done
+    /// It was refused.
+    case refused
+    /// It was done, though a limit on trial would have refused it.
+    case wouldRefuse
+    /// A number that this build's schema does not name.
+    case unrecognized(Int32)
+
+    public init(rawValue: Int32) {
+        switch rawValue {
+            case 0: self = .unspecified
+            case 1: self = .done
+            case 2: self = .refused
+            case 3: self = .wouldRefuse
+            default: self = .unrecognized(rawValue)
+        }
+    }
+
+    public var rawValue: Int32 {
+        switch self {
+            case .unspecified: 0
+            case .done: 1
+            case .refused: 2
+            case .wouldRefuse: 3
+            case .unrecognized(let number): number
+        }
+    }
+
+    public var protoName: String? {
+        switch self {
+            case .unspecified: "AUDIT_OUTCOME_UNSPECIFIED"
+            case .done: "AUDIT_OUTCOME_DONE"
+            case .refused: "AUDIT_OUTCOME_REFUSED"
+            case .wouldRefuse: "AUDIT_OUTCOME_WOULD_REFUSE"
             case .unrecognized: nil
         }
     }
@@ -101,11 +196,13 @@ public struct TenantSettings: Message {
     }
 }
 
-/// How much may be used in one cycle. Holds count as use while they are open.
+/// How much may be used within a window. What open reservations hold counts as use while they are open; what is charged
+/// counts in the window in which it is charged; a refund lowers the use of the window in which it is made, not below 0.
 public struct UsageLimit: Message {
     /// For whom it counts.
     public var scope: LimitScope = LimitScope(rawValue: 0)
-    /// The member or the feature; empty where it counts for the whole tenant. One limit for each scope and subject.
+    /// The member, as the actor of its steps, or, of a limit for a feature, the feature; empty where it counts for the whole
+    /// tenant. One limit for each scope, subject, feature and window.
     public var subject: String = ""
     /// Micros at which who is to know is told, while use goes on; 0 for none.
     public var softMicros: Int64 = 0
@@ -113,8 +210,16 @@ public struct UsageLimit: Message {
     public var hardMicros: Int64 = 0
     /// In place of soft_micros: percent of the cycle's allowance, 1 to 1,000; 0 for none.
     public var softPercent: Int32 = 0
-    /// In place of hard_micros: percent of the cycle's allowance, 1 to 1,000; 0 for none.
+    /// In place of hard_micros: percent of the cycle's allowance, 1 to 1,000; 0 for none. Rounded down to a whole micro; not
+    /// in force while there is no allowance.
     public var hardPercent: Int32 = 0
+    /// Over what time it counts.
+    public var window: LimitWindow = LimitWindow(rawValue: 0)
+    /// The feature of a limit for a member's feature; else empty.
+    public var feature: String = ""
+    /// False for a limit on trial: what its hard part would have refused goes on, and is recorded in the audit trail. Absent
+    /// is true.
+    public var enforce: Bool?
     /// Fields that came over the wire and are not in this build's schema.
     public var unknownFields = UnknownFields()
     public static var messageName: String { "tollgate.v1.UsageLimit" }
@@ -131,6 +236,9 @@ public struct UsageLimit: Message {
             case 32: self.hardMicros = try reader.int64()
             case 40: self.softPercent = try reader.int32()
             case 48: self.hardPercent = try reader.int32()
+            case 56: self.window = try reader.enumeration()
+            case 66: self.feature = try reader.string()
+            case 72: self.enforce = try reader.bool()
             default: try reader.skip(tag, into: &self.unknownFields)
             }
         }
@@ -143,6 +251,9 @@ public struct UsageLimit: Message {
         if self.hardMicros != 0 { writer.write(Int64Codec.self, self.hardMicros, tag: 32) }
         if self.softPercent != 0 { writer.write(Int32Codec.self, self.softPercent, tag: 40) }
         if self.hardPercent != 0 { writer.write(Int32Codec.self, self.hardPercent, tag: 48) }
+        if self.window.rawValue != 0 { writer.write(EnumCodec<LimitWindow>.self, self.window, tag: 56) }
+        if !self.feature.isEmpty { writer.write(StringCodec.self, self.feature, tag: 66) }
+        if let value = self.enforce { writer.write(BoolCodec.self, value, tag: 72) }
         writer.writeUnknown(self.unknownFields)
     }
 
@@ -154,6 +265,81 @@ public struct UsageLimit: Message {
         if self.hardMicros != 0 { json.write(Int64Codec.self, self.hardMicros, key: "hardMicros") }
         if self.softPercent != 0 { json.write(Int32Codec.self, self.softPercent, key: "softPercent") }
         if self.hardPercent != 0 { json.write(Int32Codec.self, self.hardPercent, key: "hardPercent") }
+        if self.window.rawValue != 0 { json.write(EnumCodec<LimitWindow>.self, self.window, key: "window") }
+        if !self.feature.isEmpty { json.write(StringCodec.self, self.feature, key: "feature") }
+        if let value = self.enforce { json.write(BoolCodec.self, value, key: "enforce") }
+        json.endObject()
+    }
+}
+
+/// A limit that is in force, and how far along it is.
+public struct LimitStatus: Message {
+    /// The limit.
+    public var limit: UsageLimit?
+    /// Micros that were charged in the running window, less refunds.
+    public var consumedMicros: Int64 = 0
+    /// Micros that open reservations hold. Used is consumed and held.
+    public var heldMicros: Int64 = 0
+    /// Micros of the soft part, also where it is set in percent; 0 where it is not in force.
+    public var softMicrosInForce: Int64 = 0
+    /// Micros of the hard part, also where it is set in percent; absent where it is not in force.
+    public var hardMicrosInForce: Int64?
+    /// How used stands against them.
+    public var state: LimitState = LimitState(rawValue: 0)
+    /// When the running window began.
+    public var windowStartTime: Timestamp?
+    /// When it ends.
+    public var windowEndTime: Timestamp?
+    /// Of a limit on trial: how many steps it would have refused in the running window.
+    public var wouldHaveRefused: Int64 = 0
+    /// Fields that came over the wire and are not in this build's schema.
+    public var unknownFields = UnknownFields()
+    public static var messageName: String { "tollgate.v1.LimitStatus" }
+
+    /// A message with every field unset.
+    public init() {}
+
+    public mutating func decode(from reader: inout WireReader) throws(WireError) {
+        while let tag = try reader.nextTag() {
+            switch tag {
+            case 10: try reader.message(into: &self.limit)
+            case 16: self.consumedMicros = try reader.int64()
+            case 24: self.heldMicros = try reader.int64()
+            case 32: self.softMicrosInForce = try reader.int64()
+            case 40: self.hardMicrosInForce = try reader.int64()
+            case 48: self.state = try reader.enumeration()
+            case 58: try reader.message(into: &self.windowStartTime)
+            case 66: try reader.message(into: &self.windowEndTime)
+            case 72: self.wouldHaveRefused = try reader.int64()
+            default: try reader.skip(tag, into: &self.unknownFields)
+            }
+        }
+    }
+
+    public func encode(to writer: inout WireWriter) {
+        if let value = self.limit { writer.write(message: value, tag: 10) }
+        if self.consumedMicros != 0 { writer.write(Int64Codec.self, self.consumedMicros, tag: 16) }
+        if self.heldMicros != 0 { writer.write(Int64Codec.self, self.heldMicros, tag: 24) }
+        if self.softMicrosInForce != 0 { writer.write(Int64Codec.self, self.softMicrosInForce, tag: 32) }
+        if let value = self.hardMicrosInForce { writer.write(Int64Codec.self, value, tag: 40) }
+        if self.state.rawValue != 0 { writer.write(EnumCodec<LimitState>.self, self.state, tag: 48) }
+        if let value = self.windowStartTime { writer.write(message: value, tag: 58) }
+        if let value = self.windowEndTime { writer.write(message: value, tag: 66) }
+        if self.wouldHaveRefused != 0 { writer.write(Int64Codec.self, self.wouldHaveRefused, tag: 72) }
+        writer.writeUnknown(self.unknownFields)
+    }
+
+    public func encodeJSON(to json: inout JSONWriter) {
+        json.beginObject()
+        if let value = self.limit { json.write(message: value, key: "limit") }
+        if self.consumedMicros != 0 { json.write(Int64Codec.self, self.consumedMicros, key: "consumedMicros") }
+        if self.heldMicros != 0 { json.write(Int64Codec.self, self.heldMicros, key: "heldMicros") }
+        if self.softMicrosInForce != 0 { json.write(Int64Codec.self, self.softMicrosInForce, key: "softMicrosInForce") }
+        if let value = self.hardMicrosInForce { json.write(Int64Codec.self, value, key: "hardMicrosInForce") }
+        if self.state.rawValue != 0 { json.write(EnumCodec<LimitState>.self, self.state, key: "state") }
+        if let value = self.windowStartTime { json.write(message: value, key: "windowStartTime") }
+        if let value = self.windowEndTime { json.write(message: value, key: "windowEndTime") }
+        if self.wouldHaveRefused != 0 { json.write(Int64Codec.self, self.wouldHaveRefused, key: "wouldHaveRefused") }
         json.endObject()
     }
 }
@@ -228,6 +414,8 @@ public struct GetSettingsRequest: Message {
 public struct GetSettingsResponse: Message {
     /// All settings as they stand.
     public var settings: TenantSettings?
+    /// The limits that are in force, in the order in which they are asked.
+    public var limits: [LimitStatus] = []
     /// Fields that came over the wire and are not in this build's schema.
     public var unknownFields = UnknownFields()
     public static var messageName: String { "tollgate.v1.GetSettingsResponse" }
@@ -239,6 +427,7 @@ public struct GetSettingsResponse: Message {
         while let tag = try reader.nextTag() {
             switch tag {
             case 10: try reader.message(into: &self.settings)
+            case 18: try reader.message(appendingTo: &self.limits)
             default: try reader.skip(tag, into: &self.unknownFields)
             }
         }
@@ -246,12 +435,14 @@ public struct GetSettingsResponse: Message {
 
     public func encode(to writer: inout WireWriter) {
         if let value = self.settings { writer.write(message: value, tag: 10) }
+        writer.write(messages: self.limits, tag: 18)
         writer.writeUnknown(self.unknownFields)
     }
 
     public func encodeJSON(to json: inout JSONWriter) {
         json.beginObject()
         if let value = self.settings { json.write(message: value, key: "settings") }
+        json.write(messages: self.limits, key: "limits")
         json.endObject()
     }
 }
@@ -611,7 +802,7 @@ public struct ListAuditEventsResponse: Message {
     }
 }
 
-/// Who changed what. An event never changes.
+/// Who changed what, or was refused what. An event never changes: it stands in the tenant's book, under the book's hashes.
 public struct AuditEvent: Message {
     /// Its id, a UUID.
     public var eventID: String = ""
@@ -621,7 +812,7 @@ public struct AuditEvent: Message {
     public var keyID: String = ""
     /// The end user on whose behalf it came; empty where none was named.
     public var actor: String = ""
-    /// What was called, as "tollgate.v1.Settings/SetLimits".
+    /// What was called, as "tollgate.v1.Settings/SetLimits"; "cycle" for what came with a new cycle.
     public var method: String = ""
     /// What it was about: a feature, a member, a key, a pack.
     public var target: String = ""
@@ -631,6 +822,18 @@ public struct AuditEvent: Message {
     public var afterJSON: String = ""
     /// Why, where it was told.
     public var reason: String = ""
+    /// How it ended.
+    public var outcome: AuditOutcome = AuditOutcome(rawValue: 0)
+    /// Of a refusal: the reason as in google.rpc.ErrorInfo, such as "PERMISSION_MISSING".
+    public var refusal: String = ""
+    /// The address that the call came from.
+    public var address: String = ""
+    /// What the call's metadata `x-forwarded-for` said, which a proxy sets and a caller may forge; at most 256 bytes.
+    public var forwardedFor: String = ""
+    /// Refusals of this tenant that came before this one and were not noted: at most 100 in an hour are.
+    public var notNoted: Int64 = 0
+    /// Its place in the tenant's book.
+    public var sequence: UInt64 = 0
     /// Fields that came over the wire and are not in this build's schema.
     public var unknownFields = UnknownFields()
     public static var messageName: String { "tollgate.v1.AuditEvent" }
@@ -650,6 +853,12 @@ public struct AuditEvent: Message {
             case 58: self.beforeJSON = try reader.string()
             case 66: self.afterJSON = try reader.string()
             case 74: self.reason = try reader.string()
+            case 80: self.outcome = try reader.enumeration()
+            case 90: self.refusal = try reader.string()
+            case 98: self.address = try reader.string()
+            case 106: self.forwardedFor = try reader.string()
+            case 112: self.notNoted = try reader.int64()
+            case 120: self.sequence = try reader.uint64()
             default: try reader.skip(tag, into: &self.unknownFields)
             }
         }
@@ -665,6 +874,12 @@ public struct AuditEvent: Message {
         if !self.beforeJSON.isEmpty { writer.write(StringCodec.self, self.beforeJSON, tag: 58) }
         if !self.afterJSON.isEmpty { writer.write(StringCodec.self, self.afterJSON, tag: 66) }
         if !self.reason.isEmpty { writer.write(StringCodec.self, self.reason, tag: 74) }
+        if self.outcome.rawValue != 0 { writer.write(EnumCodec<AuditOutcome>.self, self.outcome, tag: 80) }
+        if !self.refusal.isEmpty { writer.write(StringCodec.self, self.refusal, tag: 90) }
+        if !self.address.isEmpty { writer.write(StringCodec.self, self.address, tag: 98) }
+        if !self.forwardedFor.isEmpty { writer.write(StringCodec.self, self.forwardedFor, tag: 106) }
+        if self.notNoted != 0 { writer.write(Int64Codec.self, self.notNoted, tag: 112) }
+        if self.sequence != 0 { writer.write(UInt64Codec.self, self.sequence, tag: 120) }
         writer.writeUnknown(self.unknownFields)
     }
 
@@ -679,6 +894,12 @@ public struct AuditEvent: Message {
         if !self.beforeJSON.isEmpty { json.write(StringCodec.self, self.beforeJSON, key: "beforeJson") }
         if !self.afterJSON.isEmpty { json.write(StringCodec.self, self.afterJSON, key: "afterJson") }
         if !self.reason.isEmpty { json.write(StringCodec.self, self.reason, key: "reason") }
+        if self.outcome.rawValue != 0 { json.write(EnumCodec<AuditOutcome>.self, self.outcome, key: "outcome") }
+        if !self.refusal.isEmpty { json.write(StringCodec.self, self.refusal, key: "refusal") }
+        if !self.address.isEmpty { json.write(StringCodec.self, self.address, key: "address") }
+        if !self.forwardedFor.isEmpty { json.write(StringCodec.self, self.forwardedFor, key: "forwardedFor") }
+        if self.notNoted != 0 { json.write(Int64Codec.self, self.notNoted, key: "notNoted") }
+        if self.sequence != 0 { json.write(UInt64Codec.self, self.sequence, key: "sequence") }
         json.endObject()
     }
 }
