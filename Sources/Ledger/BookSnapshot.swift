@@ -41,6 +41,8 @@ package struct BookSnapshot: Equatable, Sendable {
     package var totals: BookTotals
     /// All grants, by number.
     package var grants: [Grant]
+    package var overage: Overage
+    package var governance: Governance
     /// In any order.
     package var openReservations: [Reservation]
     /// All prices, by version, from 1.
@@ -54,13 +56,15 @@ package struct BookSnapshot: Equatable, Sendable {
 
     package init(
         sequence: UInt64 = 0, at: Instant = .zero, totals: BookTotals = BookTotals(), grants: [Grant] = [],
-        openReservations: [Reservation] = [], prices: [VersionedPrice] = [], usage: [UsageBucket] = [],
+        overage: Overage = Overage(), governance: Governance = Governance(), openReservations: [Reservation] = [], prices: [VersionedPrice] = [], usage: [UsageBucket] = [],
         newestTimeOrderedID: StepID = .zero, holdsOtherIDs: Bool = false
     ) {
         self.sequence = sequence
         self.at = at
         self.totals = totals
         self.grants = grants
+        self.overage = overage
+        self.governance = governance
         self.openReservations = openReservations
         self.prices = prices
         self.usage = usage
@@ -79,6 +83,8 @@ extension BookSnapshot {
             guard grant.number == index + 1 else { throw .newGrant(grant.number) }
             try sum.add(grant)
         }
+        guard overage.held >= 0, overage.paid >= 0, overage.consumed >= overage.paid else { throw .grant(Move.overage) }
+        sum.add(overage)
         guard sum.matches(totals) else { throw .conservation }
         try checkHolds()
         for (index, price) in prices.enumerated() where price.version != index + 1 {
@@ -88,19 +94,21 @@ extension BookSnapshot {
 
     /// Open reservations hold exactly what the grants say is held.
     private func checkHolds() throws(Contradiction) {
-        var held = [Int128](repeating: 0, count: grants.count)
+        // The first is what is held on overage.
+        var held = [Int128](repeating: 0, count: grants.count + 1)
         var ids = Set<StepID>()
         for reservation in openReservations {
             guard reservation.progress.state == .open, ids.insert(reservation.id).inserted else {
                 throw .reservation(reservation.id)
             }
             for draw in reservation.progress.draws {
-                guard draw.grant >= 1, draw.grant <= grants.count else { throw .unknownGrant(draw.grant) }
+                guard draw.grant <= grants.count else { throw .unknownGrant(draw.grant) }
                 guard draw.held >= 0, draw.consumed >= 0 else { throw .reservation(reservation.id) }
-                held[Int(draw.grant) - 1] += Int128(draw.held)
+                held[Int(draw.grant)] += Int128(draw.held)
             }
         }
-        for (grant, held) in zip(grants, held) where Int128(grant.held) != held { throw .grant(grant.number) }
+        guard held[0] == Int128(overage.held) else { throw .grant(Move.overage) }
+        for grant in grants where Int128(grant.held) != held[Int(grant.number)] { throw .grant(grant.number) }
     }
 }
 
@@ -111,12 +119,15 @@ private struct SumOfGrants {
     private var held: Int128 = 0
     private var consumed: Int128 = 0
     private var expired: Int128 = 0
+    private var paid: Int128 = 0
+    private var overage: Int128 = 0
 
     mutating func add(_ grant: Grant) throws(Contradiction) {
-        let totals = BookTotals(
-            granted: grant.amount, available: grant.available, held: grant.held, consumed: grant.consumed,
-            expired: grant.expired)
-        guard totals.isConserved, grant.refunded >= 0 else { throw .grant(grant.number) }
+        let parts = [grant.available, grant.held, grant.consumed, grant.expired, grant.paid]
+        guard parts.reduce(Int128(0), { $0 + Int128($1) }) == Int128(grant.amount), parts.allSatisfy({ $0 >= 0 }),
+            grant.refunded >= 0
+        else { throw .grant(grant.number) }
+        paid += Int128(grant.paid)
         granted += Int128(grant.amount)
         available += Int128(grant.available)
         held += Int128(grant.held)
@@ -124,8 +135,15 @@ private struct SumOfGrants {
         expired += Int128(grant.expired)
     }
 
+    mutating func add(_ overage: Overage) {
+        held += Int128(overage.held)
+        consumed += Int128(overage.consumed)
+        paid -= Int128(overage.paid)
+        self.overage = Int128(overage.total)
+    }
+
     func matches(_ totals: BookTotals) -> Bool {
-        granted == Int128(totals.granted) && available == Int128(totals.available) && held == Int128(totals.held)
+        paid == 0 && overage == Int128(totals.overage) && granted == Int128(totals.granted) && available == Int128(totals.available) && held == Int128(totals.held)
             && consumed == Int128(totals.consumed) && expired == Int128(totals.expired)
     }
 }

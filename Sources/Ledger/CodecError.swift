@@ -12,6 +12,7 @@ package enum CodecError: Error, Equatable, Sendable {
 
     /// Which field it was.
     package enum Field: String, Sendable {
-        case count, duration, flags, family, grantKind, key, price, quality, refusal, state, text, varint
+        case audit, change, count, duration, flags, family, grantKind, key, limit, plan, price, quality, refusal, state, text
+        case varint
     }
 }

@@ -8,13 +8,17 @@ extension Command {
         case .release(let release): StepKey(family: .release, id: release.reservation)
         case .refund(let refund): StepKey(family: .refund, id: refund.id)
         case .extend(let extend): extend.id.map { StepKey(family: .extend, id: $0) }
+        case .subscribe(let subscribe): subscribe.id.map { StepKey(family: .subscription, id: $0) }
+        case .set: nil
+        case .revoke(let revoke): StepKey(family: .grantRevocation, id: revoke.grant)
+        case .note(let note): note.id.map { StepKey(family: .note, id: $0) }
         }
     }
 
     /// The reservation that must exist for the step.
     package var reservation: StepID? {
         switch self {
-        case .grant, .reserve, .charge: nil
+        case .grant, .reserve, .charge, .subscribe, .set, .revoke, .note: nil
         case .commit(let commit): commit.reservation
         case .release(let release): release.reservation
         case .refund(let refund): refund.reservation
@@ -30,6 +34,18 @@ extension Command {
         case .release(let release): release.fingerprint
         case .refund(let refund): refund.fingerprint
         case .extend(let extend): extend.fingerprint
+        // These go by their ids alone: whoever made them made one for one change.
+        case .subscribe, .set, .revoke, .note: 0
+        }
+    }
+
+    /// Who asks, and by which call, where the audit trail is to know.
+    var audited: (origin: CallOrigin, method: String, target: String)? {
+        switch self {
+        case .reserve(let reserve): reserve.origin.map { ($0, "tollgate.v1.Metering/Reserve", reserve.feature) }
+        case .charge(let charge): charge.origin.map { ($0, "tollgate.v1.Metering/Charge", charge.feature) }
+        case .commit(let commit): commit.origin.map { ($0, "tollgate.v1.Metering/Commit", "") }
+        default: nil
         }
     }
 }

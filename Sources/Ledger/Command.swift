@@ -9,6 +9,10 @@ package indirect enum Command: Sendable {
     case release(ReleaseCommand)
     case refund(RefundCommand)
     case extend(ExtendCommand)
+    case subscribe(SubscriptionCommand)
+    case set(SettingCommand)
+    case revoke(RevokeCommand)
+    case note(NoteCommand)
 }
 
 /// What is asked for: a plain amount, or quantities at a price.
@@ -31,6 +35,8 @@ package struct GrantCommand: Sendable {
     package var expiresAt: Instant?
     package var actor: String
     package var comment: String
+    /// Who asks; nil leaves the audit trail as it is.
+    package var origin: CallOrigin?
 
     package init(
         id: StepID, fingerprint: UInt64, kind: GrantKind, amountMicros: Int64, expiresAt: Instant? = nil,
@@ -59,6 +65,8 @@ package struct ReserveCommand: Sendable {
     package var actor: String
     package var comment: String
     package var labels: [Label]
+    /// Who asks, for the audit trail where the step is refused; nil leaves the trail as it is.
+    package var origin: CallOrigin?
 
     package init(
         id: StepID, fingerprint: UInt64, ask: Ask, minimumMicros: Int64? = nil,
@@ -86,6 +94,8 @@ package struct CommitCommand: Sendable {
     /// Charge some and keep the hold open.
     package var partial: Bool
     package var comment: String
+    /// Who asks, for the audit trail where the step is refused; nil leaves the trail as it is.
+    package var origin: CallOrigin?
 
     package init(
         reservation: StepID, id: StepID? = nil, fingerprint: UInt64, ask: Ask, partial: Bool = false,

@@ -44,6 +44,8 @@ package struct Decision: Sendable {
     package var outcome: Result<StepAnswer, Refusal>
     /// True where this is the answer of the first time.
     package var replayed: Bool
+    /// The audit trail has had its share of refusals for this hour: this one is only counted, by `leaveOut`.
+    package var isLeftOut = false
 
     package init(entries: [Entry], outcome: Result<StepAnswer, Refusal>, replayed: Bool) {
         self.entries = entries

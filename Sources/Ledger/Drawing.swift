@@ -7,27 +7,35 @@ struct Drawing {
         self.draws = draws
     }
 
-    /// Holds `amount` of what is available, in burn-down order.
-    mutating func hold(_ amount: Int64, _ grants: GrantTable) {
-        grants.draw(amount) { grant, part in
-            draws.append(Draw(grant: grant, held: part, consumed: 0))
-            moves.append(Move(grant: grant, held: part))
-        }
+    /// Holds `amount`: of what is available, in burn-down order, and what goes beyond that as overage.
+    mutating func hold(_ amount: Int64, _ grants: GrantTable, available: Int64) {
+        let covered = min(amount, available)
+        grants.draw(covered) { hold($1, of: $0) }
+        if amount > covered { hold(amount - covered, of: Move.overage) }
     }
 
-    /// Charges `amount` to what is available, in burn-down order, after the draws that are there.
-    mutating func charge(_ amount: Int64, _ grants: GrantTable) {
-        grants.draw(amount) { grant, part in
-            if let last = draws.indices.last, draws[last].grant == grant {
-                draws[last].consumed += part
-            } else {
-                draws.append(Draw(grant: grant, held: 0, consumed: part))
-            }
-            if let last = moves.indices.last, moves[last].grant == grant {
-                moves[last].consumed += part
-            } else {
-                moves.append(Move(grant: grant, consumed: part))
-            }
+    private mutating func hold(_ part: Int64, of grant: UInt32) {
+        draws.append(Draw(grant: grant, held: part, consumed: 0))
+        moves.append(Move(grant: grant, held: part))
+    }
+
+    /// Charges `amount` in the same order, after the draws that are there.
+    mutating func charge(_ amount: Int64, _ grants: GrantTable, available: Int64) {
+        let covered = min(amount, available)
+        grants.draw(covered) { charge($1, to: $0) }
+        if amount > covered { charge(amount - covered, to: Move.overage) }
+    }
+
+    private mutating func charge(_ part: Int64, to grant: UInt32) {
+        if let last = draws.indices.last, draws[last].grant == grant {
+            draws[last].consumed += part
+        } else {
+            draws.append(Draw(grant: grant, held: 0, consumed: part))
+        }
+        if let last = moves.indices.last, moves[last].grant == grant {
+            moves[last].consumed += part
+        } else {
+            moves.append(Move(grant: grant, consumed: part))
         }
     }
 
@@ -76,6 +84,19 @@ struct Drawing {
                 Move(
                     grant: draws[index].grant, consumed: -part,
                     expired: grants.isOver(draws[index].grant, at: now) ? part : 0))
+            left -= part
+        }
+        payBack(grants, at: now)
+    }
+
+    /// Where less is overage now than later grants have paid, what they paid too much goes back to them, the latest first.
+    private mutating func payBack(_ grants: GrantTable, at now: Instant) {
+        let refunded = moves.reduce(0) { $0 - ($1.grant == Move.overage ? $1.consumed : 0) }
+        guard refunded > 0 else { return }
+        var left = grants.overage.paid - (grants.overage.consumed - refunded)
+        for grant in grants.grants.reversed() where left > 0 && grant.paid > 0 {
+            let part = min(left, grant.paid)
+            moves.append(Move(grant: grant.number, expired: grant.isOver(at: now) ? part : 0, paid: -part))
             left -= part
         }
     }

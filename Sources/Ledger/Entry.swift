@@ -21,6 +21,18 @@ package enum EntryKind: UInt8, CaseIterable, Sendable {
     /// A refusal that is remembered under its id. It moves nothing, takes no sequence number, is not part of the chain,
     /// and is forgotten some time after `LedgerRules.refusalMemoryMicroseconds`.
     case refusal = 12
+    /// A setting of the tenant's changed.
+    case setting = 13
+    /// The subscription changed by someone's doing.
+    case subscription = 14
+    /// The subscription's cycle turned, dated to its exact time.
+    case cycle = 15
+    /// The days, weeks or months over which limits count began anew.
+    case window = 16
+    /// Something for the audit trail that changes nothing in the book.
+    case note = 17
+    /// What was available of a grant was taken back.
+    case grantRevocation = 18
 }
 
 /// Which family of ids a step's id belongs to: the same UUID may name a reservation and a refund, say.
@@ -35,6 +47,10 @@ package enum StepFamily: UInt8, CaseIterable, Sendable {
     case release = 5
     case refund = 6
     case extend = 7
+    /// The id is the grant's.
+    case grantRevocation = 8
+    case subscription = 9
+    case note = 10
 }
 
 /// Under what a step is remembered.
@@ -81,6 +97,8 @@ package struct Entry: Equatable, Sendable {
     /// Who did a step that is not an opening one, where it is known.
     package var actor: String
     package var detail: Detail
+    /// What the audit trail says of it; nil where it says nothing.
+    package var audit: AuditNote?
 
     /// What only some kinds carry.
     package enum Detail: Equatable, Sendable {
@@ -93,12 +111,14 @@ package struct Entry: Equatable, Sendable {
         case progress(ReservationProgress, quantities: [Quantity])
         case price(version: UInt32, FeaturePrice)
         case refusal(Refusal)
+        /// `setting`, `subscription`, `cycle`, `window`: what governs the book from now on.
+        case change(GovernanceChange)
     }
 
     package init(
         sequence: UInt64, at: Instant, kind: EntryKind, key: StepKey? = nil, fingerprint: UInt64 = 0,
         reservation: StepID = .zero, amount: Int64 = 0, moves: [Move] = [], after: BalanceAfter, comment: String = "",
-        actor: String = "", detail: Detail = .none
+        actor: String = "", detail: Detail = .none, audit: AuditNote? = nil
     ) {
         self.sequence = sequence
         self.at = at
@@ -112,5 +132,6 @@ package struct Entry: Equatable, Sendable {
         self.comment = comment
         self.actor = actor
         self.detail = detail
+        self.audit = audit
     }
 }

@@ -14,6 +14,7 @@ extension EntryCodec {
         entry.after.held = try reader.zigZag()
         if head.contains(.comment) { entry.comment = try reader.text() }
         if head.contains(.actor) { entry.actor = try reader.text() }
+        if head.contains(.audit) { entry.audit = try audit(&reader) }
         entry.detail = try detail(&reader, head, of: entry)
         return entry
     }
@@ -51,10 +52,11 @@ extension EntryCodec {
     @inline(__always)
     static func move(_ reader: inout ByteReader) throws(CodecError) -> Move {
         let bits = try reader.varint()
-        var move = Move(grant: try grantNumber(bits >> 3))
+        var move = Move(grant: try grantNumber(bits >> 4))
         if bits & 1 != 0 { move.held = try reader.zigZag() }
         if bits & 2 != 0 { move.consumed = try reader.zigZag() }
         if bits & 4 != 0 { move.expired = try reader.zigZag() }
+        if bits & 8 != 0 { move.paid = try reader.zigZag() }
         return move
     }
 
@@ -80,7 +82,9 @@ extension EntryCodec {
             return .price(version: version, try price(&reader))
         case .refusal:
             return .refusal(try refusal(&reader))
-        case .grantExpiry:
+        case .setting, .subscription, .cycle, .window:
+            return .change(try change(&reader))
+        case .grantExpiry, .grantRevocation, .note:
             return .none
         }
     }
@@ -104,6 +108,10 @@ extension EntryCodec {
         }
         if head.contains(.expires) { grant.expiresAt = try reader.distance(from: entry.at) }
         if head.contains(.comment) { grant.comment = try reader.text() }
+        if head.contains(.origin) {
+            guard let origin = GrantOrigin(rawValue: try reader.byte()) else { throw .invalid(field: .grantKind) }
+            grant.origin = origin
+        }
         return grant
     }
 
@@ -214,6 +222,12 @@ extension EntryCodec {
         case 9: return .overflow
         case 10: return .price(.unknownFeature)
         case 11: return .expiryPassed
+        case 12: return .aiDisabled
+        case 13: return .hardLimitReached(try limitReached(&reader))
+        case 14: return .grantNotFound
+        case 15: return .planNotFound
+        case 16: return .noCycle
+        case 17: return .noSubscription
         default: throw .invalid(field: .refusal)
         }
     }

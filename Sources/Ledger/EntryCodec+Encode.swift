@@ -16,6 +16,7 @@ extension EntryCodec {
         bytes.appendZigZag(entry.after.held)
         if head.contains(.comment) { bytes.append(entry.comment) }
         if head.contains(.actor) { bytes.append(entry.actor) }
+        if let audit = entry.audit { append(audit, to: &bytes) }
         appendDetail(of: entry, to: &bytes)
     }
 
@@ -29,6 +30,7 @@ extension EntryCodec {
         if entry.fingerprint != 0 { head.insert(.fingerprint) }
         if !entry.comment.isEmpty { head.insert(.comment) }
         if !entry.actor.isEmpty { head.insert(.actor) }
+        if entry.audit != nil { head.insert(.audit) }
         if entry.amount != entry.amountFromMoves { head.insert(.amount) }
         if case .progress(_, let quantities) = entry.detail, !quantities.isEmpty { head.insert(.quantities) }
         return head
@@ -37,11 +39,14 @@ extension EntryCodec {
     private static func append(_ moves: [Move], to bytes: inout [UInt8]) {
         bytes.appendVarint(UInt64(moves.count))
         for move in moves {
-            let head = (move.held != 0 ? 1 : 0) | (move.consumed != 0 ? 2 : 0) | (move.expired != 0 ? 4 : 0)
-            bytes.appendVarint(UInt64(move.grant) << 3 | UInt64(head))
+            let head =
+                (move.held != 0 ? 1 : 0) | (move.consumed != 0 ? 2 : 0) | (move.expired != 0 ? 4 : 0)
+                | (move.paid != 0 ? 8 : 0)
+            bytes.appendVarint(UInt64(move.grant) << 4 | UInt64(head))
             if move.held != 0 { bytes.appendZigZag(move.held) }
             if move.consumed != 0 { bytes.appendZigZag(move.consumed) }
             if move.expired != 0 { bytes.appendZigZag(move.expired) }
+            if move.paid != 0 { bytes.appendZigZag(move.paid) }
         }
     }
 
@@ -65,7 +70,10 @@ extension EntryCodec {
             append(price, to: &bytes)
         case (.refusal, .refusal(let refusal)):
             append(refusal, to: &bytes)
-        case (.grantExpiry, .none):
+        case (.setting, .change(let change)), (.subscription, .change(let change)), (.cycle, .change(let change)),
+            (.window, .change(let change)):
+            append(change, to: &bytes)
+        case (.grantExpiry, .none), (.grantRevocation, .none), (.note, .none):
             break
         default:
             preconditionFailure("an entry with another kind's detail")
@@ -73,11 +81,13 @@ extension EntryCodec {
     }
 
     private static func append(_ grant: Grant, of entry: Entry, to bytes: inout [UInt8]) {
-        precondition(grant.available == grant.amount && grant.refunded == 0, "a grant that is not new")
+        precondition(
+            grant.available == grant.amount && grant.refunded == 0 && grant.revokedAt == nil, "a grant that is not new")
         var head: GrantHead = []
         if grant.id == entry.key?.id, grant.createdAt == entry.at, grant.amount == entry.amount { head.insert(.plain) }
         if grant.expiresAt != nil { head.insert(.expires) }
         if !grant.comment.isEmpty { head.insert(.comment) }
+        if grant.origin != .granted { head.insert(.origin) }
         bytes.append(head.rawValue)
         bytes.appendVarint(UInt64(grant.number))
         bytes.append(grant.kind.rawValue)
@@ -88,6 +98,7 @@ extension EntryCodec {
         }
         if let expiresAt = grant.expiresAt { bytes.appendDistance(from: entry.at, to: expiresAt) }
         if !grant.comment.isEmpty { bytes.append(grant.comment) }
+        if grant.origin != .granted { bytes.append(grant.origin.rawValue) }
     }
 
     private static func append(_ terms: ReservationTerms, to bytes: inout [UInt8]) {
@@ -188,6 +199,19 @@ extension EntryCodec {
             bytes.append(10)
         case .expiryPassed:
             bytes.append(11)
+        case .aiDisabled:
+            bytes.append(12)
+        case .hardLimitReached(let limit):
+            bytes.append(13)
+            append(limit, to: &bytes)
+        case .grantNotFound:
+            bytes.append(14)
+        case .planNotFound:
+            bytes.append(15)
+        case .noCycle:
+            bytes.append(16)
+        case .noSubscription:
+            bytes.append(17)
         }
     }
 }

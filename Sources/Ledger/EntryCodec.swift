@@ -2,10 +2,10 @@
 ///
 /// Layout of an entry (varints are LEB128, signed numbers zig-zag, texts with their length before them):
 /// head (kind in the low five bits, `Head` above), sequence, at (microseconds since `epoch`), then as the head says:
-/// fingerprint (8 bytes), reservation (16), key (family, 16), amount; moves; balance afterwards; comment, actor; the
-/// kind's detail. Bytes that are stored are never changed: another layout is another version.
+/// fingerprint (8 bytes), reservation (16), key (family, 16), amount; moves; balance afterwards; comment, actor, audit
+/// note; the kind's detail. Bytes that are stored are never changed: another layout is another version.
 package enum EntryCodec {
-    static let version: UInt8 = 1
+    static let version: UInt8 = 2
     /// Dates count from here, which makes them one byte shorter: 2025-01-01T00:00:00Z.
     static let epoch = Instant(microseconds: 1_735_689_600_000_000)
 
@@ -23,8 +23,9 @@ package enum EntryCodec {
         /// The amount does not follow from the moves.
         static let amount = Head(rawValue: 1 << 6)
         static let quantities = Head(rawValue: 1 << 7)
+        static let audit = Head(rawValue: 1 << 8)
 
-        static let all = Head(rawValue: 1 << 8 - 1)
+        static let all = Head(rawValue: 1 << 9 - 1)
         static let kindBits: UInt64 = 5
     }
 
@@ -64,8 +65,10 @@ package enum EntryCodec {
         static let plain = GrantHead(rawValue: 1 << 0)
         static let expires = GrantHead(rawValue: 1 << 1)
         static let comment = GrantHead(rawValue: 1 << 2)
+        /// Nobody granted it: its origin follows.
+        static let origin = GrantHead(rawValue: 1 << 3)
 
-        static let all = GrantHead(rawValue: 1 << 3 - 1)
+        static let all = GrantHead(rawValue: 1 << 4 - 1)
     }
 
     // MARK: - One entry
@@ -119,8 +122,8 @@ extension Entry {
         case .charge, .commit, .partialCommit: moves.reduce(0) { $0 &+ $1.consumed }
         case .release, .holdExpiry: moves.reduce(0) { $0 &- $1.held }
         case .refund: moves.reduce(0) { $0 &- $1.consumed }
-        case .grantExpiry: moves.reduce(0) { $0 &+ $1.expired }
-        case .grant, .extend, .price, .refusal: 0
+        case .grantExpiry, .grantRevocation: moves.reduce(0) { $0 &+ $1.expired }
+        case .grant, .extend, .price, .refusal, .setting, .subscription, .cycle, .window, .note: 0
         }
     }
 

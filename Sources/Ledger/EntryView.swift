@@ -17,6 +17,8 @@ package struct EntryView {
     package private(set) var state: ReservationState?
     /// Of an entry about a reservation: what was charged for it up to now, before refunds.
     package private(set) var committed: Int64 = 0
+    /// The audit trail has it.
+    package private(set) var isAudited = false
     /// What its moves charged, less what they gave back.
     package private(set) var consumed: Int64 = 0
 
@@ -71,6 +73,10 @@ extension EntryView {
         after.held = try reader.zigZag()
         if head.contains(.comment) { _ = try reader.textBytes() }
         if head.contains(.actor) { _ = try reader.textBytes() }
+        if head.contains(.audit) {
+            isAudited = true
+            try EntryCodec.skipAudit(&reader)
+        }
         switch kind {
         case .reserve, .charge:
             try readTerms(&reader)
@@ -78,7 +84,7 @@ extension EntryView {
         case .commit, .partialCommit, .release, .holdExpiry, .extend, .refund:
             try readProgress(&reader)
             if head.contains(.quantities) { try Self.skipQuantities(&reader) }
-        case .grant, .price, .refusal, .grantExpiry:
+        case .grant, .price, .refusal, .grantExpiry, .setting, .subscription, .cycle, .window, .note, .grantRevocation:
             try skipRest(from: start, &reader)
         }
         bytes = start.bytes(upTo: reader)

@@ -16,7 +16,25 @@ package enum GrantKind: UInt8, CaseIterable, Sendable {
     }
 }
 
-/// A block of credits. At all times `amount == available + held + consumed + expired`.
+/// Where a grant comes from. Raw values are stored for ever.
+package enum GrantOrigin: UInt8, CaseIterable, Sendable {
+    /// Someone granted it.
+    case granted = 1
+    case signUp = 2
+    case trial = 3
+    /// A cycle's allowance.
+    case allowance = 4
+    /// The difference that a change of plan granted in mid-cycle.
+    case topUp = 5
+    case rollover = 6
+    /// Overage that was billed, so that it is owed no more.
+    case billedOverage = 7
+
+    /// It is a part of what its cycle promised.
+    var isOfCycle: Bool { self == .allowance || self == .topUp }
+}
+
+/// A block of credits. At all times `amount == available + held + consumed + expired + paid`.
 package struct Grant: Equatable, Sendable {
     /// Its place among the tenant's grants, from 1 in the order in which they were made.
     package var number: UInt32
@@ -26,6 +44,9 @@ package struct Grant: Equatable, Sendable {
     /// Nil for credits that never expire.
     package var expiresAt: Instant?
     package var comment: String
+    package var origin: GrantOrigin
+    /// What was left of it was taken back then; nil where it was not.
+    package var revokedAt: Instant?
 
     package var amount: Int64
     package var available: Int64
@@ -33,12 +54,14 @@ package struct Grant: Equatable, Sendable {
     /// What was charged to it, less what was refunded.
     package var consumed: Int64
     package var expired: Int64
+    /// What paid overage that was owed when it came.
+    package var paid: Int64
     /// What refunds gave back to it, all told.
     package var refunded: Int64
 
     package init(
         number: UInt32, id: StepID, kind: GrantKind, createdAt: Instant, expiresAt: Instant?, comment: String,
-        amount: Int64
+        amount: Int64, origin: GrantOrigin = .granted
     ) {
         self.number = number
         self.id = id
@@ -46,27 +69,69 @@ package struct Grant: Equatable, Sendable {
         self.createdAt = createdAt
         self.expiresAt = expiresAt
         self.comment = comment
+        self.origin = origin
         self.amount = amount
         available = amount
         held = 0
         consumed = 0
         expired = 0
+        paid = 0
         refunded = 0
+    }
+
+    /// What comes back to it from now on expires at once.
+    package func isOver(at now: Instant) -> Bool {
+        revokedAt != nil || expiresAt.map { $0 <= now } ?? false
     }
 }
 
-/// What one entry moves within one grant. What leaves the three moved columns comes back as available and the other
-/// way round: `available` changes by `-(held + consumed + expired)`.
+/// What one entry moves within one grant, or, under the number 0, on overage. What leaves the moved columns of a grant
+/// comes back as available and the other way round; overage has nothing available.
 package struct Move: Equatable, Sendable {
+    /// 0 for overage.
     package var grant: UInt32
     package var held: Int64
     package var consumed: Int64
     package var expired: Int64
+    /// What of the grant pays overage.
+    package var paid: Int64
 
-    package init(grant: UInt32, held: Int64 = 0, consumed: Int64 = 0, expired: Int64 = 0) {
+    package static let overage: UInt32 = 0
+
+    package init(grant: UInt32, held: Int64 = 0, consumed: Int64 = 0, expired: Int64 = 0, paid: Int64 = 0) {
         self.grant = grant
         self.held = held
         self.consumed = consumed
         self.expired = expired
+        self.paid = paid
     }
+
+    /// By how much it changes what is available. Wraps around where the numbers come from a damaged file.
+    package var available: Int64 {
+        grant == Self.overage ? 0 : 0 &- held &- consumed &- expired &- paid
+    }
+
+    /// By how much it changes what is held or owed beyond the grants.
+    package var overage: Int64 {
+        grant == Self.overage ? held &+ consumed : 0 &- paid
+    }
+}
+
+/// What is used beyond the grants, where a plan allows it. What is not paid of it is owed.
+package struct Overage: Equatable, Sendable {
+    package var held: Int64 = 0
+    /// What was charged, less what was refunded.
+    package var consumed: Int64 = 0
+    /// What later grants paid of it.
+    package var paid: Int64 = 0
+
+    package init(held: Int64 = 0, consumed: Int64 = 0, paid: Int64 = 0) {
+        self.held = held
+        self.consumed = consumed
+        self.paid = paid
+    }
+
+    package var owed: Int64 { consumed - paid }
+    /// What stands on the left of the conservation law.
+    package var total: Int64 { held + consumed - paid }
 }

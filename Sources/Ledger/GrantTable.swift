@@ -2,6 +2,8 @@
 struct GrantTable: Sendable {
     /// All grants, by number.
     private(set) var grants: [Grant] = []
+    /// What is used beyond them.
+    private(set) var overage = Overage()
     /// Those with something available; the last one is taken first, so that the one that is used up goes, and mostly also
     /// comes back, at the end.
     private var order: [Place] = []
@@ -28,8 +30,9 @@ struct GrantTable: Sendable {
 
     init() {}
 
-    init(_ grants: [Grant]) {
+    init(_ grants: [Grant], _ overage: Overage) {
         self.grants = grants
+        self.overage = overage
         order = grants.filter { $0.available > 0 }.map(Place.init)
         order.sort { $1.precedes($0) }
     }
@@ -50,8 +53,7 @@ struct GrantTable: Sendable {
 
     /// What comes back to a grant that is over expires at once.
     func isOver(_ number: UInt32, at now: Instant) -> Bool {
-        guard let expiresAt = grants[Int(number) - 1].expiresAt else { return false }
-        return expiresAt <= now
+        number != Move.overage && grants[Int(number) - 1].isOver(at: now)
     }
 
     /// Calls `body` with what each grant gives, in burn-down order, until `amount` is together. That much is available.
@@ -71,23 +73,43 @@ struct GrantTable: Sendable {
 
     mutating func add(_ grant: Grant) throws(Contradiction) {
         guard grant.number == UInt32(grants.count + 1), grant.amount >= 0, grant.available == grant.amount,
-            grant.held == 0, grant.consumed == 0, grant.expired == 0, grant.refunded == 0
+            grant.held == 0, grant.consumed == 0, grant.expired == 0, grant.paid == 0, grant.refunded == 0
         else { throw .newGrant(grant.number) }
         grants.append(grant)
         if grant.available > 0 { insert(Place(grant)) }
     }
 
     mutating func apply(_ move: Move, isRefund: Bool) throws(Contradiction) {
-        guard move.grant >= 1, move.grant <= grants.count else { throw .unknownGrant(move.grant) }
+        if move.grant == Move.overage { return try applyOverage(move) }
+        guard move.grant <= grants.count else { throw .unknownGrant(move.grant) }
         let index = Int(move.grant) - 1
         let before = grants[index].available
-        guard grants[index].apply(move, isRefund: isRefund) else { throw .grant(move.grant) }
+        guard grants[index].apply(move, isRefund: isRefund), let paid = overage.paid.checkedSum(move.paid) else {
+            throw .grant(move.grant)
+        }
+        overage.paid = paid
         let after = grants[index].available
         if before == 0, after > 0 {
             insert(Place(grants[index]))
         } else if before > 0, after == 0 {
             remove(Place(grants[index]))
         }
+    }
+
+    private mutating func applyOverage(_ move: Move) throws(Contradiction) {
+        guard move.expired == 0, move.paid == 0, let held = overage.held.checkedSum(move.held),
+            let consumed = overage.consumed.checkedSum(move.consumed)
+        else { throw .grant(move.grant) }
+        overage.held = held
+        overage.consumed = consumed
+    }
+
+    /// From now on what comes back to the grant expires at once.
+    mutating func revoke(_ number: UInt32, at instant: Instant) throws(Contradiction) {
+        guard number >= 1, number <= grants.count, grants[Int(number) - 1].available == 0 else {
+            throw .unknownGrant(number)
+        }
+        grants[Int(number) - 1].revokedAt = instant
     }
 
     private mutating func insert(_ place: Place) {
@@ -117,13 +139,15 @@ extension Grant {
     fileprivate mutating func apply(_ move: Move, isRefund: Bool) -> Bool {
         // What does not fit 64 bits here is no amount that a grant of 64 bits can have.
         guard let newHeld = held.checkedSum(move.held), let newConsumed = consumed.checkedSum(move.consumed),
-            let newExpired = expired.checkedSum(move.expired), let taken = newHeld.checkedSum(newConsumed),
-            let gone = taken.checkedSum(newExpired), gone <= amount,
+            let newExpired = expired.checkedSum(move.expired), let newPaid = paid.checkedSum(move.paid),
+            let taken = newHeld.checkedSum(newConsumed), let over = newExpired.checkedSum(newPaid),
+            let gone = taken.checkedSum(over), gone <= amount,
             let newRefunded = refunded.checkedSum(isRefund ? 0 &- move.consumed : 0)
         else { return false }
         held = newHeld
         consumed = newConsumed
         expired = newExpired
+        paid = newPaid
         available = amount - gone
         refunded = newRefunded
         return true

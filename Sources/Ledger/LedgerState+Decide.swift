@@ -2,19 +2,25 @@ extension LedgerState {
     /// Decides what the step does, and does not do it: the state stays as it is until the entries are evolved.
     /// `settle(at: now)` has been called.
     /// - Parameter recalled: what `recall` asked for was looked up and adopted. False promises that it asked for nothing.
-    package func decide(_ command: Command, at now: Instant, recalled: Bool = false) -> Decision {
+    package func decide(
+        _ command: Command, at now: Instant, under rules: any BookRules = PlainRules.shared, recalled: Bool = false
+    ) -> Decision {
         assert(recalled || recall(for: command) == nil, "a step is decided that memory does not know enough of")
         // Whether a step was done already comes before anything that could refuse it.
         if let first = replay(command) { return first }
         do throws(Refusal) {
             switch command {
             case .grant(let grant): return try decide(grant, at: now)
-            case .reserve(let reserve): return try decide(reserve, .reserve, at: now)
-            case .charge(let charge): return try decide(charge, .charge, at: now)
-            case .commit(let commit): return try decide(commit, at: now)
+            case .reserve(let reserve): return try decide(reserve, .reserve, at: now, under: rules)
+            case .charge(let charge): return try decide(charge, .charge, at: now, under: rules)
+            case .commit(let commit): return try decide(commit, at: now, under: rules)
             case .release(let release): return try decide(release, at: now)
-            case .refund(let refund): return try decide(refund, at: now)
+            case .refund(let refund): return try decide(refund, at: now, under: rules)
             case .extend(let extend): return try decide(extend, at: now)
+            case .subscribe(let change): return try decide(change, at: now, under: rules)
+            case .set(let setting): return try decide(setting, at: now, under: rules)
+            case .revoke(let revoke): return try decide(revoke, at: now)
+            case .note(let note): return decide(note, at: now)
             }
         } catch {
             return refuse(command, error, at: now)
@@ -45,18 +51,26 @@ extension LedgerState {
         let entry = Entry(
             sequence: 0, at: now, kind: .refusal, key: key, fingerprint: command.fingerprint,
             reservation: command.reservation ?? .zero, after: balance, detail: .refusal(refusal))
-        return Decision(entries: [entry], outcome: .failure(refusal), replayed: false)
+        var decision = Decision(entries: [entry], outcome: .failure(refusal), replayed: false)
+        if let audited = command.audited {
+            if refusalNotes.mayNote(at: now) {
+                decision.entries.append(noteEntry(of: refusal, audited, at: now))
+            } else {
+                decision.isLeftOut = true
+            }
+        }
+        return decision
     }
 
     /// The decision to write `entry`, the step's own, after `before`.
-    func done(_ entry: Entry, after before: Entry? = nil, of reservation: Reservation? = nil) -> Decision {
+    func done(_ entry: Entry, after before: [Entry] = [], of reservation: Reservation? = nil) -> Decision {
         guard
             let answer = StepAnswer.answer(
                 for: entry, terms: reservation?.terms ?? .empty,
                 createdAt: reservation?.createdAt ?? entry.at)
         else { preconditionFailure("a step without an answer") }
         return Decision(
-            entries: before.map { [$0, entry] } ?? [entry], outcome: .success(answer), replayed: false)
+            entries: before.isEmpty ? [entry] : before + [entry], outcome: .success(answer), replayed: false)
     }
 
     // MARK: - Credits come in
@@ -70,24 +84,48 @@ extension LedgerState {
         let grant = Grant(
             number: UInt32(grants.count + 1), id: command.id, kind: command.kind, createdAt: now,
             expiresAt: command.expiresAt, comment: command.comment, amount: command.amountMicros)
-        var entry = entry(
-            .grant, at: now, key: StepKey(family: .grant, id: command.id), fingerprint: command.fingerprint,
-            amount: command.amountMicros, detail: .grant(grant))
-        entry.after.available += command.amountMicros
+        var entry = newGrant(grant, at: now)
+        entry.key = StepKey(family: .grant, id: command.id)
+        entry.fingerprint = command.fingerprint
         entry.actor = command.actor
+        entry.audit = command.origin.map {
+            AuditNote(
+                origin: $0, method: "tollgate.v1.Admin/GrantCredits", target: grant.id.description,
+                after: AuditText.grant(grant), reason: command.comment)
+        }
         return done(entry)
+    }
+
+    /// The entry of a new grant, which pays what is owed first.
+    /// - Parameter skipping: entries of the same decision that come before it; they change no balance.
+    func newGrant(_ grant: Grant, at now: Instant, skipping: Int = 0) -> Entry {
+        let paid = min(grant.amount, overage.owed)
+        var entry = entry(
+            .grant, at: now, amount: grant.amount, moves: paid > 0 ? [Move(grant: grant.number, paid: paid)] : [],
+            detail: .grant(grant), skipping: skipping)
+        entry.after.available += grant.amount
+        return entry
     }
 
     // MARK: - Reserve and charge
 
-    private func decide(_ command: ReserveCommand, _ kind: EntryKind, at now: Instant) throws(Refusal) -> Decision {
-        let price = try priced(command.ask, at: now)
-        let amount = try affordable(
-            price.amount, atLeast: kind == .reserve ? command.minimumMicros : nil)
+    private func decide(
+        _ command: ReserveCommand, _ kind: EntryKind, at now: Instant, under rules: any BookRules
+    ) throws(Refusal) -> Decision {
+        guard governance.isAIEnabled else { throw .aiDisabled }
+        let ask = governance.qualities.isEmpty ? command.ask : resolved(command.ask, of: command.feature)
+        let price = try priced(ask, at: now)
+        let minimum = kind == .reserve ? command.minimumMicros : nil
+        let limits = limitCheck(of: price.amount, feature: command.feature, member: command.actor, at: now)
+        let amount = try affordable(price.amount, atLeast: minimum, limits)
         var drawing = Drawing()
-        if kind == .reserve { drawing.hold(amount, grantTable) } else { drawing.charge(amount, grantTable) }
+        if kind == .reserve {
+            drawing.hold(amount, grantTable, available: totals.available)
+        } else {
+            drawing.charge(amount, grantTable, available: totals.available)
+        }
         guard drawing.draws.count <= Limits.maxDrawsPerReservation else { throw .overflow }
-        let asked = command.ask.quantities
+        let asked = ask.quantities
         let terms = ReservationTerms(
             feature: command.feature, actor: command.actor, comment: command.comment, labels: command.labels,
             quantities: asked?.quantities ?? [], quality: asked?.quality ?? .unspecified, priceVersion: price.version)
@@ -96,11 +134,25 @@ extension LedgerState {
             state: isOpen ? .open : .committed,
             expiresAt: isOpen ? now.advanced(microseconds: command.ttlMicroseconds) : now,
             closedAt: isOpen ? nil : now, draws: drawing.draws)
-        let entry = entry(
+        var before = windowEntries(at: now, under: rules)
+        if var entry = price.entry {
+            entry.sequence += UInt64(before.count)
+            before.append(entry)
+        }
+        var entry = entry(
             kind, at: now, key: StepKey(family: .opening, id: command.id), fingerprint: command.fingerprint,
             reservation: command.id, amount: amount, moves: drawing.moves, detail: .opening(terms, progress),
-            skipping: price.entry == nil ? 0 : 1)
-        return done(entry, after: price.entry)
+            skipping: before.count)
+        if limits.hasShadows { entry.audit = limits.note(for: kind == .reserve ? .reserve(command) : .charge(command)) }
+        return done(entry, after: before)
+    }
+
+    /// What names no quality is asked at the tenant's.
+    private func resolved(_ ask: Ask, of feature: String) -> Ask {
+        guard case .quantities(let quantities, .unspecified, let price) = ask,
+            let quality = governance.qualities[feature]
+        else { return ask }
+        return .quantities(quantities, quality: quality, price: price)
     }
 
     /// What an opening step asks for in credits, and under which price; with the entry of a price that is new here.
@@ -133,13 +185,18 @@ extension LedgerState {
         }
     }
 
-    /// The amount, or what is there of it where that is at least the minimum.
-    private func affordable(_ amount: Int64, atLeast minimum: Int64?) throws(Refusal) -> Int64 {
-        if amount <= totals.available { return amount }
-        guard let minimum, minimum <= totals.available else {
-            throw .insufficientCredits(
-                neededMicros: min(amount, minimum ?? amount), availableMicros: totals.available)
+    /// The amount, or what credits and limits leave of it where that is at least the minimum.
+    private func affordable(
+        _ amount: Int64, atLeast minimum: Int64?, _ limits: borrowing LimitCheck
+    ) throws(Refusal) -> Int64 {
+        let affordable = totals.available + overageRoom
+        if amount <= affordable, limits.reached == nil { return amount }
+        if let minimum {
+            let possible = min(amount, affordable, limits.room)
+            if possible >= minimum { return possible }
         }
-        return totals.available
+        let needed = min(amount, minimum ?? amount)
+        if let reached = limits.reached, needed > limits.room { throw .hardLimitReached(reached) }
+        throw .insufficientCredits(neededMicros: needed, availableMicros: affordable)
     }
 }

@@ -8,17 +8,20 @@ extension LedgerState {
     /// The entry of a later step, and the decision to write it.
     private func goOn(
         _ kind: EntryKind, at now: Instant, _ command: Command, _ reservation: Reservation, amount: Int64,
-        moves: [Move] = [], progress: ReservationProgress, comment: String = "", quantities: [Quantity] = []
+        moves: [Move] = [], progress: ReservationProgress, comment: String = "", quantities: [Quantity] = [],
+        audit: AuditNote? = nil, after before: [Entry] = []
     ) -> Decision {
-        let entry = entry(
+        var entry = entry(
             kind, at: now, key: command.key, fingerprint: command.fingerprint, reservation: reservation.id,
-            amount: amount, moves: moves, comment: comment, detail: .progress(progress, quantities: quantities))
-        return done(entry, of: reservation)
+            amount: amount, moves: moves, comment: comment, detail: .progress(progress, quantities: quantities),
+            skipping: before.count)
+        entry.audit = audit
+        return done(entry, after: before, of: reservation)
     }
 
     // MARK: - Commit
 
-    func decide(_ command: CommitCommand, at now: Instant) throws(Refusal) -> Decision {
+    func decide(_ command: CommitCommand, at now: Instant, under rules: any BookRules) throws(Refusal) -> Decision {
         let reservation = try existing(command.reservation)
         var progress = reservation.progress
         let isLate = try isLate(command, progress, at: now)
@@ -28,10 +31,8 @@ extension LedgerState {
         let excess =
             isLate
             ? amount : drawing.chargeHeld(amount, keepsRest: command.partial, grantTable, at: now)
-        guard excess <= totals.available else {
-            throw .insufficientCredits(neededMicros: excess, availableMicros: totals.available)
-        }
-        drawing.charge(excess, grantTable)
+        let audit = try checkExcess(excess, reservation.terms, .commit(command), at: now)
+        drawing.charge(excess, grantTable, available: totals.available)
         guard drawing.draws.count <= Limits.maxDrawsPerReservation else { throw .overflow }
         progress.draws = drawing.draws
         if !command.partial {
@@ -41,7 +42,23 @@ extension LedgerState {
         }
         return goOn(
             command.partial ? .partialCommit : .commit, at: now, .commit(command), reservation, amount: amount,
-            moves: drawing.moves, progress: progress, comment: command.comment, quantities: quantities)
+            moves: drawing.moves, progress: progress, comment: command.comment, quantities: quantities, audit: audit,
+            after: windowEntries(at: now, under: rules))
+    }
+
+    /// What a commit charges beyond its hold must be there, and within the limits.
+    /// - Returns: what the audit trail is to know of limits on trial.
+    private func checkExcess(
+        _ excess: Int64, _ terms: ReservationTerms, _ command: Command, at now: Instant
+    ) throws(Refusal) -> AuditNote? {
+        if excess == 0 { return nil }
+        let limits = limitCheck(of: excess, feature: terms.feature, member: terms.actor, at: now)
+        if let reached = limits.reached { throw .hardLimitReached(reached) }
+        let affordable = totals.available + overageRoom
+        guard excess <= affordable else {
+            throw .insufficientCredits(neededMicros: excess, availableMicros: affordable)
+        }
+        return limits.note(for: command)
     }
 
     /// True where the hold ended a short while ago, so that its commit is charged from what is available.
@@ -84,7 +101,7 @@ extension LedgerState {
             progress: progress.closed(.released, at: now, draws: drawing.draws), comment: command.reason)
     }
 
-    func decide(_ command: RefundCommand, at now: Instant) throws(Refusal) -> Decision {
+    func decide(_ command: RefundCommand, at now: Instant, under rules: any BookRules) throws(Refusal) -> Decision {
         let reservation = try existing(command.reservation)
         var progress = reservation.progress
         let refundable = progress.committed - progress.refunded
@@ -97,7 +114,7 @@ extension LedgerState {
         drawing.refund(amount, grantTable, at: now)
         // Refunds add up over a grant's whole life, which nothing else bounds.
         var perGrant: [UInt32: Int64] = [:]
-        for move in drawing.moves {
+        for move in drawing.moves where move.grant != Move.overage {
             let before = perGrant[move.grant] ?? grantTable.refunded(of: move.grant)
             guard let sum = before.checkedSum(-move.consumed) else { throw .overflow }
             perGrant[move.grant] = sum
@@ -106,7 +123,7 @@ extension LedgerState {
         progress.draws = drawing.draws
         return goOn(
             .refund, at: now, .refund(command), reservation, amount: amount, moves: drawing.moves,
-            progress: progress, comment: command.reason)
+            progress: progress, comment: command.reason, after: windowEntries(at: now, under: rules))
     }
 
     func decide(_ command: ExtendCommand, at now: Instant) throws(Refusal) -> Decision {

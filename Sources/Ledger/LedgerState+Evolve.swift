@@ -18,18 +18,25 @@ extension LedgerState {
         lastAt = entry.at
         switch entry.detail {
         case .none:
-            guard entry.kind == .grantExpiry else { throw .detail }
-            try apply(entry)
+            try evolvePlain(entry)
         case .grant(let grant):
             guard entry.kind == .grant else { throw .detail }
             try add(grant, entry)
+        case .change(let change):
+            try evolve(change, entry)
         case .opening(let terms, let progress):
             guard entry.kind == .reserve || entry.kind == .charge else { throw .detail }
             try apply(entry)
             try open(entry, terms, progress)
+            if !governance.limits.isEmpty { count(entry, terms) }
         case .progress(let progress, _):
             try apply(entry)
-            try goOn(entry, progress)
+            let place = try goOn(entry, progress)
+            if !governance.limits.isEmpty {
+                // Whoever evolves entries of a book with limits looks up first what memory does not know.
+                guard memory.reservations[place].hasTerms else { throw .unknownReservation(entry.reservation) }
+                count(entry, memory.reservations[place].reservation.terms)
+            }
         case .price(let version, let price):
             guard entry.kind == .price else { throw .detail }
             guard version == prices.nextVersion else { throw .price(version: version) }
@@ -54,24 +61,91 @@ extension LedgerState {
             totals.consumed = consumed
             totals.expired = expired
         }
+        guard grantTable.overage.consumed >= grantTable.overage.paid else { throw .grant(Move.overage) }
+        totals.overage = grantTable.overage.total
         // Each column is a part of what the grants have, so the difference fits; `isConserved` proves it.
-        totals.available = totals.granted &- totals.held &- totals.consumed &- totals.expired
+        totals.available =
+            totals.granted &+ totals.overage &- totals.held &- totals.consumed &- totals.expired
         let consumed = totals.consumed - consumedBefore
         if consumed != 0 { usageTable.add(consumed, at: entry.at) }
     }
 
     private mutating func add(_ grant: Grant, _ entry: Entry) throws(Contradiction) {
-        guard entry.moves.isEmpty, let granted = totals.granted.checkedSum(grant.amount) else {
-            throw .newGrant(grant.number)
-        }
+        // A new grant moves nothing but what it pays at once.
+        guard entry.moves.allSatisfy({ $0 == Move(grant: grant.number, paid: $0.paid) }),
+            let granted = totals.granted.checkedSum(grant.amount)
+        else { throw .newGrant(grant.number) }
         try grantTable.add(grant)
         totals.granted = granted
-        totals.available += grant.amount
-        guard let key = entry.key else { throw .detail }
+        try apply(entry)
+        guard let key = entry.key else { return }
         seen.insert(key.id)
         try memory.remember(
             key, .grant(grant.number, fingerprint: entry.fingerprint, at: entry.at, balance: entry.after),
             sequence: entry.sequence)
+    }
+
+    // MARK: - What governs the book
+
+    private mutating func evolvePlain(_ entry: Entry) throws(Contradiction) {
+        switch entry.kind {
+        case .grantExpiry:
+            try apply(entry)
+        case .grantRevocation:
+            guard entry.moves.count == 1 else { throw .detail }
+            try apply(entry)
+            try grantTable.revoke(entry.moves[0].grant, at: entry.at)
+            try remember(plain: entry)
+        case .note:
+            guard entry.moves.isEmpty, let audit = entry.audit else { throw .detail }
+            if audit.outcome == .refused { refusalNotes.noted(at: entry.at) }
+            try remember(plain: entry)
+        default:
+            throw .detail
+        }
+    }
+
+    private mutating func evolve(_ change: GovernanceChange, _ entry: Entry) throws(Contradiction) {
+        guard entry.moves.isEmpty else { throw .detail }
+        switch (entry.kind, change) {
+        case (.setting, .aiEnabled), (.setting, .quality), (.window, .windows):
+            governance.apply(change, at: entry.at)
+        case (.setting, .limits):
+            governance.apply(change, at: entry.at)
+            governance.limits.recountHeld(openReservations())
+        case (.subscription, .subscription):
+            governance.apply(change, at: entry.at)
+        case (.cycle, .subscription(let subscription, _, _, _)):
+            // A cycle begins where the one before it ended: none is left out and none comes twice.
+            guard let before = governance.subscription?.cycle, subscription?.cycle.map({ $0.start == before.end }) ?? true
+            else { throw .detail }
+            governance.apply(change, at: entry.at)
+        default:
+            throw .detail
+        }
+        try remember(plain: entry)
+    }
+
+    private mutating func remember(plain entry: Entry) throws(Contradiction) {
+        guard let key = entry.key else { return }
+        seen.insert(key.id)
+        try memory.remember(
+            key, .plain(entry.kind, fingerprint: entry.fingerprint, at: entry.at, amount: entry.amount, entry.after),
+            sequence: entry.sequence)
+    }
+
+    /// Counts against the limits what an entry of a reservation charged and held.
+    private mutating func count(_ entry: Entry, _ terms: ReservationTerms) {
+        var consumed: Int64 = 0
+        var held: Int64 = 0
+        for move in entry.moves {
+            consumed &+= move.consumed
+            held &+= move.held
+        }
+        governance.limits.add(
+            consumed: consumed, held: held, isRefund: entry.kind == .refund, feature: terms.feature,
+            member: terms.actor)
+        if let audit = entry.audit { governance.limits.noteWouldRefuse(audit.limits) }
     }
 
     // MARK: - Reservations
@@ -101,7 +175,8 @@ extension LedgerState {
 
     /// A later entry of a reservation. One that memory does not know was closed before the state was restored: what the
     /// entry says of it is kept, and its terms are recalled when somebody needs them.
-    private mutating func goOn(_ entry: Entry, _ progress: ReservationProgress) throws(Contradiction) {
+    /// - Returns: its place.
+    private mutating func goOn(_ entry: Entry, _ progress: ReservationProgress) throws(Contradiction) -> Int {
         let id = entry.reservation
         let place: Int
         if let known = memory.reservations.find(id) {
@@ -126,6 +201,7 @@ extension LedgerState {
             }
         }
         if progress.state != .open { memory.mayForget(reservation: id, sequence: entry.sequence) }
+        return place
     }
 
     /// A state follows from the one before it, and what is held changes as the moves say.

@@ -33,8 +33,10 @@ extension LedgerState {
     private func canAdopt(_ reservation: Reservation) -> Bool {
         reservation.progress.state != .open && reservation.progress.refunded >= 0
             && reservation.progress.draws.allSatisfy { draw in
-                draw.grant >= 1 && draw.grant <= grants.count && draw.held == 0 && draw.consumed >= 0
-                    && draw.consumed <= grants[Int(draw.grant) - 1].consumed
+                draw.grant <= grants.count && draw.held == 0 && draw.consumed >= 0
+                    && draw.consumed
+                        <= (draw.grant == Move.overage
+                            ? grantTable.overage.consumed : grants[Int(draw.grant) - 1].consumed)
             }
     }
 
@@ -57,7 +59,7 @@ extension LedgerState {
             // A release would have closed it.
             return memory.reservations[place].isWhole || memory.reservations[place].closing?.kind == .release
                 || memory.reservations[place].reservation.progress.state == .open
-        case .grant, .anonymousPartial, .refund, .extend:
+        case .grant, .anonymousPartial, .refund, .extend, .grantRevocation, .subscription, .note:
             return false
         }
     }
@@ -84,6 +86,10 @@ extension LedgerState {
             return KnownStep(fingerprint: fingerprint, outcome: .failure(refusal))
         case .grant(let number, let fingerprint, let at, let balance):
             return KnownStep(fingerprint: fingerprint, outcome: .success(grantAnswer(number, at: at, balance: balance)))
+        case .plain(let kind, let fingerprint, let at, let amount, let balance):
+            return KnownStep(
+                fingerprint: fingerprint,
+                outcome: .success(StepAnswer(kind: kind, at: at, amount: amount, balance: balance)))
         case .reservation(let id, let trace):
             return KnownStep(trace, of: memory.reservations.find(id), in: memory.reservations)
         }
@@ -93,7 +99,7 @@ extension LedgerState {
         let now = grants[Int(number) - 1]
         let made = Grant(
             number: number, id: now.id, kind: now.kind, createdAt: now.createdAt, expiresAt: now.expiresAt,
-            comment: now.comment, amount: now.amount)
+            comment: now.comment, amount: now.amount, origin: now.origin)
         return StepAnswer(kind: .grant, at: at, amount: now.amount, balance: balance, grant: made)
     }
 }

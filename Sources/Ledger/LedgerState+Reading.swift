@@ -6,12 +6,15 @@ extension LedgerState {
     /// By number.
     package var grants: [Grant] { grantTable.grants }
 
-    /// When the next thing happens by itself: a hold ends, or what is available of a grant expires.
+    /// What is used beyond the grants.
+    package var overage: Overage { grantTable.overage }
+
+    /// When the next thing happens by itself: a hold ends, what is available of a grant expires, or a cycle turns.
     package var nextDeadline: Instant? {
-        switch (holds.first?.expiresAt, grantTable.nextExpiry?.at) {
-        case (let hold?, let grant?): min(hold, grant)
-        case (let hold, let grant): hold ?? grant
-        }
+        let first = min(
+            holds.first?.expiresAt ?? .distantFuture, grantTable.nextExpiry?.at ?? .distantFuture,
+            governance.subscription?.cycle?.end ?? .distantFuture)
+        return first == .distantFuture ? nil : first
     }
 
     /// What memory knows of a reservation: every open one, and those that were closed lately.
@@ -42,7 +45,8 @@ extension LedgerState {
     /// What a restored state must know, as the book is now.
     package func snapshot() -> BookSnapshot {
         BookSnapshot(
-            sequence: sequence, at: lastAt, totals: totals, grants: grants, openReservations: openReservations(),
+            sequence: sequence, at: lastAt, totals: totals, grants: grants, overage: overage, governance: governance,
+            openReservations: openReservations(),
             prices: prices.prices.enumerated().map { VersionedPrice(version: UInt32($0 + 1), price: $1) },
             usage: usage, newestTimeOrderedID: seen.greatest, holdsOtherIDs: seen.holdsOthers)
     }

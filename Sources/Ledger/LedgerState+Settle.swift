@@ -1,19 +1,26 @@
 extension LedgerState {
-    /// Ends what is due up to `now`: holds and grants, each at its exact time, in the order of time. At one instant holds
-    /// end before grants expire, so that what a hold gives back goes the way of the rest of its grant. Changes the state
-    /// and returns the entries, as many as there were holds and grants due.
-    package mutating func settle(at now: Instant) -> [Entry] {
+    /// Ends what is due up to `now`: holds, grants and cycles, each at its exact time, in the order of time. At one instant
+    /// holds end before grants expire, so that what a hold gives back goes the way of the rest of its grant, and cycles
+    /// turn last, when it is known what is left. Changes the state and returns the entries, as many as there was due.
+    package mutating func settle(at now: Instant, under rules: any BookRules = PlainRules.shared) -> [Entry] {
         guard let deadline = nextDeadline, deadline <= now else { return [] }
         var entries: [Entry] = []
-        while let entry = nextEnd(at: now) {
-            evolve(entry)
-            entries.append(entry)
+        while true {
+            if let entry = nextEnd(at: now) {
+                evolve(entry)
+                entries.append(entry)
+            } else if let end = governance.subscription?.cycle?.end, end <= now {
+                turnCycle(at: end, under: rules, &entries)
+            } else {
+                return entries
+            }
         }
-        return entries
     }
 
+    /// What ends next, unless a cycle turns before it.
     private func nextEnd(at now: Instant) -> Entry? {
         let expiry = grantTable.nextExpiry
+        let now = min(now, governance.subscription?.cycle?.end ?? .distantFuture)
         if let hold = holds.first, hold.expiresAt <= now, hold.expiresAt <= expiry?.at ?? .distantFuture {
             return holdEnd(hold)
         }
@@ -44,7 +51,7 @@ extension LedgerState {
         var after = balance
         for move in moves {
             after.held += move.held
-            after.available -= move.held + move.consumed + move.expired
+            after.available += move.available
         }
         return Entry(
             sequence: sequence + 1 + UInt64(skipping), at: at, kind: kind, key: key, fingerprint: fingerprint,

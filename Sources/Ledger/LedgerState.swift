@@ -2,7 +2,8 @@
 ///
 /// It changes by entries alone (`evolve`), and the same entries lead to the same state wherever and whenever they are
 /// evolved. A step goes: `settle` what is due, `recall` what memory let go of, `decide`, `evolve` what was decided.
-/// At all times granted == available + held + consumed + expired, for each grant and for the book.
+/// At all times granted + overage == available + held + consumed + expired, and for each grant amount == available + held +
+/// consumed + expired + paid.
 ///
 /// There is one state of a book, and it is large: it cannot be copied, not even by an optimizer that sees no other way.
 package struct LedgerState: ~Copyable, Sendable {
@@ -11,6 +12,7 @@ package struct LedgerState: ~Copyable, Sendable {
     /// Date of the last entry: no entry is dated earlier than the one before it.
     package internal(set) var lastAt: Instant
     package internal(set) var totals: BookTotals
+    package internal(set) var governance: Governance
 
     var grantTable: GrantTable
     var holds = HoldQueue()
@@ -20,6 +22,7 @@ package struct LedgerState: ~Copyable, Sendable {
     /// Ids of all steps and reservations that the book ever had.
     var seen: IDMark
     package internal(set) var openReservationCount = 0
+    var refusalNotes = RefusalNotes()
 
     /// An empty book: it knows every id, as there are none.
     package init() {
@@ -32,7 +35,8 @@ package struct LedgerState: ~Copyable, Sendable {
         sequence = snapshot.sequence
         lastAt = snapshot.at
         totals = snapshot.totals
-        grantTable = GrantTable(snapshot.grants)
+        grantTable = GrantTable(snapshot.grants, snapshot.overage)
+        governance = snapshot.governance
         prices = PriceTable(snapshot.prices)
         usageTable = UsageTable(snapshot.usage)
         seen = IDMark(greatest: snapshot.newestTimeOrderedID, holdsOthers: snapshot.holdsOtherIDs)
@@ -42,6 +46,7 @@ package struct LedgerState: ~Copyable, Sendable {
             holds.push(.init(expiresAt: reservation.progress.expiresAt, id: reservation.id, slot: place))
         }
         openReservationCount = snapshot.openReservations.count
+        if !governance.limits.isEmpty { governance.limits.recountHeld(snapshot.openReservations) }
         precondition(totals.isConserved, "a book whose credits do not add up")
     }
 }

@@ -5,6 +5,8 @@ enum Limits {
     static let maxDrawsPerReservation = 16_384
     /// Grants of one tenant. All of them stay in memory.
     static let maxGrants = 1_000_000
+    /// Refusals that a tenant's audit trail notes in one hour.
+    static let maxRefusalNotesPerHour = 100
     /// Refusals that memory holds although it was not told yet that the shard has them; above it the oldest go.
     static let maxRefusals = 65_536
     /// Steps and reservations that memory holds because they were looked up in the shard; above it the oldest go.

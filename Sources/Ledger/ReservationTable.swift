@@ -67,7 +67,7 @@ struct ReservationTable: Sendable {
         case .opening: slots[place].opening
         case .commit: slots[place].closing?.kind == .commit ? slots[place].closing : nil
         case .release: slots[place].closing?.kind == .release ? slots[place].closing : nil
-        case .grant, .anonymousPartial, .refund, .extend: nil
+        case .grant, .anonymousPartial, .refund, .extend, .grantRevocation, .subscription, .note: nil
         }
     }
 

@@ -29,8 +29,12 @@ extension StepAnswer {
             if entry.kind == .holdExpiry { return nil }
             answer.reservation = Reservation(
                 id: entry.reservation, createdAt: createdAt, terms: terms, progress: progress)
-        case .none, .price, .refusal:
+        case .none where entry.kind == .grantExpiry:
             return nil
+        case .price, .refusal:
+            return nil
+        case .none, .change:
+            break
         }
         return answer
     }

@@ -5,6 +5,8 @@ enum RememberedStep: Sendable {
     case reservation(StepID, StepTrace)
     /// A grant, by its number.
     case grant(UInt32, fingerprint: UInt64, at: Instant, balance: BalanceAfter)
+    /// A step whose answer is nothing but what its entry moved.
+    case plain(EntryKind, fingerprint: UInt64, at: Instant, amount: Int64, BalanceAfter)
     /// `ordinal` tells it from a later refusal under the same key.
     case refused(Refusal, fingerprint: UInt64, ordinal: UInt64)
     /// As the shard told it.
@@ -16,7 +18,7 @@ enum RememberedStep: Sendable {
         case .refused: true
         case .adopted(let step):
             if case .failure = step.outcome { true } else { false }
-        case .reservation, .grant: false
+        case .reservation, .grant, .plain: false
         }
     }
 }

@@ -47,10 +47,13 @@ package final class AuditNote: Sendable, Equatable {
     package let refusal: String
     /// Refusals before this one that were not noted.
     package let notNoted: UInt32
+    /// The limits on trial that would have refused it, by their places in the order in which they are asked.
+    package let limits: [UInt16]
 
     package init(
         origin: CallOrigin, method: String, target: String = "", before: String = "", after: String = "",
-        reason: String = "", outcome: Outcome = .done, refusal: String = "", notNoted: UInt32 = 0
+        reason: String = "", outcome: Outcome = .done, refusal: String = "", notNoted: UInt32 = 0,
+        limits: [UInt16] = []
     ) {
         self.origin = origin
         self.method = method
@@ -61,12 +64,13 @@ package final class AuditNote: Sendable, Equatable {
         self.outcome = outcome
         self.refusal = refusal
         self.notNoted = notNoted
+        self.limits = limits
     }
 
     package static func == (a: AuditNote, b: AuditNote) -> Bool {
         a === b
             || a.origin == b.origin && a.method == b.method && a.target == b.target && a.before == b.before
                 && a.after == b.after && a.reason == b.reason && a.outcome == b.outcome && a.refusal == b.refusal
-                && a.notNoted == b.notNoted
+                && a.notNoted == b.notNoted && a.limits == b.limits
     }
 }

@@ -117,7 +117,7 @@ extension Shard {
         return switch key.family {
         case .opening: try place(of: key.id)?.opened
         case .commit, .release: try place(of: key.id)?.closed
-        case .grant, .anonymousPartial, .refund, .extend: nil
+        case .grant, .anonymousPartial, .refund, .extend, .grantRevocation, .subscription, .note: nil
         }
     }
 

@@ -7,11 +7,15 @@ import Storage
 /// The reasons that a program may act on: `google.rpc.ErrorInfo.reason` of the domain `tollgate`.
 enum Reason: String {
     case insufficientCredits = "INSUFFICIENT_CREDITS"
+    case hardLimitReached = "HARD_LIMIT_REACHED"
+    case aiDisabled = "AI_DISABLED"
     case reservationClosed = "RESERVATION_CLOSED"
     case reservationNotFound = "RESERVATION_NOT_FOUND"
     case refundExceedsCommitted = "REFUND_EXCEEDS_COMMITTED"
     case tenantNotFound = "TENANT_NOT_FOUND"
     case keyNotFound = "KEY_NOT_FOUND"
+    case grantNotFound = "GRANT_NOT_FOUND"
+    case lastOwner = "LAST_OWNER"
     case idReused = "ID_REUSED"
     case permissionMissing = "PERMISSION_MISSING"
     case keyInvalid = "KEY_INVALID"
@@ -74,7 +78,34 @@ extension RPCError {
             self.init(InvalidField("expire_time", "must be later than the server's time"))
         case .overflow:
             self.init(InvalidField("amount_micros", "makes a sum that 64 bits do not hold"))
+        case .aiDisabled:
+            self.init(.failedPrecondition, .aiDisabled, "the tenant's owner has switched AI off")
+        case .hardLimitReached(let limit):
+            self.init(limit)
+        case .grantNotFound:
+            self.init(.notFound, .grantNotFound, "there is no such grant")
+        case .planNotFound:
+            self.init(InvalidField("plan", "is not in the catalog"))
+        case .noCycle:
+            self.init(InvalidField("when", "must be now, as no cycle is running"))
+        case .noSubscription:
+            self.init(InvalidField("subscription", "has no meaning for a tenant without a plan"))
         }
+    }
+
+    private init(_ limit: LimitReached) {
+        let subject = [limit.member, limit.feature].filter { !$0.isEmpty }.joined(separator: ", ")
+        var facts = [
+            "scope": "\(limit.scope)", "window": "\(limit.window)", "limit_micros": String(limit.hardMicros),
+            "used_micros": String(limit.usedMicros), "needed_micros": String(limit.neededMicros),
+        ]
+        if !limit.member.isEmpty { facts["member"] = limit.member }
+        if !limit.feature.isEmpty { facts["feature"] = limit.feature }
+        self.init(
+            .resourceExhausted, .hardLimitReached,
+            "needs \(limit.neededMicros) micros of credits, and the \(limit.window)'s limit of \(limit.hardMicros) "
+                + "\(subject.isEmpty ? "for the tenant" : "for \(subject)") has \(limit.usedMicros) used",
+            facts: facts)
     }
 
     init(_ error: EngineError) {

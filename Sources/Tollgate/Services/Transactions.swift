@@ -10,7 +10,7 @@ extension Transaction {
         let entry = stored.entry
         sequence = entry.sequence
         time = Timestamp(entry.at)
-        kind = TransactionKind(rawValue: Int32(entry.kind.rawValue))
+        kind = entry.kind == .grantRevocation ? .grantRevocation : TransactionKind(rawValue: Int32(entry.kind.rawValue))
         direction = entry.kind.direction
         status = entry.kind.status
         amountMicros = entry.amount
@@ -35,6 +35,7 @@ extension Transaction {
         feature = terms.feature
         actor = terms.actor
         quality = TollgateSchema.Quality(rawValue: Int32(terms.quality.rawValue))
+        priceVersion = terms.priceVersion
         for label in terms.labels { labels[label.key] = label.value }
         guard isOpening else { return }
         comment = terms.comment
@@ -45,9 +46,9 @@ extension Transaction {
 extension EntryKind {
     fileprivate var direction: TransactionDirection {
         switch self {
-        case .reserve, .charge, .commit, .partialCommit, .grantExpiry: .debit
+        case .reserve, .charge, .commit, .partialCommit, .grantExpiry, .grantRevocation: .debit
         case .grant, .release, .holdExpiry, .refund: .credit
-        case .extend, .price, .refusal: .unspecified
+        case .extend, .price, .refusal, .setting, .subscription, .cycle, .window, .note: .unspecified
         }
     }
 
@@ -56,7 +57,8 @@ extension EntryKind {
         case .reserve, .partialCommit, .extend: .pending
         case .charge, .commit: .done
         case .release, .holdExpiry, .refund: .failed
-        case .grant, .grantExpiry, .price, .refusal: .unspecified
+        case .grant, .grantExpiry, .grantRevocation, .price, .refusal: .unspecified
+        case .setting, .subscription, .cycle, .window, .note: .unspecified
         }
     }
 }
@@ -64,7 +66,7 @@ extension EntryKind {
 extension Entry {
     /// By how much it changed what is available.
     fileprivate var availableChange: Int64 {
-        moves.reduce(kind == .grant ? amount : 0) { $0 - $1.held - $1.consumed - $1.expired }
+        moves.reduce(kind == .grant ? amount : 0) { $0 + $1.available }
     }
 
     /// From or to which kinds of credits its amount went, in the order in which the grants were drawn.
@@ -102,8 +104,8 @@ extension Entry {
         case .release, .holdExpiry: -move.held
         case .charge, .commit, .partialCommit: move.consumed
         case .refund: -move.consumed
-        case .grantExpiry: move.expired
-        case .grant, .extend, .price, .refusal: 0
+        case .grantExpiry, .grantRevocation: move.expired
+        case .grant, .extend, .price, .refusal, .setting, .subscription, .cycle, .window, .note: 0
         }
     }
 }
@@ -122,7 +124,9 @@ extension TransactionQuery {
         try FieldCheck.name(request.actor, "actor", maxBytes: Limits.maxActorBytes)
         try FieldCheck.name(request.feature, "feature", maxBytes: Limits.maxFeatureBytes)
         // Prices and what else moves no credits is no transaction.
-        let kinds = Set(EntryKind.allCases).subtracting([.price, .refusal])
+        let kinds = Set(EntryKind.allCases).subtracting([
+            .price, .refusal, .setting, .subscription, .cycle, .window, .note,
+        ])
         self.init(
             before: try numberCursor(request.pageToken, of: .transactions), from: start, to: end,
             actor: request.actor.isEmpty ? nil : request.actor,
