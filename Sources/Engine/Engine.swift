@@ -37,11 +37,12 @@ package final class Engine: Sendable {
 
     /// Replays what the journal has and the shards lack, and starts the engine's threads.
     package init(
-        journal: any Journal, shards: ShardStore, clock: any Clock, configuration: EngineConfiguration,
-        observer: any EngineObserver
+        journal: any Journal, shards: ShardStore, clock: any Clock, rules: any BookRules = PlainRules.shared,
+        configuration: EngineConfiguration, observer: any EngineObserver
     ) throws(StorageError) {
         let core = EngineCore(
-            journal: journal, shards: shards, clock: clock, configuration: configuration, observer: observer)
+            journal: journal, shards: shards, clock: clock, rules: rules, configuration: configuration,
+            observer: observer)
         self.core = core
         do throws(StorageError) {
             try core.recover()
@@ -111,6 +112,9 @@ package final class Engine: Sendable {
     package func tick() { core.tick() }
 
     package var now: Instant { core.clock.now() }
+
+    /// The time zones and plans that the books go by.
+    package var rules: any BookRules { core.rules }
 
     package var residentTenants: Int { core.partitions.reduce(0) { $0 + $1.residentCount } }
 

@@ -8,6 +8,8 @@ final class EngineCore: @unchecked Sendable {
     let journal: any Journal
     let shards: ShardStore
     let clock: any Clock
+    /// Time zones and plans, for the core.
+    let rules: any BookRules
     let limits: EngineLimits
     let groupCommit: GroupCommit
     private(set) var writeBehind: WriteBehind!
@@ -16,12 +18,13 @@ final class EngineCore: @unchecked Sendable {
     private let observer: any EngineObserver
 
     init(
-        journal: any Journal, shards: ShardStore, clock: any Clock, configuration: EngineConfiguration,
-        observer: any EngineObserver
+        journal: any Journal, shards: ShardStore, clock: any Clock, rules: any BookRules,
+        configuration: EngineConfiguration, observer: any EngineObserver
     ) {
         self.journal = journal
         self.shards = shards
         self.clock = clock
+        self.rules = rules
         limits = configuration.limits
         self.observer = observer
         groupCommit = GroupCommit(journal: journal, limits: limits)

@@ -63,17 +63,17 @@ final class Partition: @unchecked Sendable {
         let now = max(core.clock.now(), book.state!.ledger.lastAt)
         switch job {
         case .settle:
-            journal(book.state!.ledger.settle(at: now), of: book, nil)
+            journal(settle(book, at: now), [], of: book, nil)
             return nil
         case .read(let read):
             let isDue = book.state!.ledger.nextDeadline.map { $0 <= now } ?? false
             if let error = isDue ? core.groupCommit.whyNotWrite : core.groupCommit.whyNotLook {
                 return { read.failed(error) }
             }
-            let settled = book.state!.ledger.settle(at: now)
+            let settled = settle(book, at: now)
             let deliver = read.body(book.state!.ledger, now, book)
             return finish(
-                book, settled,
+                book, settled, [],
                 Waiter(queue: read.queue, body: .other { if let error = $0 { read.failed(error) } else { deliver() } }))
         case .step(let command, let queue, let completion):
             if let error = core.whyNotWrite { return { completion(.failure(error)) } }
@@ -88,19 +88,22 @@ final class Partition: @unchecked Sendable {
         _ command: Command, _ queue: (any CompletionQueue)?, _ completion: @escaping StepCompletion, on book: Book,
         at now: Instant, adopted: Bool
     ) -> After? {
-        let settled = book.state!.ledger.settle(at: now)
+        let settled = settle(book, at: now)
         if !adopted, book.state!.ledger.recall(for: command) != nil {
-            journal(settled, of: book, nil)
+            journal(settled, [], of: book, nil)
             // All of it, for memory may let go of what it knows now before the look-up is over.
             let recall = Recall(step: command.key, reservation: command.reservation)
             return look(up: recall, for: .step(command, queue: queue, completion), on: book)
         }
-        let decision = book.state!.ledger.decide(command, at: now, recalled: adopted)
+        let decision = book.state!.ledger.decide(command, at: now, under: core.rules, recalled: adopted)
         for entry in decision.entries { book.state!.ledger.evolve(entry) }
+        if decision.isLeftOut { book.state!.ledger.leaveOut() }
         let result = StepResult(outcome: decision.outcome, replayed: decision.replayed)
-        return finish(
-            book, settled.isEmpty ? decision.entries : settled + decision.entries,
-            Waiter(queue: queue, body: .step(result, completion)))
+        return finish(book, settled, decision.entries, Waiter(queue: queue, body: .step(result, completion)))
+    }
+
+    private func settle(_ book: Book, at now: Instant) -> [Entry] {
+        book.state!.ledger.settle(at: now, under: core.rules)
     }
 
     /// As `step` for each of them, with one record for all that need no look-up.
@@ -108,7 +111,8 @@ final class Partition: @unchecked Sendable {
         _ commands: [Command], _ queue: (any CompletionQueue)?, _ completion: @escaping ManyStepsCompletion,
         on book: Book, at now: Instant
     ) -> After? {
-        var entries = book.state!.ledger.settle(at: now)
+        let settled = settle(book, at: now)
+        var entries: [Entry] = []
         var results: [Result<StepResult, EngineError>] = []
         results.reserveCapacity(commands.count)
         var unknown: [Int] = []
@@ -119,16 +123,17 @@ final class Partition: @unchecked Sendable {
                 results.append(.failure(.stopping))
                 continue
             }
-            let decision = book.state!.ledger.decide(command, at: now)
+            let decision = book.state!.ledger.decide(command, at: now, under: core.rules)
             for entry in decision.entries {
                 book.state!.ledger.evolve(entry)
                 entries.append(entry)
             }
+            if decision.isLeftOut { book.state!.ledger.leaveOut() }
             results.append(.success(StepResult(outcome: decision.outcome, replayed: decision.replayed)))
         }
         guard unknown.isEmpty else {
             let all = StepResults(results, looking: unknown, completion)
-            let told = finish(book, entries, Waiter(queue: queue, body: .other { all.others($0) }))
+            let told = finish(book, settled, entries, Waiter(queue: queue, body: .other { all.others($0) }))
             let looked = unknown.map { index in
                 step(commands[index], queue, { all.set(index, $0) }, on: book, at: now, adopted: false)
             }
@@ -138,7 +143,7 @@ final class Partition: @unchecked Sendable {
             }
         }
         return finish(
-            book, entries,
+            book, settled, entries,
             Waiter(
                 queue: queue,
                 body: .other { [results] error in
@@ -147,23 +152,27 @@ final class Partition: @unchecked Sendable {
     }
 
     /// Journals what there is and has `waiter` told when all that the job saw is durable.
-    private func finish(_ book: Book, _ entries: [Entry], _ waiter: Waiter) -> After? {
-        if !entries.isEmpty {
-            journal(entries, of: book, waiter)
+    private func finish(_ book: Book, _ settled: [Entry], _ decided: [Entry], _ waiter: Waiter) -> After? {
+        if !settled.isEmpty || !decided.isEmpty {
+            journal(settled, decided, of: book, waiter)
             return nil
         }
         if core.groupCommit.wait(for: book.lastPosition, waiter) { return nil }
         return { [waiter].tell(nil) }
     }
 
-    private func journal(_ entries: [Entry], of book: Book, _ waiter: Waiter?) {
-        // Any number of holds may end together; what ended before the step may stand in records before the step's.
-        var rest = entries[...]
-        while rest.count > core.limits.maxEntriesPerRecord {
-            journal(record: Array(rest.prefix(core.limits.maxEntriesPerRecord)), of: book, nil)
-            rest = rest.dropFirst(core.limits.maxEntriesPerRecord)
+    /// Any number of holds and cycles may end together: what ended before the step may stand in records before the step's.
+    /// A cycle and the grants that come with it are never parted, and neither is what was decided.
+    private func journal(_ settled: [Entry], _ decided: [Entry], of book: Book, _ waiter: Waiter?) {
+        var rest = settled[...]
+        while rest.count + decided.count > core.limits.maxEntriesPerRecord, !rest.isEmpty {
+            var cut = min(rest.endIndex, rest.startIndex + core.limits.maxEntriesPerRecord)
+            while cut < rest.endIndex, rest[cut].kind == .grant, cut > rest.startIndex + 1 { cut -= 1 }
+            journal(record: Array(rest[..<cut]), of: book, nil)
+            rest = rest[cut...]
         }
-        if !rest.isEmpty { journal(record: Array(rest), of: book, waiter) }
+        let last = rest.isEmpty ? decided : rest + decided
+        if !last.isEmpty { journal(record: last, of: book, waiter) }
         schedule(book)
     }
 

@@ -78,7 +78,10 @@ extension LedgerState {
         try grantTable.add(grant)
         totals.granted = granted
         try apply(entry)
-        guard let key = entry.key else { return }
+        guard let key = entry.key else {
+            guard grant.origin != .granted else { throw .detail }
+            return
+        }
         seen.insert(key.id)
         try memory.remember(
             key, .grant(grant.number, fingerprint: entry.fingerprint, at: entry.at, balance: entry.after),

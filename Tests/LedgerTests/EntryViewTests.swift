@@ -34,7 +34,7 @@ import Testing
             #expect(view.state == progress.state && view.committed == committed(progress))
         case .progress(let progress, _):
             #expect(view.state == progress.state && view.committed == committed(progress))
-        case .none, .grant, .price, .refusal:
+        case .none, .grant, .price, .refusal, .change:
             #expect(view.state == nil)
         }
     }

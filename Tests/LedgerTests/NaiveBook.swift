@@ -225,6 +225,7 @@ struct NaiveBook {
             let until = now.advanced(microseconds: extend.ttlMicroseconds)
             if until > holds[index].expiresAt { holds[index].expiresAt = until }
             return 0
+        case .subscribe, .set, .revoke, .note: preconditionFailure("this model knows steps alone")
         }
     }
 

@@ -335,6 +335,9 @@ extension Command {
         case .extend(var command):
             command.fingerprint = fingerprint
             return .extend(command)
+        case .subscribe, .set, .revoke, .note:
+            // They go by their ids alone.
+            return self
         }
     }
 }
