@@ -18,8 +18,9 @@ package indirect enum Command: Sendable {
 /// What is asked for: a plain amount, or quantities at a price.
 package enum Ask: Equatable, Sendable {
     case amount(Int64)
-    /// `price` is what the rate card says now; a commit leaves it nil and is priced as its reservation was.
-    case quantities([Quantity], quality: Quality, price: FeaturePrice?)
+    /// None where a fixed price is asked for. `price` is what the rate card says; a commit leaves it nil and is priced as
+    /// its reservation was.
+    case quantities([Quantity], quality: Quality, price: PriceSchedule?)
 
     /// Nil for a plain amount.
     var quantities: (quantities: [Quantity], quality: Quality)? {

@@ -192,6 +192,11 @@ extension EntryCodec {
         var qualityPercent: [Int64] = []
         for _ in 0..<(try reader.count(ofAtLeast: 3)) {
             let name = try reader.text()
+            let tiers = try tiers(&reader)
+            if !tiers.isEmpty {
+                units.append(UnitPrice(unit: name, tiers: tiers))
+                continue
+            }
             let amountMicros = try reader.zigZag()
             let unit = UnitPrice(unit: name, amountMicros: amountMicros, per: try reader.zigZag())
             guard unit.amountMicros >= 0, unit.per > 0 else { throw .invalid(field: .price) }
@@ -202,7 +207,35 @@ extension EntryCodec {
             guard percent >= 0 else { throw .invalid(field: .price) }
             qualityPercent.append(percent)
         }
-        return FeaturePrice(feature: feature, units: units, qualityPercent: qualityPercent)
+        var fixedMicros: Int64?
+        switch try reader.byte() {
+        case 0: break
+        case 1: fixedMicros = try reader.zigZag()
+        default: throw .invalid(field: .flags)
+        }
+        let minimumMicros = try reader.zigZag()
+        guard fixedMicros ?? 0 >= 0, minimumMicros >= 0 else { throw .invalid(field: .price) }
+        return FeaturePrice(
+            feature: feature, units: units, qualityPercent: qualityPercent, fixedMicros: fixedMicros,
+            minimumMicros: minimumMicros)
+    }
+
+    private static func tiers(_ reader: inout ByteReader) throws(CodecError) -> [PriceTier] {
+        var tiers: [PriceTier] = []
+        for _ in 0..<(try reader.count(ofAtLeast: 7)) {
+            var tier = PriceTier(name: try reader.text(), from: try reader.zigZag(), amountMicros: 0)
+            tier.amountMicros = try reader.zigZag()
+            tier.per = try reader.zigZag()
+            tier.fixedMicros = try reader.zigZag()
+            tier.minimumMicros = try reader.zigZag()
+            tier.maximumMicros = try reader.zigZag()
+            let amounts = [tier.amountMicros, tier.fixedMicros, tier.minimumMicros, tier.maximumMicros]
+            guard tier.per > 0, tier.from >= 0, amounts.allSatisfy({ $0 >= 0 }),
+                tiers.last.map({ $0.from < tier.from }) ?? true
+            else { throw .invalid(field: .price) }
+            tiers.append(tier)
+        }
+        return tiers
     }
 
     private static func refusal(_ reader: inout ByteReader) throws(CodecError) -> Refusal {
@@ -228,6 +261,7 @@ extension EntryCodec {
         case 15: return .planNotFound
         case 16: return .noCycle
         case 17: return .noSubscription
+        case 18: return .price(.noQuantities)
         default: throw .invalid(field: .refusal)
         }
     }

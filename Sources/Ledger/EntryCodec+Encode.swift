@@ -161,11 +161,28 @@ extension EntryCodec {
         bytes.appendVarint(UInt64(price.units.count))
         for unit in price.units {
             bytes.append(unit.unit)
-            bytes.appendZigZag(unit.amountMicros)
-            bytes.appendZigZag(unit.per)
+            bytes.appendVarint(UInt64(unit.tiers.count))
+            if unit.tiers.isEmpty {
+                bytes.appendZigZag(unit.amountMicros)
+                bytes.appendZigZag(unit.per)
+            }
+            for tier in unit.tiers { append(tier, to: &bytes) }
         }
         bytes.appendVarint(UInt64(price.qualityPercent.count))
         for percent in price.qualityPercent { bytes.appendZigZag(percent) }
+        bytes.append(price.fixedMicros == nil ? 0 : 1)
+        if let fixedMicros = price.fixedMicros { bytes.appendZigZag(fixedMicros) }
+        bytes.appendZigZag(price.minimumMicros)
+    }
+
+    private static func append(_ tier: PriceTier, to bytes: inout [UInt8]) {
+        bytes.append(tier.name)
+        bytes.appendZigZag(tier.from)
+        bytes.appendZigZag(tier.amountMicros)
+        bytes.appendZigZag(tier.per)
+        bytes.appendZigZag(tier.fixedMicros)
+        bytes.appendZigZag(tier.minimumMicros)
+        bytes.appendZigZag(tier.maximumMicros)
     }
 
     private static func append(_ refusal: Refusal, to bytes: inout [UInt8]) {
@@ -212,6 +229,8 @@ extension EntryCodec {
             bytes.append(16)
         case .noSubscription:
             bytes.append(17)
+        case .price(.noQuantities):
+            bytes.append(18)
         }
     }
 }

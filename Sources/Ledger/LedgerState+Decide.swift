@@ -167,8 +167,9 @@ extension LedgerState {
         case .amount(let amount):
             precondition(amount >= 0, "less than nothing is asked for")
             return Priced(amount: amount)
-        case .quantities(let quantities, let quality, let price):
-            guard let price else { throw .price(.unknownFeature) }
+        case .quantities(let quantities, let quality, let schedule):
+            guard let schedule else { throw .price(quantities.isEmpty ? .noQuantities : .unknownFeature) }
+            let price = schedule.price(at: now)
             let amount = try cost(quantities, quality, price)
             if let version = prices.version(of: price) { return Priced(amount: amount, version: version) }
             let version = prices.nextVersion
@@ -177,9 +178,11 @@ extension LedgerState {
         }
     }
 
-    func cost(_ quantities: [Quantity], _ quality: Quality, _ price: FeaturePrice) throws(Refusal) -> Int64 {
+    func cost(
+        _ quantities: [Quantity], _ quality: Quality, _ price: FeaturePrice, isPartial: Bool = false
+    ) throws(Refusal) -> Int64 {
         do throws(PricingError) {
-            return try price.cost(for: quantities, quality: quality)
+            return try price.cost(for: quantities, quality: quality, isPartial: isPartial)
         } catch {
             throw .price(error)
         }

@@ -25,7 +25,7 @@ extension LedgerState {
         let reservation = try existing(command.reservation)
         var progress = reservation.progress
         let isLate = try isLate(command, progress, at: now)
-        let (amount, quantities) = try charged(command.ask, reservation.terms)
+        let (amount, quantities) = try charged(command, reservation.terms)
         guard progress.committed.checkedSum(amount) != nil else { throw .overflow }
         var drawing = Drawing(progress.draws)
         let excess =
@@ -74,17 +74,17 @@ extension LedgerState {
 
     /// What a commit charges: a plain amount, or quantities at the prices and quality of its reservation.
     private func charged(
-        _ ask: Ask, _ terms: ReservationTerms
+        _ command: CommitCommand, _ terms: ReservationTerms
     ) throws(Refusal) -> (amount: Int64, quantities: [Quantity]) {
-        switch ask {
+        switch command.ask {
         case .amount(let amount):
             precondition(amount >= 0, "less than nothing is charged")
             return (amount, [])
         case .quantities(let quantities, _, _):
             guard let price = prices[terms.priceVersion] else {
-                throw .price(.unknownUnit(quantities.first?.unit ?? ""))
+                throw .price(quantities.first.map { .unknownUnit($0.unit) } ?? .noQuantities)
             }
-            return (try cost(quantities, terms.quality, price), quantities)
+            return (try cost(quantities, terms.quality, price, isPartial: command.partial), quantities)
         }
     }
 

@@ -5,63 +5,113 @@ extension FeaturePrice {
         return index < qualityPercent.count ? qualityPercent[index] : 100
     }
 
-    /// How the cost of `quantities` comes about, one line for each of them in their order.
-    package func lines(for quantities: [Quantity], quality: Quality) throws(PricingError) -> [PriceLine] {
+    /// How the cost of `quantities` comes about: a line for each of them in their order, then those of the fixed price and
+    /// of the minimum where they count.
+    package func lines(
+        for quantities: [Quantity], quality: Quality, isPartial: Bool = false
+    ) throws(PricingError) -> [PriceLine] {
         let percent = percent(at: quality)
         var lines: [PriceLine] = []
-        lines.reserveCapacity(quantities.count)
-        var sum: Int64 = 0
+        lines.reserveCapacity(quantities.count + 2)
         for quantity in quantities {
-            let price = try unitPrice(of: quantity)
-            let amount = try price.cost(of: quantity.count, percent: percent)
-            sum = try adding(amount, to: sum, unit: quantity.unit)
+            let unit = units[try place(of: quantity)]
+            let tier = unit.tier(of: quantity.count)
             lines.append(
-                PriceLine(quantity: quantity, price: price, qualityPercent: percent, amountMicros: amount))
+                PriceLine(
+                    kind: .unit, quantity: quantity, unitMicros: tier?.amountMicros ?? unit.amountMicros,
+                    per: tier?.per ?? unit.per, tier: tier?.name ?? "", qualityPercent: percent,
+                    amountMicros: try unit.cost(of: quantity.count, percent: percent)))
+        }
+        if let fixedMicros {
+            lines.append(
+                PriceLine(
+                    kind: .fixed, unitMicros: fixedMicros, qualityPercent: percent,
+                    amountMicros: try Self.scaled(fixedMicros, percent: percent)))
+        }
+        // The cost refuses what has no lines, and adds up with care.
+        let cost = try cost(for: quantities, quality: quality, isPartial: isPartial)
+        let missing = lines.reduce(cost) { $0 - $1.amountMicros }
+        if missing > 0 {
+            lines.append(
+                PriceLine(kind: .minimum, unitMicros: missing, qualityPercent: 100, amountMicros: missing))
         }
         return lines
     }
 
     /// The sum of the lines.
-    package func cost(for quantities: [Quantity], quality: Quality) throws(PricingError) -> Int64 {
+    /// - Parameter isPartial: some of what a step uses; the minimum is asked once, of the rest.
+    package func cost(
+        for quantities: [Quantity], quality: Quality, isPartial: Bool = false
+    ) throws(PricingError) -> Int64 {
         let percent = percent(at: quality)
         var sum: Int64 = 0
-        for quantity in quantities {
-            let amount = try unitPrice(of: quantity).cost(of: quantity.count, percent: percent)
-            sum = try adding(amount, to: sum, unit: quantity.unit)
+        if let fixedMicros {
+            sum = try Self.scaled(fixedMicros, percent: percent)
+        } else if quantities.isEmpty {
+            throw .noQuantities
         }
-        return sum
+        for quantity in quantities {
+            let amount = try units[try place(of: quantity)].cost(of: quantity.count, percent: percent)
+            let (total, overflow) = sum.addingReportingOverflow(amount)
+            if overflow { throw .overflow(unit: quantity.unit) }
+            sum = total
+        }
+        return isPartial ? sum : max(sum, minimumMicros)
     }
 
-    private func unitPrice(of quantity: Quantity) throws(PricingError) -> UnitPrice {
-        guard let price = units.first(where: { $0.unit == quantity.unit }) else { throw .unknownUnit(quantity.unit) }
+    /// Where the price of a quantity's unit stands.
+    private func place(of quantity: Quantity) throws(PricingError) -> Int {
+        guard let place = units.firstIndex(where: { $0.unit == quantity.unit }) else {
+            throw .unknownUnit(quantity.unit)
+        }
         guard quantity.count >= 0 else { throw .negativeQuantity(unit: quantity.unit) }
-        return price
+        return place
     }
 
-    private func adding(_ amount: Int64, to sum: Int64, unit: String) throws(PricingError) -> Int64 {
-        let (total, overflow) = sum.addingReportingOverflow(amount)
-        if overflow { throw .overflow(unit: unit) }
-        return total
+    /// The fixed price at a quality, rounded up.
+    private static func scaled(_ fixedMicros: Int64, percent: Int64) throws(PricingError) -> Int64 {
+        if percent == 100 { return fixedMicros }
+        return try UnitPrice(unit: "", amountMicros: fixedMicros, per: 1).cost(of: 1, percent: percent)
     }
 }
 
 extension UnitPrice {
     /// `count` units at `percent` of the price, rounded up to a whole micro once.
     fileprivate func cost(of count: Int64, percent: Int64) throws(PricingError) -> Int64 {
+        if !tiers.isEmpty { return try tieredCost(of: count, percent: percent) }
         precondition(per > 0 && amountMicros >= 0 && percent >= 0, "a price that no catalog may have")
         let (plain, isWide) = count.multipliedReportingOverflow(by: amountMicros)
         let (scaled, isWider) = plain.multipliedReportingOverflow(by: percent)
         let (divisor, isLong) = per.multipliedReportingOverflow(by: 100)
-        if isWide || isWider || isLong { return try wideCost(of: count, percent: percent) }
+        if isWide || isWider || isLong {
+            return try wideCost(UInt128(count) * UInt128(amountMicros), per: per, percent: percent)
+        }
         let (quotient, remainder) = scaled.quotientAndRemainder(dividingBy: divisor)
         return remainder == 0 ? quotient : quotient + 1
     }
 
-    /// The same in 128 bits, for products that do not fit 64. One that does not fit 128 either is an overflow.
-    private func wideCost(of count: Int64, percent: Int64) throws(PricingError) -> Int64 {
+    /// The same where the unit is priced by size. Nothing costs nothing, in whatever tier.
+    private func tieredCost(of count: Int64, percent: Int64) throws(PricingError) -> Int64 {
+        guard count > 0, let tier = tier(of: count) else { return 0 }
+        precondition(
+            tier.per > 0 && tier.amountMicros >= 0 && tier.fixedMicros >= 0 && percent >= 0,
+            "a price that no catalog may have")
+        // Two products of 63 bits each.
+        let plain = UInt128(count) * UInt128(tier.amountMicros) + UInt128(tier.fixedMicros) * UInt128(tier.per)
+        do throws(PricingError) {
+            let cost = max(try wideCost(plain, per: tier.per, percent: percent), tier.minimumMicros)
+            return tier.maximumMicros == 0 ? cost : min(cost, tier.maximumMicros)
+        } catch {
+            // However large it is, it is more than the most that the tier costs.
+            if tier.maximumMicros > 0 { return tier.maximumMicros }
+            throw error
+        }
+    }
+
+    /// `percent` of `plain / per` in 128 bits, rounded up once. A product that does not fit them is an overflow.
+    private func wideCost(_ plain: UInt128, per: Int64, percent: Int64) throws(PricingError) -> Int64 {
         let isPlain = percent == 100
-        let (scaled, overflow) = (UInt128(count) * UInt128(amountMicros))
-            .multipliedReportingOverflow(by: isPlain ? 1 : UInt128(percent))
+        let (scaled, overflow) = plain.multipliedReportingOverflow(by: isPlain ? 1 : UInt128(percent))
         if overflow { throw .overflow(unit: unit) }
         let (quotient, remainder) = scaled.quotientAndRemainder(dividingBy: UInt128(per) * (isPlain ? 1 : 100))
         guard let cost = Int64(exactly: remainder == 0 ? quotient : quotient + 1) else { throw .overflow(unit: unit) }

@@ -13,7 +13,8 @@ import Testing
             .reserve(
                 ReserveCommand(
                     id: id(1), fingerprint: 0xFEED_FACE_CAFE_BEEF,
-                    ask: .quantities(quantities, quality: .best, price: PricingTests.price), feature: "chat",
+                    ask: .quantities(quantities, quality: .best, price: PriceSchedule(PricingTests.price)),
+                    feature: "chat",
                     actor: "ada", comment: "grüß dich", labels: [Label(key: "team", value: "search")])))
         book.commit(1, 2_000, partial: true, step: id(40))
         book.extend(1, by: hour, step: id(41))
@@ -60,7 +61,7 @@ import Testing
             .insufficientCredits(neededMicros: .max, availableMicros: 0), .reservationNotFound,
             .reservationClosed(.expired), .idReused, .refundExceedsCommitted(refundableMicros: 5),
             .price(.unknownUnit("x")), .price(.negativeQuantity(unit: "y")), .price(.overflow(unit: "z")), .overflow,
-            .price(.unknownFeature), .expiryPassed,
+            .price(.unknownFeature), .expiryPassed, .price(.noQuantities),
         ]
         for refusal in refusals {
             entries.append(

@@ -258,7 +258,8 @@ struct NaiveBook {
         var amount: Int64
         switch command.ask {
         case .amount(let plain): amount = plain
-        case .quantities(let quantities, let quality, let price):
+        case .quantities(let quantities, let quality, let schedule):
+            let price = schedule?.price(at: now)
             amount = try cost(quantities, price, quality)
             hold.price = price
             hold.quality = quality

@@ -24,10 +24,11 @@ import Testing
         let quantities = [Quantity(unit: "input", count: 1), Quantity(unit: "output", count: 2)]
         #expect(try Self.price.cost(for: quantities, quality: .medium) == 18)
         #expect(try Self.price.lines(for: quantities, quality: .medium).map(\.amountMicros) == [4, 14])
-        #expect(try Self.price.cost(for: [], quality: .medium) == 0)
     }
 
     @Test func `what cannot be priced says why`() {
+        #expect(throws: PricingError.noQuantities) { try Self.price.cost(for: [], quality: .medium) }
+        #expect(throws: PricingError.noQuantities) { try Self.price.lines(for: [], quality: .medium) }
         #expect(throws: PricingError.unknownUnit("pages")) {
             try Self.price.cost(for: [Quantity(unit: "pages", count: 1)], quality: .medium)
         }
@@ -58,7 +59,8 @@ import Testing
         .reserve(
             ReserveCommand(
                 id: id(number), fingerprint: 2,
-                ask: .quantities([Quantity(unit: "output", count: 10)], quality: quality, price: price),
+                ask: .quantities(
+                    [Quantity(unit: "output", count: 10)], quality: quality, price: price.map { PriceSchedule($0) }),
                 feature: "chat"))
     }
 

@@ -298,7 +298,8 @@ final class SimulatedTenant {
         var quantities = [Quantity(unit: "input", count: generator.amount(0...40))]
         if generator.chance(50) { quantities.append(Quantity(unit: "output", count: generator.amount(0...40))) }
         return .quantities(
-            quantities, quality: Quality(rawValue: UInt8(generator.amount(0...3)))!, price: price)
+            quantities, quality: Quality(rawValue: UInt8(generator.amount(0...3)))!,
+            price: price.map { PriceSchedule($0) })
     }
 
     private func price() -> FeaturePrice {

@@ -158,7 +158,9 @@ extension InvalidField {
         case .unknownFeature: self.init("feature", "is not on the rate card")
         case .unknownUnit(let unit): self.init("quantities[\"\(unit)\"]", "is no unit of the price")
         case .negativeQuantity(let unit): self.init("quantities[\"\(unit)\"]", "must not be negative")
+        case .overflow(""): self.init("quantities", "cost more than 64 bits of micros hold")
         case .overflow(let unit): self.init("quantities[\"\(unit)\"]", "costs more than 64 bits of micros hold")
+        case .noQuantities: self.init("quantities", "are missing: neither they nor amount_micros say how much")
         }
     }
 }

@@ -105,8 +105,8 @@ extension TollgateSchema.PriceLine {
         self.init()
         unit = line.quantity.unit
         quantity = line.quantity.count
-        unitMicros = line.price.amountMicros
-        per = line.price.per
+        unitMicros = line.unitMicros
+        per = line.per
         qualityPercent = line.qualityPercent
         amountMicros = line.amountMicros
     }

@@ -7,7 +7,7 @@ struct StepReader: Sendable {
     /// A feature as the rate card has it.
     private struct Feature: Sendable {
         let name: String
-        let price: FeaturePrice
+        let price: PriceSchedule
     }
 
     let catalog: Catalog
@@ -20,7 +20,7 @@ struct StepReader: Sendable {
         var features: [String: Feature] = [:]
         var units: [String: String] = [:]
         for (name, price) in catalog.features {
-            features[name] = Feature(name: name, price: price)
+            features[name] = Feature(name: name, price: PriceSchedule(price))
             for unit in price.units { units[unit.unit] = unit.unit }
         }
         self.features = NameTable(features)
@@ -185,7 +185,7 @@ struct StepReader: Sendable {
             return .amount(amount)
         }
         let quantities = try FieldCheck.quantities(counts.map { Quantity(unit: $0.key, count: $0.value) })
-        return .quantities(quantities, quality: quality, price: catalog.price(of: feature))
+        return .quantities(quantities, quality: quality, price: catalog.price(of: feature).map { PriceSchedule($0) })
     }
 
     /// A quote but for what the tenant has.
@@ -199,8 +199,9 @@ struct StepReader: Sendable {
         case .quantities(let quantities, let quality, let price):
             do throws(PricingError) {
                 guard let price else { throw .unknownFeature }
-                quote.lines = try price.lines(for: quantities, quality: quality).map(TollgateSchema.PriceLine.init)
-                quote.amountMicros = try price.cost(for: quantities, quality: quality)
+                let lines = try price.first.lines(for: quantities, quality: quality)
+                quote.lines = lines.map(TollgateSchema.PriceLine.init)
+                quote.amountMicros = try price.first.cost(for: quantities, quality: quality)
             } catch {
                 throw InvalidField(error)
             }

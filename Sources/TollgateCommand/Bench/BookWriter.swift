@@ -166,9 +166,9 @@ private struct BenchBook: ~Copyable {
         return .reserve(reserve)
     }
 
-    private static let price: FeaturePrice = {
+    private static let price: PriceSchedule = {
         guard let price = Catalog.builtIn.price(of: "chat") else { preconditionFailure("the built-in feature") }
-        return price
+        return PriceSchedule(price)
     }()
 
     private func quantities(generated: Int64) -> [Quantity] {

@@ -97,7 +97,7 @@ struct BookDriver: ~Copyable {
         let quantities = [
             Quantity(unit: "in", count: number(0...2_000)), Quantity(unit: "out", count: number(0...300)),
         ]
-        return .quantities(quantities, quality: .medium, price: Self.price)
+        return .quantities(quantities, quality: .medium, price: PriceSchedule(Self.price))
     }
 
     private mutating func reserve() -> ReserveCommand {
