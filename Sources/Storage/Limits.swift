@@ -46,6 +46,20 @@ package enum StorageLimits {
     package static let maxTenants = 1_000_000
     /// API keys, revoked ones included; all of them are held in memory.
     package static let maxKeys = 2_000_000
+    /// Members of one tenant.
+    package static let maxMembersPerTenant = 100_000
+    /// Members of all tenants; all of them are held in memory.
+    package static let maxMembers = 2_000_000
+    /// Notes that wait for their books to take them; with more no change that owes one is made.
+    static let maxOwedNotes = 100_000
+    /// Notes that are read in one go.
+    package static let maxOutboxPage = 1_000
+    /// Bytes of one note.
+    static let maxNoteBytes = 64 << 10
+    /// Catalogs that were ever put in force.
+    static let maxCatalogs = 10_000
+    /// Bytes of one catalog.
+    static let maxCatalogBytes = 4 << 20
     /// Bytes of a name that a person gives.
     package static let maxNameBytes = 256
 }

@@ -43,6 +43,9 @@ package enum Limits {
     /// Time zones whose running month is remembered; there are some 600.
     package static let maxRememberedTimeZones = 1_024
 
+    /// Of what proxies say of where a call comes from.
+    package static let maxForwardedForBytes = 256
+
     // MARK: The log
 
     /// Tenants whose damaged book is told once in the log; beyond, some are told again.

@@ -9,22 +9,138 @@ package struct TenantRecord: Equatable, Sendable {
     /// An IANA name such as `Europe/Berlin`.
     package var timeZone: String
     package var state: State
+    /// How its subscription stands, as its book said after the last change.
+    package var subscription: SubscriptionState
+    /// What becomes of plan and subscription by itself; nil where nothing does.
+    package var next: Turn?
     package var createdAt: Instant
+    /// What it was made with, where that has changed since: to make it again with this is no conflict.
+    package internal(set) var origin: Origin?
 
     package enum State: UInt8, Sendable {
         case active = 1
         case suspended = 2
     }
 
+    /// What holds from a moment on that is known beforehand: the end of a trial, a change at a cycle's end.
+    package struct Turn: Equatable, Sendable {
+        package var plan: String
+        package var subscription: SubscriptionState
+        package var at: Instant
+
+        package init(plan: String, subscription: SubscriptionState, at: Instant) {
+            self.plan = plan
+            self.subscription = subscription
+            self.at = at
+        }
+    }
+
+    /// What a tenant was made with. A class, as most records have none and there may be a million of them.
+    package final class Origin: Equatable, Sendable {
+        package let plan: String
+        package let displayName: String
+        package let timeZone: String
+
+        init(plan: String, displayName: String, timeZone: String) {
+            self.plan = plan
+            self.displayName = displayName
+            self.timeZone = timeZone
+        }
+
+        package static func == (a: Origin, b: Origin) -> Bool {
+            a.plan == b.plan && a.displayName == b.displayName && a.timeZone == b.timeZone
+        }
+    }
+
     package init(
-        id: TenantID, plan: String, displayName: String, timeZone: String, state: State = .active, createdAt: Instant
+        id: TenantID, plan: String, displayName: String, timeZone: String, state: State = .active,
+        subscription: SubscriptionState = .active, next: Turn? = nil, createdAt: Instant
     ) {
         self.id = id
         self.plan = plan
         self.displayName = displayName
         self.timeZone = timeZone
         self.state = state
+        self.subscription = subscription
+        self.next = next
         self.createdAt = createdAt
+    }
+
+    /// Plan and subscription as they stand at a moment.
+    package func standing(at now: Instant) -> (plan: String, subscription: SubscriptionState) {
+        if let next, next.at <= now { return (next.plan, next.subscription) }
+        return (plan, subscription)
+    }
+
+    /// What it was made with.
+    var made: Origin { origin ?? Origin(plan: plan, displayName: displayName, timeZone: timeZone) }
+}
+
+/// The id by which services name an end user. Told apart by its bytes: two spellings of one letter are two users here,
+/// as they are everywhere else.
+package struct MemberID: Hashable, Comparable, Sendable, CustomStringConvertible {
+    package let description: String
+
+    package init(_ text: String) {
+        description = text
+    }
+
+    package static func == (a: MemberID, b: MemberID) -> Bool {
+        a.description.utf8.elementsEqual(b.description.utf8)
+    }
+
+    package static func < (a: MemberID, b: MemberID) -> Bool {
+        a.description.utf8.lexicographicallyPrecedes(b.description.utf8)
+    }
+
+    package func hash(into hasher: inout Hasher) {
+        for byte in description.utf8 { hasher.combine(byte) }
+    }
+}
+
+/// An end user of a tenant and its role.
+package struct MemberRecord: Equatable, Sendable {
+    package var memberID: MemberID
+    package var role: String
+    package var displayName: String
+    package var createdAt: Instant
+
+    package init(memberID: MemberID, role: String, displayName: String, createdAt: Instant) {
+        self.memberID = memberID
+        self.role = role
+        self.displayName = displayName
+        self.createdAt = createdAt
+    }
+}
+
+/// What the directory owes to a tenant's book: it was stored with the change that it tells of, and stays until the book
+/// has it. What the body says is the affair of who wrote it.
+package struct DirectoryNote: Equatable, Sendable {
+    /// The id of the step that brings it into the book.
+    package var id: StepID
+    package var tenant: TenantID
+    package var body: [UInt8]
+    package var at: Instant
+
+    package init(id: StepID, tenant: TenantID, body: [UInt8], at: Instant) {
+        self.id = id
+        self.tenant = tenant
+        self.body = body
+        self.at = at
+    }
+}
+
+/// A catalog that was put in force.
+package struct CatalogRecord: Equatable, Sendable {
+    /// From 1, one more than that before it.
+    package var version: Int64
+    package var appliedAt: Instant
+    package var json: [UInt8]
+
+    package init(version: Int64, appliedAt: Instant, json: [UInt8]) {
+        self.version = version
+        self.appliedAt = appliedAt
+        self.json = json
     }
 }
 

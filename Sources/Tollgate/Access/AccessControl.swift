@@ -2,105 +2,96 @@ import RPC
 import Storage
 import TollgateSchema
 
-/// Who calls, as the interceptor found out. Calls with the same headers share it.
-final class Principal: Sendable {
-    let keyID: String
-    let role: String
-    let permissions: PermissionSet
-    /// The tenant that the key is bound to; nil for a key that serves all.
-    let boundTenant: TenantID?
-    /// The tenant of this call; nil where the call names none of its own.
-    let tenant: TenantID?
-    /// That tenant's time zone.
-    let timeZone: String
-    /// The end user on whose behalf the call is made; empty where none was named.
-    let actor: String
-
-    init(
-        keyID: String, role: String, permissions: PermissionSet, boundTenant: TenantID?, tenant: TenantID?,
-        timeZone: String, actor: String
-    ) {
-        self.keyID = keyID
-        self.role = role
-        self.permissions = permissions
-        self.boundTenant = boundTenant
-        self.tenant = tenant
-        self.timeZone = timeZone
-        self.actor = actor
-    }
-
-    func require(_ permission: Permission) throws(RPCError) {
-        guard permissions.allows(permission) else { throw .permissionMissing(permission.rawValue) }
-    }
-}
-
-/// A principal within the tenant that its call is about.
-struct TenantAccess: Sendable {
-    let principal: Principal
-    let tenant: TenantID
-
-    var actor: String { principal.actor }
-
-    func require(_ permission: Permission) throws(RPCError) {
-        try principal.require(permission)
-    }
-}
-
-extension ServerContext {
-    /// Who calls. The interceptor lets nobody else through to a handler of ours.
-    func principal() throws(RPCError) -> Principal {
-        guard let principal = principal(as: Principal.self) else { throw .keyInvalid }
-        return principal
-    }
-
-    /// Who calls, for a call about one tenant.
-    func tenantAccess() throws(RPCError) -> TenantAccess {
-        let principal = try principal()
-        guard let tenant = principal.tenant else {
-            throw RPCError(
-                InvalidField(
-                    "tollgate-tenant", "is missing: the key serves many tenants, so the metadata must name one"))
-        }
-        return TenantAccess(principal: principal, tenant: tenant)
-    }
-}
-
 /// The one place that lets a call in: it checks the key, the tenant and the permission of every call before its handler
 /// runs. What a method needs stands in its descriptor, generated from the schema's options; a method without a permission
 /// (health, reflection) is open.
+///
+/// Where the call is on behalf of an end user and the tenant has members, the end user's role bounds what the key may do.
 ///
 /// A class, since it is looked at in each call: a structure would be copied with all that it holds.
 final class AccessControl: ServerInterceptor {
     private let directory: Directory
     private let catalog: Catalog
+    private let onRefusal: RefusalHook
 
-    init(directory: Directory, catalog: Catalog) {
+    /// - Parameter onRefusal: hears of each refusal for want of a permission within a known tenant; must not block.
+    init(directory: Directory, catalog: Catalog, onRefusal: @escaping RefusalHook) {
         self.directory = directory
         self.catalog = catalog
+        self.onRefusal = onRefusal
     }
 
-    /// Who is let in follows from the headers and the directory, as long as the process lives. A key that is revoked or a
-    /// tenant that is made begins another generation, and so counts from the next call on.
+    /// Who is let in follows from the headers and the directory, as long as the process lives. A key that is revoked, a
+    /// tenant that is made or a member whose role changes begins another generation, and so counts from the next call on.
     var admissionEpoch: UInt64? { directory.generation }
     var observesEnds: Bool { false }
 
     func admit(_ context: ServerContext) throws(RPCError) {
         let method = context.method
         guard !method.permission.isEmpty else { return }
-        let key = try key(context.withHeader("authorization") { KeyDigest(authorization: $0) } ?? nil)
-        let tenant = try tenant(context.metadata("tollgate-tenant"), boundTo: key.tenant)
-        guard let permissions = catalog.permissions(of: key.role) else {
-            throw .permissionMissing(method.permission)
+        let caller = Caller(
+            key: context.withHeader("authorization") { KeyDigest(authorization: $0) } ?? nil,
+            tenant: context.metadata("tollgate-tenant"), actor: context.metadata("tollgate-actor"),
+            forwardedFor: context.metadata.texts("x-forwarded-for"), peer: context.peer)
+        context.setPrincipal(try admit(caller, calling: method))
+    }
+
+    /// What the headers say of the caller.
+    struct Caller {
+        var key: KeyDigest?
+        var tenant: String?
+        var actor: String?
+        var forwardedFor: [String] = []
+        var peer = ""
+    }
+
+    /// Who calls, if the call may be made.
+    func admit(_ caller: Caller, calling method: MethodDescriptor) throws(RPCError) -> Principal {
+        let key = try key(caller.key)
+        let tenant = try tenant(caller.tenant, boundTo: key.tenant)
+        let actor = try actor(caller.actor)
+        // A role that the catalog has not, or no longer, may do nothing.
+        let own = catalog.permissions(of: key.role) ?? []
+        let principal = Principal(
+            keyID: key.keyID, role: key.role, keyPermissions: own,
+            permissions: tenant.map { permissions(own, actor: actor, in: $0.id) } ?? own, boundTenant: key.tenant,
+            tenant: tenant?.id, timeZone: tenant?.timeZone ?? "UTC", actor: actor,
+            forwardedFor: ForwardedFor.text(caller.forwardedFor), refusals: onRefusal)
+        guard principal.permissions.allows(method) else {
+            throw principal.refuse(method.permission, in: tenant?.id, method, from: caller.peer)
         }
-        // A permission that this build does not know is nobody's.
-        guard let permission = Permission(rawValue: method.permission), permissions.allows(permission) else {
-            throw .permissionMissing(method.permission)
+        return principal
+    }
+
+    /// The caller within a tenant that the request names itself, whatever the headers name: what was let in for one tenant
+    /// need not be for another, where the end user has another role. TENANT_NOT_FOUND for one that the key may not see.
+    func enter(
+        _ tenant: TenantID, _ context: ServerContext
+    ) throws(RPCError) -> (record: TenantRecord, access: TenantAccess) {
+        try enter(tenant, try context.principal(), calling: context.method, from: context.peer)
+    }
+
+    func enter(
+        _ tenant: TenantID, _ principal: Principal, calling method: MethodDescriptor, from peer: String
+    ) throws(RPCError) -> (record: TenantRecord, access: TenantAccess) {
+        guard principal.boundTenant == nil || principal.boundTenant == tenant, let record = directory.tenant(tenant)
+        else { throw .tenantNotFound }
+        let permissions = permissions(principal.keyPermissions, actor: principal.actor, in: tenant)
+        guard permissions.allows(method) else {
+            throw principal.refuse(method.permission, in: tenant, method, from: peer)
         }
-        context.setPrincipal(
-            Principal(
-                keyID: key.keyID, role: key.role, permissions: permissions, boundTenant: key.tenant,
-                tenant: tenant?.id, timeZone: tenant?.timeZone ?? "UTC",
-                actor: try actor(context.metadata("tollgate-actor"))))
+        return (record, TenantAccess(principal: principal, tenant: tenant, permissions: permissions, peer: peer))
+    }
+
+    /// What a key may do on behalf of an end user. To meter is what services do for whoever comes, member or not; all else
+    /// takes a role that may.
+    private func permissions(_ key: PermissionSet, actor: String, in tenant: TenantID) -> PermissionSet {
+        if actor.isEmpty { return key }
+        switch directory.standing(of: MemberID(actor), in: tenant) {
+        case .noMembers: return key
+        case .stranger: return key.intersection(.meter)
+        case .member(let role): return key.intersection((catalog.permissions(of: role) ?? []).union(.meter))
+        }
     }
 
     private func key(_ digest: KeyDigest?) throws(RPCError) -> KeyRecord {
@@ -126,6 +117,13 @@ final class AccessControl: ServerInterceptor {
             try FieldCheck.name(header, "tollgate-actor", maxBytes: Limits.maxActorBytes)
         }
         return header
+    }
+}
+
+extension PermissionSet {
+    /// Whether a method may be called. A permission that this build does not know is nobody's.
+    fileprivate func allows(_ method: MethodDescriptor) -> Bool {
+        Permission(rawValue: method.permission).map(allows) ?? false
     }
 }
 

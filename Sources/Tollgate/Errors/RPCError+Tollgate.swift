@@ -145,9 +145,15 @@ extension RPCError {
         RPCError(.notFound, .tenantNotFound, "there is no such tenant")
     }
 
-    static func permissionMissing(_ permission: String) -> RPCError {
+    /// Whose role it is that may not do what was asked.
+    enum RoleHolder: String {
+        case key = "key's"
+        case actor = "actor's"
+    }
+
+    static func permissionMissing(_ permission: String, of holder: RoleHolder = .key) -> RPCError {
         RPCError(
-            .permissionDenied, .permissionMissing, "the key's role lacks \(permission)",
+            .permissionDenied, .permissionMissing, "the \(holder.rawValue) role lacks \(permission)",
             facts: ["permission": permission])
     }
 }

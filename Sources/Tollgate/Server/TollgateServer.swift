@@ -56,10 +56,11 @@ package final class TollgateServer: Sendable {
         } catch {
             throw StartupError(error)
         }
+        let access = AccessControl(directory: directory, catalog: catalog) { _, _ in }
         rpc = RPCServer(
             registry: Self.services(
-                engine: engine, directory: directory, catalog: catalog, clock: clock, health: health),
-            interceptors: [AccessControl(directory: directory, catalog: catalog)],
+                engine: engine, directory: directory, catalog: catalog, access: access, clock: clock, health: health),
+            interceptors: [access],
             configuration: Self.rpcConfiguration(configuration), health: health)
     }
 
@@ -115,13 +116,15 @@ package final class TollgateServer: Sendable {
     }
 
     private static func services(
-        engine: Engine, directory: Directory, catalog: Catalog, clock: any Clock, health: HealthStatus
+        engine: Engine, directory: Directory, catalog: Catalog, access: AccessControl, clock: any Clock,
+        health: HealthStatus
     ) -> ServiceRegistry {
         let registry = ServiceRegistry()
         let steps = StepReader(catalog: catalog)
         MeteringHandlers(engine: engine, steps: steps).register(in: registry)
         CreditsHandlers(engine: engine, directory: directory, catalog: catalog).register(in: registry)
-        AdminHandlers(engine: engine, directory: directory, catalog: catalog, steps: steps).register(in: registry)
+        AdminHandlers(engine: engine, directory: directory, catalog: catalog, steps: steps, access: access)
+            .register(in: registry)
         UnservedSettings().register(in: registry)
         UnservedPurchases().register(in: registry)
         if let clock = clock as? ManualClock { TestClockHandlers(clock: clock, engine: engine).register(in: registry) }

@@ -12,6 +12,7 @@ struct AdminHandlers: AdminService {
     let directory: Directory
     let catalog: Catalog
     let steps: StepReader
+    let access: AccessControl
 
     // MARK: - Tenants
 
@@ -38,7 +39,7 @@ struct AdminHandlers: AdminService {
     }
 
     func getTenant(_ request: GetTenantRequest, context: ServerContext) async throws -> GetTenantResponse {
-        let record = try tenant(request.tenantID, for: context.principal())
+        let record = try tenant(request.tenantID, context).record
         return .with { $0.tenant = Tenant(record) }
     }
 
@@ -64,15 +65,9 @@ struct AdminHandlers: AdminService {
     // MARK: - Grants
 
     func grantCredits(_ request: GrantCreditsRequest, context: ServerContext) async throws -> GrantCreditsResponse {
-        let principal = try context.principal()
-        let tenant: TenantID
-        if request.tenantID.isEmpty {
-            tenant = try context.tenantAccess().tenant
-        } else {
-            tenant = try self.tenant(request.tenantID, for: principal).id
-        }
-        let grant = try checked { () throws(InvalidField) in try steps.grant(request, actor: principal.actor) }
-        let (answer, replayed) = try answer(of: await engine.submit(.grant(grant), tenant: tenant))
+        let caller = try optionalTenant(request.tenantID, context)
+        let grant = try checked { () throws(InvalidField) in try steps.grant(request, actor: caller.actor) }
+        let (answer, replayed) = try answer(of: await engine.submit(.grant(grant), tenant: caller.tenant))
         return .with {
             $0.grant = answer.grant.map { TollgateSchema.Grant($0) }
             $0.balance = StepBalance(answer.balance)
@@ -83,9 +78,8 @@ struct AdminHandlers: AdminService {
     // MARK: - Keys
 
     func createKey(_ request: CreateKeyRequest, context: ServerContext) async throws -> CreateKeyResponse {
-        let principal = try context.principal()
-        let bound = request.tenantID.isEmpty ? nil : try tenant(request.tenantID, for: principal).id
-        if bound == nil { try requireUnbound(context) }
+        let caller = request.tenantID.isEmpty ? nil : try tenant(request.tenantID, context).access
+        if caller == nil { try requireUnbound(context) }
         try checked { () throws(InvalidField) in
             try FieldCheck.name(request.name, "name", maxBytes: Limits.maxDisplayNameBytes)
         }
@@ -94,14 +88,15 @@ struct AdminHandlers: AdminService {
                 InvalidField("role", "must be one of \(catalog.roles.keys.sorted().joined(separator: ", "))"))
         }
         // Nobody makes a key that may what they may not, or an administrator of one tenant could become that of all.
-        if let lacking = permissions.subtracting(principal.permissions).names.first {
-            throw RPCError.permissionMissing(lacking)
+        let own = try caller?.permissions ?? context.principal().permissions
+        if let lacking = permissions.subtracting(own).names.first {
+            throw try context.principal().refuse(lacking, in: caller?.tenant, context.method, from: context.peer)
         }
         guard let key = APIKey.generate() else {
             throw RPCError(code: .internal, message: "the system has no randomness to give")
         }
         let record = KeyRecord(
-            keyID: UUID().uuidString.lowercased(), tenant: bound, role: request.role, name: request.name,
+            keyID: UUID().uuidString.lowercased(), tenant: caller?.tenant, role: request.role, name: request.name,
             digest: key.digest, createdAt: engine.now)
         try stored { () throws(StorageError) in try directory.createKey(record) }
         return .with {
@@ -117,6 +112,7 @@ struct AdminHandlers: AdminService {
         guard let record, principal.boundTenant == nil || record.tenant == principal.boundTenant else {
             throw RPCError(.notFound, .keyNotFound, "there is no such key")
         }
+        if let tenant = record.tenant { _ = try access.enter(tenant, context) }
         let revoked = try stored { () throws(StorageError) in
             try directory.revokeKey(record.keyID, at: engine.now)
         }
@@ -125,7 +121,7 @@ struct AdminHandlers: AdminService {
 
     func listKeys(_ request: ListKeysRequest, context: ServerContext) async throws -> ListKeysResponse {
         let principal = try context.principal()
-        let only = request.tenantID.isEmpty ? principal.boundTenant : try tenant(request.tenantID, for: principal).id
+        let only = request.tenantID.isEmpty ? principal.boundTenant : try tenant(request.tenantID, context).record.id
         let (size, after) = try checked { () throws(InvalidField) in
             (try FieldCheck.pageSize(request.pageSize), try numberCursor(request.pageToken, of: .keys))
         }
@@ -155,13 +151,16 @@ struct AdminHandlers: AdminService {
         return id
     }
 
-    /// The tenant that a request names, if the principal may see it.
-    private func tenant(_ text: String, for principal: Principal) throws(RPCError) -> TenantRecord {
-        let id = try checked { () throws(InvalidField) in try tenantID(text) }
-        guard principal.boundTenant == nil || principal.boundTenant == id, let record = directory.tenant(id) else {
-            throw .tenantNotFound
-        }
-        return record
+    /// The tenant that a request names, and the caller within it.
+    private func tenant(
+        _ text: String, _ context: ServerContext
+    ) throws(RPCError) -> (record: TenantRecord, access: TenantAccess) {
+        try access.enter(try checked { () throws(InvalidField) in try tenantID(text) }, context)
+    }
+
+    /// The caller within the tenant that a request names, or else within that of its headers.
+    private func optionalTenant(_ text: String, _ context: ServerContext) throws(RPCError) -> TenantAccess {
+        text.isEmpty ? try context.tenantAccess() : try tenant(text, context).access
     }
 
     /// The directory's errors as statuses.

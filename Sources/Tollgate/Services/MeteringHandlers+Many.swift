@@ -117,7 +117,7 @@ extension MeteringHandlers {
             }
             // The table of permissions lets Batch and Meter in with that of metering; a refund among their steps needs its
             // own.
-            if request.kind == .refund { try access.require(.refund) }
+            if request.kind == .refund { try access.require(.refund, calling: MeteringMethods.refund) }
             steps.add(request.kind, try command(request, access))
         } catch {
             steps.refuse(error)

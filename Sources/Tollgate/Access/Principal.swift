@@ -1,0 +1,98 @@
+import Ledger
+import RPC
+import Storage
+import Synchronization
+import TollgateSchema
+
+/// Who calls, as the interceptor found out. Calls with the same headers share it, whatever connection they come on.
+final class Principal: Sendable {
+    let keyID: String
+    let role: String
+    /// What the key's role may do by itself.
+    let keyPermissions: PermissionSet
+    /// What the call may do within its tenant: the key's permissions, bounded by the role of the end user.
+    let permissions: PermissionSet
+    /// The tenant that the key is bound to; nil for a key that serves all.
+    let boundTenant: TenantID?
+    /// The tenant of this call; nil where the call names none of its own.
+    let tenant: TenantID?
+    /// That tenant's time zone.
+    let timeZone: String
+    /// The end user on whose behalf the call is made; empty where none was named.
+    let actor: String
+    /// What a proxy says of where the call comes from.
+    private let forwardedFor: String
+    private let refusals: RefusalHook
+    /// The origin of the latest call: most come from the same address as the one before.
+    private let latest = Mutex<CallOrigin?>(nil)
+
+    init(
+        keyID: String, role: String, keyPermissions: PermissionSet, permissions: PermissionSet,
+        boundTenant: TenantID?, tenant: TenantID?, timeZone: String, actor: String, forwardedFor: String,
+        refusals: @escaping RefusalHook
+    ) {
+        self.keyID = keyID
+        self.role = role
+        self.keyPermissions = keyPermissions
+        self.permissions = permissions
+        self.boundTenant = boundTenant
+        self.tenant = tenant
+        self.timeZone = timeZone
+        self.actor = actor
+        self.forwardedFor = forwardedFor
+        self.refusals = refusals
+    }
+
+    /// Who asks and from where, of a call from a peer such as `127.0.0.1:40312`.
+    func origin(from peer: String) -> CallOrigin {
+        latest.withLock { latest in
+            if let latest, Self.isAddress(latest.address, of: peer) { return latest }
+            let origin = CallOrigin(
+                keyID: keyID, actor: actor, address: String(Self.address(of: peer)), forwardedFor: forwardedFor)
+            latest = origin
+            return origin
+        }
+    }
+
+    /// What the caller may not do, said in the tenant's audit trail and as a status.
+    func refuse(
+        _ permission: String, in tenant: TenantID?, _ method: MethodDescriptor, from peer: String
+    ) -> RPCError {
+        if let tenant {
+            refusals(tenant, .permissionMissing(permission, method, by: origin(from: peer)))
+        }
+        let isOfKey = Permission(rawValue: permission).map(keyPermissions.allows) == false
+        return .permissionMissing(permission, of: isOfKey ? .key : .actor)
+    }
+
+    /// The peer without its port, which says nothing and differs from connection to connection.
+    private static func address(of peer: String) -> Substring {
+        peer.lastIndex(of: ":").map { peer[..<$0] } ?? peer[...]
+    }
+
+    /// Whether the peer has this address, without making a text of it.
+    private static func isAddress(_ address: String, of peer: String) -> Bool {
+        let (address, peer) = (address.utf8, peer.utf8)
+        guard peer.starts(with: address) else { return false }
+        let rest = peer.dropFirst(address.count)
+        return rest.first == UInt8(ascii: ":") && !rest.dropFirst().contains(UInt8(ascii: ":"))
+    }
+}
+
+/// Hears of each call that was refused for want of a permission, once it is known whose credits it was about.
+typealias RefusalHook = @Sendable (TenantID, AuditNote) -> Void
+
+extension AuditNote {
+    fileprivate static func permissionMissing(
+        _ permission: String, _ method: MethodDescriptor, by origin: CallOrigin
+    ) -> AuditNote {
+        AuditNote(
+            origin: origin, method: method.auditName, target: permission, outcome: .refused,
+            refusal: Reason.permissionMissing.rawValue)
+    }
+}
+
+extension MethodDescriptor {
+    /// As the audit trail has it: `tollgate.v1.Settings/SetLimits`.
+    var auditName: String { String(path.dropFirst()) }
+}

@@ -1,0 +1,45 @@
+import Ledger
+import RPC
+import Storage
+import TollgateSchema
+
+/// A principal within the tenant that its call is about.
+struct TenantAccess: Sendable {
+    let principal: Principal
+    let tenant: TenantID
+    /// What the call may do within that tenant.
+    let permissions: PermissionSet
+    /// Where the call came from.
+    let peer: String
+
+    var actor: String { principal.actor }
+
+    /// Who asks and from where, as the audit trail has it.
+    var origin: CallOrigin { principal.origin(from: peer) }
+
+    /// Refuses, and has it noted, what the caller may not do: a step within a call of many, say.
+    func require(_ permission: Permission, calling method: MethodDescriptor) throws(RPCError) {
+        guard permissions.allows(permission) else {
+            throw principal.refuse(permission.rawValue, in: tenant, method, from: peer)
+        }
+    }
+}
+
+extension ServerContext {
+    /// Who calls. The interceptor lets nobody else through to a handler of ours.
+    func principal() throws(RPCError) -> Principal {
+        guard let principal = principal(as: Principal.self) else { throw .keyInvalid }
+        return principal
+    }
+
+    /// Who calls, for a call about one tenant.
+    func tenantAccess() throws(RPCError) -> TenantAccess {
+        let principal = try principal()
+        guard let tenant = principal.tenant else {
+            throw RPCError(
+                InvalidField(
+                    "tollgate-tenant", "is missing: the key serves many tenants, so the metadata must name one"))
+        }
+        return TenantAccess(principal: principal, tenant: tenant, permissions: principal.permissions, peer: peer)
+    }
+}
