@@ -71,8 +71,9 @@ extension LedgerState {
     }
 
     private mutating func add(_ grant: Grant, _ entry: Entry) throws(Contradiction) {
-        // A new grant moves nothing but what it pays at once.
-        guard entry.moves.allSatisfy({ $0 == Move(grant: grant.number, paid: $0.paid) }),
+        // A new grant moves nothing but what it pays at once of what is owed.
+        let paid = min(grant.amount, overage.owed)
+        guard entry.moves == (paid > 0 ? [Move(grant: grant.number, paid: paid)] : []),
             let granted = totals.granted.checkedSum(grant.amount)
         else { throw .newGrant(grant.number) }
         try grantTable.add(grant)

@@ -10,13 +10,13 @@ final class TestRules: BookRules {
     }
 
     /// "jump": an hour east of UTC, and two hours in the 100 days from day 20,600 (2026-05-27) on, from 23:00 UTC the day
-    /// before: the midnight of that day does not exist. It ends at 22:00 UTC, so that a midnight exists twice.
+    /// before: the midnight of that day does not exist. It ends at 22:30 UTC, so that a midnight exists twice.
     /// "+5:45" and "UTC" never change.
     func offsetSeconds(of zone: String, at instant: Instant) -> Int64 {
         switch zone {
         case "jump":
             let first = (20_600 * 24 - 1) * 3_600 * second
-            let last = (20_700 * 24 - 2) * 3_600 * second
+            let last = (20_700 * 24 * 3_600 - 5_400) * second
             return instant.microseconds >= first && instant.microseconds < last ? 7_200 : 3_600
         case "+5:45": return 20_700
         default: return 0
@@ -76,7 +76,10 @@ final class GovernedBook {
     @discardableResult
     func step(_ command: Command) -> Result<StepAnswer, Refusal> {
         settle()
-        let decision = state.decide(command, at: now, under: rules)
+        // What a restored book does not know is in no shard here.
+        let recall = state.recall(for: command)
+        if let recall { state.adopt(Recalled(), for: recall) }
+        let decision = state.decide(command, at: now, under: rules, recalled: recall != nil)
         for entry in decision.entries { state.evolve(entry) }
         if decision.isLeftOut { state.leaveOut() }
         keep(decision.entries)

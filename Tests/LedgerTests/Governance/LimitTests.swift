@@ -187,7 +187,7 @@ import Testing
                 .charge(
                     ReserveCommand(
                         id: id, fingerprint: 1,
-                        ask: .quantities([Quantity(unit: "u", count: 1)], quality: quality, price: price),
+                        ask: .quantities([Quantity(unit: "u", count: 1)], quality: quality, price: PriceSchedule(price)),
                         feature: "chat"))
             ).answer?.amount
         }
@@ -223,7 +223,7 @@ import Testing
             book.step(.reserve(command))
         }
         for _ in 0..<150 { refused() }
-        let notes = book.entries.compactMap(\.audit)
+        let notes = book.entries.compactMap(\.audit).filter { $0.outcome == .refused }
         #expect(notes.count == 100)
         #expect(notes[0].refusal == "AI_DISABLED" && notes[0].origin.actor == "ann" && notes[0].target == "chat")
         book.move(to: book.now.advanced(microseconds: hour))
