@@ -123,6 +123,7 @@ struct FlushWaiter {
 enum Job: Sendable {
     case step(Command, queue: (any CompletionQueue)?, StepCompletion)
     case steps([Command], queue: (any CompletionQueue)?, ManyStepsCompletion)
+    case limits(LimitsJob)
     /// `body` looks at the settled state, under the partition's lock, and returns what delivers the result once all that it saw is durable.
     case read(ReadJob)
     /// Ends what is due.
@@ -132,6 +133,7 @@ enum Job: Sendable {
         switch self {
         case .step(_, _, let completion): completion(.failure(error))
         case .steps(let commands, _, let completion): completion(commands.map { _ in .failure(error) })
+        case .limits(let job): job.completion(.failure(error))
         case .read(let job): job.failed(error)
         case .settle: break
         }

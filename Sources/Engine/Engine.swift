@@ -59,6 +59,11 @@ package final class Engine: Sendable {
     package func submit(
         _ command: Command, tenant: TenantID, queue: (any CompletionQueue)? = nil, completion: @escaping StepCompletion
     ) {
+        if case .set(let setting) = command, case .limits(let limits, let zone, _) = setting.change {
+            let job = LimitsJob(
+                command: setting, limits: limits, zone: zone, queue: queue, completion: completion)
+            return core.partition(of: tenant).submit(.limits(job), tenant: tenant)
+        }
         core.partition(of: tenant).submit(.step(command, queue: queue, completion), tenant: tenant)
     }
 

@@ -31,6 +31,10 @@ package struct EngineLimits: Sendable {
     package var gatherRecords = 128
     /// How long it waits at most.
     package var gatherMs = 60_000
+    /// How often it is looked up anew what was used of new limits, because the tenant's shard took more meanwhile.
+    package var maxLimitLookUps = 100
+    /// Books of a partition that are settled in one go by the timers.
+    package var maxSettledAtOnce = 256
     /// Steps that are forgotten in one go under a partition's lock.
     package var forgottenAtOnce = 256
     /// Records that go into one shard transaction.

@@ -18,6 +18,9 @@ struct LoadedState: ~Copyable, Sendable {
         try pending.forEach { (position, record) throws(StorageError) in
             guard position > heldPosition else { return }
             for entry in try EntryCodec.entries(ofRecord: record, at: position, tenant) {
+                if let recall = ledger.recall(forEvolving: entry) {
+                    ledger.adopt(try core.shards.recall(tenant, recall), for: recall)
+                }
                 do throws(Contradiction) {
                     try ledger.evolve(verifying: entry)
                 } catch {

@@ -9,7 +9,7 @@ import Storage
 /// `@unchecked Sendable`: everything mutable is guarded by `monitor`.
 final class Partition: @unchecked Sendable {
     let monitor = Monitor()
-    private unowned(unsafe) let core: EngineCore
+    unowned(unsafe) let core: EngineCore
     private var books: [TenantID: Book] = [:]
     /// The awake books as a ring, for eviction by the clock algorithm.
     private var ring: [Book] = []
@@ -81,6 +81,9 @@ final class Partition: @unchecked Sendable {
         case .steps(let commands, let queue, let completion):
             if let error = core.whyNotWrite { return { job.fail(error) } }
             return steps(commands, queue, completion, on: book, at: now)
+        case .limits(let limits):
+            if let error = core.whyNotWrite { return { job.fail(error) } }
+            return set(limits, on: book, at: now)
         }
     }
 
@@ -95,14 +98,22 @@ final class Partition: @unchecked Sendable {
             let recall = Recall(step: command.key, reservation: command.reservation)
             return look(up: recall, for: .step(command, queue: queue, completion), on: book)
         }
-        let decision = book.state!.ledger.decide(command, at: now, under: core.rules, recalled: adopted)
+        return decide(command, queue, completion, settled, on: book, at: now, recalled: adopted)
+    }
+
+    /// Decides a step of which memory knows enough, in a book that is settled.
+    func decide(
+        _ command: Command, _ queue: (any CompletionQueue)?, _ completion: @escaping StepCompletion,
+        _ settled: [Entry], on book: Book, at now: Instant, recalled: Bool
+    ) -> After? {
+        let decision = book.state!.ledger.decide(command, at: now, under: core.rules, recalled: recalled)
         for entry in decision.entries { book.state!.ledger.evolve(entry) }
         if decision.isLeftOut { book.state!.ledger.leaveOut() }
         let result = StepResult(outcome: decision.outcome, replayed: decision.replayed)
         return finish(book, settled, decision.entries, Waiter(queue: queue, body: .step(result, completion)))
     }
 
-    private func settle(_ book: Book, at now: Instant) -> [Entry] {
+    func settle(_ book: Book, at now: Instant) -> [Entry] {
         book.state!.ledger.settle(at: now, under: core.rules)
     }
 
@@ -163,7 +174,7 @@ final class Partition: @unchecked Sendable {
 
     /// Any number of holds and cycles may end together: what ended before the step may stand in records before the step's.
     /// A cycle and the grants that come with it are never parted, and neither is what was decided.
-    private func journal(_ settled: [Entry], _ decided: [Entry], of book: Book, _ waiter: Waiter?) {
+    func journal(_ settled: [Entry], _ decided: [Entry], of book: Book, _ waiter: Waiter?) {
         var rest = settled[...]
         while rest.count + decided.count > core.limits.maxEntriesPerRecord, !rest.isEmpty {
             var cut = min(rest.endIndex, rest.startIndex + core.limits.maxEntriesPerRecord)
@@ -345,17 +356,26 @@ final class Partition: @unchecked Sendable {
 
     /// Ends what is due in the books that are in memory; a book that sleeps is settled when it is next looked at, to the same effect.
     func tick() {
+        // Books that were too busy to be let go of when others came may be idle now.
+        monitor.locked { if ring.count > maxResident { evict() } }
+        // Many cycles may turn at one moment: steps go on in between.
+        while settleDue() {}
+    }
+
+    /// Ends what is due in some books.
+    /// - Returns: true where more are due.
+    private func settleDue() -> Bool {
         monitor.locked {
-            // Books that were too busy to be let go of when others came may be idle now.
-            if ring.count > maxResident { evict() }
             // What is due stays in the heap until it can be journaled.
-            guard core.whyNotWrite == nil else { return }
+            guard core.whyNotWrite == nil else { return false }
             let now = core.clock.now()
-            while let (deadline, book) = deadlines.popDue(at: now) {
+            for _ in 0..<core.limits.maxSettledAtOnce {
+                guard let (deadline, book) = deadlines.popDue(at: now) else { return false }
                 guard book.phase == .awake, book.scheduledDeadline == deadline else { continue }
                 book.scheduledDeadline = .distantFuture
                 _ = run(.settle, on: book, adopted: false)
             }
+            return true
         }
     }
 

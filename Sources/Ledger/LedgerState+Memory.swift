@@ -8,6 +8,14 @@ extension LedgerState {
         return recall.isEmpty ? nil : recall
     }
 
+    /// What must be looked up before an entry of a journal is evolved: limits count by what a reservation is for, and one
+    /// that was closed before the state was restored is not in memory.
+    package func recall(forEvolving entry: Entry) -> Recall? {
+        guard !governance.limits.isEmpty, case .progress = entry.detail else { return nil }
+        if let place = memory.reservations.find(entry.reservation), memory.reservations[place].hasTerms { return nil }
+        return Recall(reservation: entry.reservation)
+    }
+
     /// Takes up what the shard knew. Memory is newer and keeps what it has. What was adopted stays until `decide` for the
     /// command that asked, and some time longer.
     package mutating func adopt(_ recalled: Recalled, for recall: Recall) {

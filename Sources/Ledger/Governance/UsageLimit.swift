@@ -50,4 +50,14 @@ package struct UsageLimit: Equatable, Sendable {
         self.hard = hard
         self.isEnforced = isEnforced
     }
+
+    /// It has to do with a step for the feature and the member.
+    package func counts(feature: String, member: String) -> Bool {
+        switch scope {
+        case .tenant: true
+        case .feature: feature == self.feature
+        case .member: member == self.member
+        case .memberFeature: feature == self.feature && member == self.member
+        }
+    }
 }

@@ -5,6 +5,6 @@ extension Program {
         TenantCommands.show, KeyCommands.create, KeyCommands.list,
         KeyCommands.revoke, CreditCommands.grant, CreditCommands.balance, ReplayCommand.replay,
         VerifyCommand.verify, BenchPrepareCommand.prepare, BenchLoadCommand.load, BenchEchoCommand.echo,
-        BenchSyncCommand.sync, BenchBookCommand.book,
+        BenchSyncCommand.sync, BenchBookCommand.book, BenchLedgerCommand.ledger,
     ]
 }
