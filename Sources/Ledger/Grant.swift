@@ -132,6 +132,6 @@ package struct Overage: Equatable, Sendable {
     }
 
     package var owed: Int64 { consumed - paid }
-    /// What stands on the left of the conservation law.
-    package var total: Int64 { held + consumed - paid }
+    /// What stands on the left of the conservation law. Wraps around where the numbers come from a damaged file.
+    package var total: Int64 { held &+ consumed &- paid }
 }

@@ -10,7 +10,7 @@ package struct Governance: Equatable, Sendable {
     /// A plan's credits on sign-up were given, or a plan without any was taken: they are given once.
     package internal(set) var hasSignedUp = false
     package internal(set) var hasTried = false
-    package internal(set) var limits = LimitTable()
+    package var limits = LimitTable()
     /// When a setting changed last.
     package internal(set) var changedAt: Instant?
 

@@ -84,7 +84,7 @@ package struct LimitTable: Equatable, Sendable {
 
     /// A step went on that these limits on trial would have refused.
     package mutating func noteWouldRefuse(_ places: [UInt16]) {
-        for place in places where Int(place) < items.count { items[Int(place)].wouldHaveRefused += 1 }
+        for place in places where Int(place) < items.count { items[Int(place)].wouldHaveRefused &+= 1 }
     }
 
     /// The windows that are named began anew.

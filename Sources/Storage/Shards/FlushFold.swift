@@ -1,7 +1,8 @@
 import Ledger
 
-/// What a run of records does to the tables, folded first: moves summed by grant, usage by bucket, and reservations that
-/// open and close within the run written once. Entries are read in place; their bytes go to the shard as they are.
+/// What a run of records does to the tables, folded first: moves summed by grant, use by bucket, what governs the book as
+/// it stands afterwards, and reservations that open and close within the run written once. Entries are read in place; their
+/// bytes go to the shard as they are.
 struct FlushFold {
     struct GrantChange {
         let number: UInt32
@@ -9,7 +10,10 @@ struct FlushFold {
         var held: Int64 = 0
         var consumed: Int64 = 0
         var expired: Int64 = 0
+        var paid: Int64 = 0
         var refunded: Int64 = 0
+        /// Set where this run took it back.
+        var revokedAt: Instant?
     }
 
     struct ReservationChange {
@@ -20,22 +24,6 @@ struct FlushFold {
         var last: UInt64
         /// Place of what it is for, where that is known.
         var subject: Int?
-    }
-
-    struct Use: Equatable {
-        var micros: Int64 = 0
-        var calls: Int64 = 0
-    }
-
-    struct DailyKey: Hashable {
-        var day: Int64
-        var subject: Subject
-    }
-
-    /// For whom, and for what, credits were used.
-    struct Subject: Hashable {
-        var feature: String
-        var actor: String
     }
 
     struct EntryRow {
@@ -51,16 +39,15 @@ struct FlushFold {
     private(set) var newGrants: [Grant] = []
     private(set) var grants: [GrantChange] = []
     private(set) var reservations: [ReservationChange] = []
-    private(set) var subjects = SubjectTable()
+    private(set) var subjects = UseFold.SubjectTable()
+    private(set) var uses = UseFold()
     private(set) var steps: [(key: StepKey, sequence: UInt64)] = []
     private(set) var prices: [(version: UInt32, sequence: UInt64)] = []
-    private(set) var usage: [(quarterHour: Int64, use: Use)] = []
+    private(set) var audited: [(sequence: UInt64, at: Instant)] = []
     private(set) var refusals: [(key: StepKey, at: Instant, body: Range<Int>)] = []
     /// The date of the newest entry or refusal.
     private(set) var newest: Instant?
 
-    /// By day, then by place of the subject.
-    private var days: [(day: Int64, uses: [Use?])] = []
     private var grantPlaces: [UInt32: Int] = [:]
     private var reservationPlaces = IDTable()
     private let path: String
@@ -72,7 +59,7 @@ struct FlushFold {
 
     /// - Parameter lookUp: The subject of a reservation that began before this run.
     mutating func add(
-        record: UnsafeRawBufferPointer, at position: UInt64, lookUp: (StepID) throws(StorageError) -> Subject
+        record: UnsafeRawBufferPointer, at position: UInt64, lookUp: (StepID) throws(StorageError) -> UseFold.Subject
     ) throws(StorageError) {
         var entries = try readable(position) { () throws(CodecError) in try EntryViews(ofRecord: record) }
         while let entry = try readable(position, { () throws(CodecError) in try entries.next() }) {
@@ -82,15 +69,6 @@ struct FlushFold {
 
     mutating func finish(position: UInt64) {
         meta.position = position
-    }
-
-    /// What was used, by day and for whom.
-    func forEachDailyUse(_ body: (DailyKey, Use) throws(StorageError) -> Void) throws(StorageError) {
-        for (day, uses) in days {
-            for (place, use) in uses.enumerated() {
-                if let use { try body(DailyKey(day: day, subject: subjects[place]), use) }
-            }
-        }
     }
 
     private func readable<Value>(
@@ -104,7 +82,7 @@ struct FlushFold {
     }
 
     private mutating func add(
-        _ entry: EntryView, at position: UInt64, _ lookUp: (StepID) throws(StorageError) -> Subject
+        _ entry: EntryView, at position: UInt64, _ lookUp: (StepID) throws(StorageError) -> UseFold.Subject
     ) throws(StorageError) {
         if let key = entry.key { note(key.id) }
         newest = entry.at
@@ -114,13 +92,15 @@ struct FlushFold {
         }
         if entry.reservation != .zero { note(entry.reservation) }
         switch entry.kind {
-        case .grant, .price: try addRare(try readable(position) { () throws(CodecError) in try entry.entry() })
+        case .grant, .price, .setting, .subscription, .cycle, .window:
+            try addRare(try readable(position) { () throws(CodecError) in try entry.entry() })
         default: break
         }
         try continueBook(with: entry)
         if let key = entry.key, !entry.isKeyedByReservation { steps.append((key, entry.sequence)) }
         try noteReservation(of: entry)
         try noteUse(of: entry, lookUp)
+        if entry.isAudited { try noteAudit(of: entry, at: position) }
     }
 
     private mutating func note(_ id: StepID) {
@@ -139,6 +119,8 @@ struct FlushFold {
             meta.totals.available &+= grant.amount
         case .price(let version, _):
             prices.append((version, entry.sequence))
+        case .change(let change):
+            meta.governance.apply(change, at: entry.at)
         default:
             throw .corrupt(path: path, reason: "entry \(entry.sequence) has not the detail of its kind")
         }
@@ -154,6 +136,7 @@ struct FlushFold {
             throw .corrupt(path: path, reason: "entry \(entry.sequence) is dated before the one before it")
         }
         entry.forEachMove { add($0, isRefund: entry.kind == .refund) }
+        if entry.kind == .grantRevocation { entry.forEachMove { grants[placeOfGrant($0.grant)].revokedAt = entry.at } }
         guard meta.totals.isConserved, meta.totals.available == entry.after.available,
             meta.totals.held == entry.after.held
         else {
@@ -175,16 +158,24 @@ struct FlushFold {
 
     /// Sums wrap around instead of trapping: what does not add up is found by the check that follows.
     private mutating func add(_ move: Move, isRefund: Bool) {
-        let place = placeOfGrant(move.grant)
-        grants[place].held &+= move.held
-        grants[place].consumed &+= move.consumed
-        grants[place].expired &+= move.expired
-        grants[place].available &-= move.held &+ move.consumed &+ move.expired
-        if isRefund { grants[place].refunded &-= move.consumed }
+        if move.grant == Move.overage {
+            meta.overage.held &+= move.held
+            meta.overage.consumed &+= move.consumed
+        } else {
+            let place = placeOfGrant(move.grant)
+            grants[place].held &+= move.held
+            grants[place].consumed &+= move.consumed
+            grants[place].expired &+= move.expired
+            grants[place].paid &+= move.paid
+            grants[place].available &+= move.available
+            if isRefund { grants[place].refunded &-= move.consumed }
+            meta.overage.paid &+= move.paid
+        }
         meta.totals.held &+= move.held
         meta.totals.consumed &+= move.consumed
         meta.totals.expired &+= move.expired
-        meta.totals.available &-= move.held &+ move.consumed &+ move.expired
+        meta.totals.available &+= move.available
+        meta.totals.overage &+= move.overage
     }
 
     /// Most moves are in the grant of the move before.
@@ -220,14 +211,10 @@ struct FlushFold {
     }
 
     private mutating func noteUse(
-        of entry: EntryView, _ lookUp: (StepID) throws(StorageError) -> Subject
+        of entry: EntryView, _ lookUp: (StepID) throws(StorageError) -> UseFold.Subject
     ) throws(StorageError) {
         let use = entry.use
         guard use.micros != 0 || use.calls != 0 else { return }
-        let quarterHour = UsageBucket.quarterHour(of: entry.at)
-        // Entries come in order of time.
-        if usage.last?.quarterHour != quarterHour { usage.append((quarterHour, Use())) }
-        usage[usage.count - 1].use.add(use)
         guard let place = reservationPlaces.find(entry.reservation) else {
             throw .corrupt(path: path, reason: "entry \(entry.sequence) charges no reservation")
         }
@@ -238,87 +225,29 @@ struct FlushFold {
             subject = subjects.place(try lookUp(entry.reservation))
             reservations[place].subject = subject
         }
-        if days.last?.day != entry.at.day { days.append((entry.at.day, [])) }
-        let day = days.count - 1
-        while days[day].uses.count <= subject { days[day].uses.append(nil) }
-        if days[day].uses[subject]?.add(use) == nil { days[day].uses[subject] = use }
-    }
-}
-
-extension FlushFold {
-    /// The subjects of a run, each once. Most entries are for the subject of the entry before.
-    struct SubjectTable {
-        private var subjects: [Subject] = []
-        private var places: [Subject: Int] = [:]
-        private var latest = 0
-
-        subscript(place: Int) -> Subject { subjects[place] }
-
-        mutating func place(_ feature: UnsafeRawBufferPointer, _ actor: UnsafeRawBufferPointer) -> Int {
-            if latest < subjects.count, subjects[latest].feature.hasBytes(feature),
-                subjects[latest].actor.hasBytes(actor)
-            {
-                return latest
-            }
-            return place(
-                Subject(
-                    feature: String(decoding: feature, as: UTF8.self), actor: String(decoding: actor, as: UTF8.self)))
-        }
-
-        mutating func place(_ subject: Subject) -> Int {
-            if let place = places[subject] {
-                latest = place
-            } else {
-                latest = subjects.count
-                places[subject] = latest
-                subjects.append(subject)
-            }
-            return latest
+        uses.add(use, at: entry.at, subject: subject)
+        if use.micros != 0, !meta.governance.limits.isEmpty {
+            meta.governance.limits.add(
+                consumed: use.micros, held: 0, isRefund: entry.kind == .refund, feature: subjects[subject].feature,
+                member: subjects[subject].actor)
         }
     }
-}
 
-extension String {
-    fileprivate func hasBytes(_ bytes: UnsafeRawBufferPointer) -> Bool {
-        utf8.count == bytes.count && utf8.elementsEqual(bytes)
-    }
-}
-
-extension FlushFold.Use {
-    mutating func add(_ other: Self) {
-        micros &+= other.micros
-        calls &+= other.calls
+    /// What a step would have met with, had limits on trial been in force, counts against them.
+    private mutating func noteAudit(of entry: EntryView, at position: UInt64) throws(StorageError) {
+        audited.append((entry.sequence, entry.at))
+        guard entry.state != nil, !meta.governance.limits.isEmpty else { return }
+        let audit = try readable(position) { () throws(CodecError) in try entry.entry() }.audit
+        meta.governance.limits.noteWouldRefuse(audit?.limits ?? [])
     }
 }
 
 extension EntryView {
-    /// What the entry adds to the rollups: the credits that it charged, less those it refunded, and one call where it is the first
-    /// charge of its reservation.
-    var use: FlushFold.Use {
-        var use = FlushFold.Use(micros: consumed)
-        switch kind {
-        case .charge: use.calls = 1
-        case .commit: use.calls = committed == consumed ? 1 : 0
-        case .partialCommit: use.calls = consumed > 0 && committed == consumed ? 1 : 0
-        default: break
-        }
-        return use
-    }
-
     /// The reservation is not open any more because of this entry; a late commit closes it once more.
     var closesReservation: Bool {
         switch kind {
         case .charge, .commit, .release, .holdExpiry: true
         default: false
         }
-    }
-}
-
-extension Instant {
-    /// Whole days since 1970-01-01, UTC.
-    var day: Int64 {
-        let length: Int64 = 24 * 3600 * 1_000_000
-        let quotient = microseconds / length
-        return microseconds < quotient * length ? quotient - 1 : quotient
     }
 }

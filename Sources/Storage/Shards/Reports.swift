@@ -114,7 +114,7 @@ extension Shard {
 
     /// The sequence of the first entry dated at `instant` or later; one behind the last where there is none. Dates never go
     /// back, so that halving finds it without an index.
-    private func firstEntry(at instant: Instant) throws(StorageError) -> UInt64 {
+    func firstEntry(at instant: Instant) throws(StorageError) -> UInt64 {
         var low: UInt64 = 1
         var high = meta.sequence + 1
         while low < high {

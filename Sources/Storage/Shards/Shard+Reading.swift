@@ -139,8 +139,8 @@ extension Shard {
     func load() throws(StorageError) -> LoadedBook {
         let snapshot = BookSnapshot(
             sequence: meta.sequence, at: meta.at, totals: meta.totals, grants: try grants(),
-            openReservations: try openReservations(), prices: try prices(), usage: try usage(),
-            newestTimeOrderedID: meta.newestID, holdsOtherIDs: meta.holdsOtherIDs)
+            overage: meta.overage, governance: meta.governance, openReservations: try openReservations(),
+            prices: try prices(), usage: try usage(), newestTimeOrderedID: meta.newestID, holdsOtherIDs: meta.holdsOtherIDs)
         do throws(Contradiction) {
             try snapshot.check()
         } catch {
@@ -206,23 +206,27 @@ extension Shard {
 
 extension Grant {
     static let selectAll = """
-        SELECT number, id, kind, created_at, expires_at, comment, amount, available, held, consumed, expired, refunded
+        SELECT number, id, kind, created_at, expires_at, comment, amount, available, held, consumed, expired, refunded,
+            origin, revoked_at, paid
         FROM grants ORDER BY number
         """
 
     /// Nil where the row cannot be a grant's.
     init?(_ row: Row) {
         guard let number = UInt32(exactly: row.integer(0)), let id = row.id(1),
-            let kind = UInt8(exactly: row.integer(2)).flatMap(GrantKind.init(rawValue:))
+            let kind = UInt8(exactly: row.integer(2)).flatMap(GrantKind.init(rawValue:)),
+            let origin = UInt8(exactly: row.integer(12)).flatMap(GrantOrigin.init(rawValue:))
         else { return nil }
         self.init(
             number: number, id: id, kind: kind, createdAt: Instant(microseconds: row.integer(3)),
             expiresAt: row.optionalInteger(4).map { Instant(microseconds: $0) }, comment: row.text(5),
-            amount: row.integer(6))
+            amount: row.integer(6), origin: origin)
+        revokedAt = row.optionalInteger(13).map { Instant(microseconds: $0) }
         available = row.integer(7)
         held = row.integer(8)
         consumed = row.integer(9)
         expired = row.integer(10)
+        paid = row.integer(14)
         refunded = row.integer(11)
     }
 }

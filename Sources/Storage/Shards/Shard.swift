@@ -9,7 +9,7 @@ final class Shard: @unchecked Sendable {
     let database: Database
     private(set) var meta: ShardMeta
     /// Of reservations that were left open by a flush, so that their end needs no look-up. Bounded; cleared when it is full.
-    private var subjects: [StepID: FlushFold.Subject] = [:]
+    private var subjects: [StepID: UseFold.Subject] = [:]
 
     /// Opens the tenant's file, which is there.
     ///
@@ -54,20 +54,21 @@ final class Shard: @unchecked Sendable {
             try writeEntries(fold)
             try writeGrants(fold)
             try writeReservations(fold)
-            try writeRollups(fold)
+            try writeUses(fold)
             try writeRefusals(fold)
+            if fold.meta.governance != meta.governance { try fold.meta.writeGovernance(to: database) }
             try fold.meta.write(to: database, tenant: tenant)
         }
         meta = fold.meta
         remember(fold)
     }
 
-    private func subject(of reservation: StepID) throws(StorageError) -> FlushFold.Subject {
+    private func subject(of reservation: StepID) throws(StorageError) -> UseFold.Subject {
         if let known = subjects[reservation] { return known }
         guard let opening = try opening(of: reservation), case .opening(let terms, _) = opening.detail else {
             throw .corrupt(database, "the opening entry of reservation \(reservation) is missing")
         }
-        return FlushFold.Subject(feature: terms.feature, actor: terms.actor)
+        return UseFold.Subject(feature: terms.feature, actor: terms.actor)
     }
 
     private func remember(_ fold: FlushFold) {
@@ -110,13 +111,19 @@ extension Shard {
                 values.integer(sequence)
             }
         }
+        for (sequence, at) in fold.audited {
+            try database.statement("INSERT INTO audit (sequence, at) VALUES (?, ?)").run { values in
+                values.integer(sequence)
+                values.integer(at.microseconds)
+            }
+        }
     }
 
     private func writeGrants(_ fold: FlushFold) throws(StorageError) {
         for grant in fold.newGrants { try insert(grant) }
         let update = """
             UPDATE grants SET available = available + ?, held = held + ?, consumed = consumed + ?, expired = expired + ?,
-                refunded = refunded + ?
+                paid = paid + ?, refunded = refunded + ?, revoked_at = coalesce(?, revoked_at)
             WHERE number = ?
             """
         for change in fold.grants {
@@ -125,7 +132,9 @@ extension Shard {
                 values.integer(change.held)
                 values.integer(change.consumed)
                 values.integer(change.expired)
+                values.integer(change.paid)
                 values.integer(change.refunded)
+                values.integer(change.revokedAt?.microseconds)
                 values.integer(Int64(change.number))
             }
         }
@@ -133,14 +142,15 @@ extension Shard {
 
     private func insert(_ grant: Grant) throws(StorageError) {
         let sql = """
-            INSERT INTO grants (number, id, kind, created_at, expires_at, comment, amount, available, held, consumed, expired,
-                refunded)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0)
+            INSERT INTO grants (number, id, kind, origin, created_at, expires_at, comment, amount, available, held, consumed,
+                expired, paid, refunded)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0, 0)
             """
         try database.statement(sql).run { values in
             values.integer(Int64(grant.number))
             values.id(grant.id)
             values.integer(Int64(grant.kind.rawValue))
+            values.integer(Int64(grant.origin.rawValue))
             values.integer(grant.createdAt.microseconds)
             values.integer(grant.expiresAt?.microseconds)
             values.text(grant.comment)
@@ -175,29 +185,31 @@ extension Shard {
         }
     }
 
-    private func writeRollups(_ fold: FlushFold) throws(StorageError) {
+    private func writeUses(_ fold: FlushFold) throws(StorageError) {
         let usage = """
             INSERT INTO usage (quarter_hour, micros, calls) VALUES (?, ?, ?)
             ON CONFLICT DO UPDATE SET micros = micros + excluded.micros, calls = calls + excluded.calls
             """
-        for (quarterHour, use) in fold.usage {
-            try database.statement(usage).run { values in
-                values.integer(quarterHour)
-                values.integer(use.micros)
-                values.integer(use.calls)
-            }
-        }
-        let daily = """
-            INSERT INTO daily (day, feature, actor, micros, calls) VALUES (?, ?, ?, ?, ?)
+        let uses = """
+            INSERT INTO uses (quarter_hour, feature, actor, micros, calls) VALUES (?, ?, ?, ?, ?)
             ON CONFLICT DO UPDATE SET micros = micros + excluded.micros, calls = calls + excluded.calls
             """
-        try fold.forEachDailyUse { (key, use) throws(StorageError) in
-            try database.statement(daily).run { values in
-                values.integer(key.day)
-                values.text(key.subject.feature)
-                values.text(key.subject.actor)
-                values.integer(use.micros)
-                values.integer(use.calls)
+        for quarter in fold.uses.quarters {
+            try database.statement(usage).run { values in
+                values.integer(quarter.quarterHour)
+                values.integer(quarter.total.micros)
+                values.integer(quarter.total.calls)
+            }
+            for (place, use) in quarter.bySubject.enumerated() {
+                guard let use else { continue }
+                let subject = fold.subjects[place]
+                try database.statement(uses).run { values in
+                    values.integer(quarter.quarterHour)
+                    values.text(subject.feature)
+                    values.text(subject.actor)
+                    values.integer(use.micros)
+                    values.integer(use.calls)
+                }
             }
         }
     }

@@ -4,9 +4,10 @@ import Ledger
 ///
 /// The closed and the last entry of a reservation are enough to rebuild it: terms stand in its opening entry, and every later
 /// one carries its progress whole. Keys of steps that go by their reservation's id are found through `reservations`; only the
-/// others need a row in `steps`. Times are microseconds since 1970 (UTC), amounts are micros, ids 16 bytes.
+/// others need a row in `steps`. What governs the book is one row, absent while nothing was ever set; `audit` leads to the
+/// entries with a note. Times are microseconds since 1970 (UTC), amounts are micros, ids 16 bytes.
 enum ShardSchema {
-    static let format: Int64 = 1
+    static let format: Int64 = 2
 
     static let create = """
         CREATE TABLE meta (
@@ -22,22 +23,30 @@ enum ShardSchema {
             held INTEGER NOT NULL,
             consumed INTEGER NOT NULL,
             expired INTEGER NOT NULL,
+            overage_held INTEGER NOT NULL,
+            overage_consumed INTEGER NOT NULL,
+            overage_paid INTEGER NOT NULL,
             newest_id BLOB NOT NULL,
             holds_other_ids INTEGER NOT NULL
         );
+        CREATE TABLE governance (id INTEGER PRIMARY KEY CHECK (id = 1), body BLOB NOT NULL);
         CREATE TABLE entries (sequence INTEGER PRIMARY KEY, body BLOB NOT NULL, hash BLOB NOT NULL);
+        CREATE TABLE audit (sequence INTEGER PRIMARY KEY, at INTEGER NOT NULL);
         CREATE TABLE grants (
             number INTEGER PRIMARY KEY,
             id BLOB NOT NULL,
             kind INTEGER NOT NULL,
+            origin INTEGER NOT NULL,
             created_at INTEGER NOT NULL,
             expires_at INTEGER,
+            revoked_at INTEGER,
             comment TEXT NOT NULL,
             amount INTEGER NOT NULL,
             available INTEGER NOT NULL,
             held INTEGER NOT NULL,
             consumed INTEGER NOT NULL,
             expired INTEGER NOT NULL,
+            paid INTEGER NOT NULL,
             refunded INTEGER NOT NULL
         );
         CREATE TABLE reservations (
@@ -52,9 +61,9 @@ enum ShardSchema {
         ) WITHOUT ROWID;
         CREATE TABLE prices (version INTEGER PRIMARY KEY, sequence INTEGER NOT NULL);
         CREATE TABLE usage (quarter_hour INTEGER PRIMARY KEY, micros INTEGER NOT NULL, calls INTEGER NOT NULL);
-        CREATE TABLE daily (
-            day INTEGER NOT NULL, feature TEXT NOT NULL, actor TEXT NOT NULL, micros INTEGER NOT NULL,
-            calls INTEGER NOT NULL, PRIMARY KEY (day, feature, actor)
+        CREATE TABLE uses (
+            quarter_hour INTEGER NOT NULL, feature TEXT NOT NULL, actor TEXT NOT NULL, micros INTEGER NOT NULL,
+            calls INTEGER NOT NULL, PRIMARY KEY (quarter_hour, feature, actor)
         ) WITHOUT ROWID;
         CREATE TABLE refusals (
             family INTEGER NOT NULL, id BLOB NOT NULL, at INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY (family, id)
@@ -71,7 +80,6 @@ enum ShardSchema {
     static let briefSetup = "PRAGMA locking_mode = EXCLUSIVE; " + setup
 
     static let readOnlySetup = "PRAGMA query_only = ON; PRAGMA trusted_schema = OFF;"
-
 }
 
 extension Bindings {

@@ -14,6 +14,7 @@ struct BookProof: ~Copyable {
     private var finished: Int64 = 0
     private var steps: Int64 = 0
     private var prices: Int64 = 0
+    private var audited: Int64 = 0
     private var ids = (greatest: StepID.zero, holdsOthers: false)
 
     /// How often memory lets go of what is closed.
@@ -30,6 +31,7 @@ struct BookProof: ~Copyable {
         try walk()
         try rollups.finish()
         try checkMeta(meta)
+        try checkGovernance()
         try checkGrants()
         try checkCounts()
         try checkRefusals()
@@ -76,6 +78,7 @@ struct BookProof: ~Copyable {
     }
 
     private mutating func evolve(_ entry: Entry) throws(ProofStop) {
+        try recallTerms(of: entry)
         do throws(Contradiction) {
             try state.evolve(verifying: entry)
         } catch {
@@ -85,6 +88,21 @@ struct BookProof: ~Copyable {
             guard let id else { continue }
             if !id.isTimeOrdered { ids.holdsOthers = true } else { ids.greatest = max(ids.greatest, id) }
         }
+    }
+
+    /// Where there are limits, what an entry uses counts for the feature and the actor of its reservation, which memory may
+    /// have let go of.
+    private mutating func recallTerms(of entry: Entry) throws(ProofStop) {
+        guard !state.governance.limits.isEmpty, case .progress(var progress, _) = entry.detail,
+            state.reservation(entry.reservation) == nil, let place = try place(of: entry.reservation),
+            place.opened < entry.sequence
+        else { return }
+        let (terms, createdAt) = try opening(of: entry, place)
+        // Only closed reservations are let go of. How far this one was goes unproved, as it does where there are no limits.
+        if entry.kind == .commit { progress.state = .expired }
+        progress.draws = []
+        let reservation = Reservation(id: entry.reservation, createdAt: createdAt, terms: terms, progress: progress)
+        state.adopt(Recalled(reservation: reservation), for: Recall(reservation: entry.reservation))
     }
 
     // MARK: - Rows that belong to an entry
@@ -101,6 +119,13 @@ struct BookProof: ~Copyable {
             }
             prices += 1
         }
+        if entry.audit != nil {
+            let found = try integer("SELECT at FROM audit WHERE sequence = ?") { $0.integer(entry.sequence) }
+            guard found == entry.at.microseconds else {
+                throw .fault(entry.sequence, "the audit trail lacks it, or dates it otherwise")
+            }
+            audited += 1
+        }
         guard entry.reservation != .zero else { return }
         try checkReservation(entry)
     }
@@ -116,11 +141,7 @@ struct BookProof: ~Copyable {
     }
 
     private mutating func checkReservation(_ entry: Entry) throws(ProofStop) {
-        let place = try lifted { () throws(StorageError) in
-            try database.statement("SELECT opened, closed, last FROM reservations WHERE id = ?")
-                .first({ $0.id(entry.reservation) }) { Shard.ReservationPlace($0, from: 0) }
-        }
-        guard let place, place.last >= entry.sequence else {
+        guard let place = try place(of: entry.reservation), place.last >= entry.sequence else {
             throw .fault(entry.sequence, "the table of reservations lacks it")
         }
         if case .opening = entry.detail {
@@ -138,15 +159,30 @@ struct BookProof: ~Copyable {
             if end == entry.sequence { closed += 1 }
         }
         if place.last == entry.sequence { finished += 1 }
-        if entry.use != FlushFold.Use() { try rollups.add(entry, subject: try subject(of: entry, place)) }
+        if entry.use != UseFold.Use() { try rollups.add(entry, subject: try subject(of: entry, place)) }
     }
 
     private func subject(
         of entry: Entry, _ place: Shard.ReservationPlace
-    ) throws(ProofStop) -> FlushFold.Subject {
+    ) throws(ProofStop) -> UseFold.Subject {
         if let terms = state.reservation(entry.reservation)?.terms {
-            return FlushFold.Subject(feature: terms.feature, actor: terms.actor)
+            return UseFold.Subject(feature: terms.feature, actor: terms.actor)
         }
+        let (terms, _) = try opening(of: entry, place)
+        return UseFold.Subject(feature: terms.feature, actor: terms.actor)
+    }
+
+    private func place(of reservation: StepID) throws(ProofStop) -> Shard.ReservationPlace? {
+        try lifted { () throws(StorageError) in
+            try database.statement("SELECT opened, closed, last FROM reservations WHERE id = ?")
+                .first({ $0.id(reservation) }) { Shard.ReservationPlace($0, from: 0) }
+        }
+    }
+
+    /// How the reservation began that an entry goes on with.
+    private func opening(
+        of entry: Entry, _ place: Shard.ReservationPlace
+    ) throws(ProofStop) -> (terms: ReservationTerms, at: Instant) {
         let opening = try lifted { () throws(StorageError) in
             try database.statement("SELECT body FROM entries WHERE sequence = ?").first({ $0.integer(place.opened) }) {
                 (row) throws(StorageError) in
@@ -157,7 +193,7 @@ struct BookProof: ~Copyable {
         guard let opening = opening ?? nil, case .opening(let terms, _) = opening.detail,
             opening.reservation == entry.reservation
         else { throw .fault(entry.sequence, "entry \(place.opened) does not begin its reservation") }
-        return FlushFold.Subject(feature: terms.feature, actor: terms.actor)
+        return (terms, opening.at)
     }
 
     // MARK: - The whole book
@@ -169,12 +205,24 @@ struct BookProof: ~Copyable {
         guard meta.head == head, meta.at == state.lastAt else {
             throw .fault(nil, "the meta row does not name the last entry's hash and date")
         }
-        guard meta.totals == state.totals else {
+        guard meta.totals == state.totals, meta.overage == state.overage else {
             throw .fault(nil, "the meta row's totals are not what the entries add up to")
         }
         // Refusals that were pruned may have had greater or other ids.
         guard meta.newestID >= ids.greatest, meta.holdsOtherIDs || !ids.holdsOthers else {
             throw .fault(nil, "the meta row does not cover all ids")
+        }
+    }
+
+    /// Byte for byte, as it is stored.
+    private func checkGovernance() throws(ProofStop) {
+        let stored = try lifted { () throws(StorageError) in
+            try database.statement("SELECT body FROM governance WHERE id = 1").first {
+                (row) throws(StorageError) in Array(row.blob(0))
+            }
+        }
+        guard stored == state.governance.stored else {
+            throw .fault(nil, "what governs the book is not what the entries say")
         }
     }
 
@@ -196,6 +244,7 @@ struct BookProof: ~Copyable {
         let expected: [(String, Int64)] = [
             ("reservations", reservations), ("reservations WHERE closed IS NOT NULL", closed),
             ("reservations WHERE closed IS NULL", reservations - closed), ("steps", steps), ("prices", prices),
+            ("audit", audited),
         ]
         for (rows, count) in expected {
             let found = try integer("SELECT count(*) FROM \(rows)") { _ in }

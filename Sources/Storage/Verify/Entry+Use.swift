@@ -4,8 +4,8 @@ import Ledger
 extension Entry {
     /// What the entry adds to the rollups: the credits that it charged, less those it refunded, and one call where it is the first
     /// charge of its reservation.
-    var use: FlushFold.Use {
-        var use = FlushFold.Use()
+    var use: UseFold.Use {
+        var use = UseFold.Use()
         for move in moves { use.micros &+= move.consumed }
         switch (kind, detail) {
         case (.charge, _): use.calls = 1
