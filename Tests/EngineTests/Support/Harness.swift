@@ -52,7 +52,8 @@ final class Harness: Sendable {
 
     /// - Parameter change: what the test has otherwise than the defaults, which are: quick flushes and probes, no timer.
     init(
-        _ directory: TemporaryDirectory? = nil, clock: any Clock = SystemClock(), segmentBytes: Int64 = 1 << 20,
+        _ directory: TemporaryDirectory? = nil, clock: any Clock = SystemClock(),
+        rules: any BookRules = PlainRules.shared, segmentBytes: Int64 = 1 << 20,
         _ change: (inout EngineConfiguration) -> Void = { _ in }
     ) throws {
         let directory = try directory ?? TemporaryDirectory()
@@ -66,7 +67,8 @@ final class Harness: Sendable {
             try LocalJournal(directory: directory.path + "/journal", segmentBytes: segmentBytes))
         shards = ShardStore(path: directory.path + "/shards")
         engine = try Engine(
-            journal: journal, shards: shards, clock: clock, configuration: configuration, observer: health)
+            journal: journal, shards: shards, clock: clock, rules: rules, configuration: configuration,
+            observer: health)
     }
 
     /// Hands the step over and does not wait.
