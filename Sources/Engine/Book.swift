@@ -122,7 +122,7 @@ struct FlushWaiter {
 /// Something to do with a tenant's state once it is in memory.
 enum Job: Sendable {
     case step(Command, queue: (any CompletionQueue)?, StepCompletion)
-    case steps([Command], queue: (any CompletionQueue)?, ManyStepsCompletion)
+    case steps(StepsJob)
     case limits(LimitsJob)
     /// `body` looks at the settled state, under the partition's lock, and returns what delivers the result once all that it saw is durable.
     case read(ReadJob)
@@ -132,7 +132,7 @@ enum Job: Sendable {
     func fail(_ error: EngineError) {
         switch self {
         case .step(_, _, let completion): completion(.failure(error))
-        case .steps(let commands, _, let completion): completion(commands.map { _ in .failure(error) })
+        case .steps(let job): job.fail(error)
         case .limits(let job): job.completion(.failure(error))
         case .read(let job): job.failed(error)
         case .settle: break

@@ -67,13 +67,14 @@ package final class Engine: Sendable {
         core.partition(of: tenant).submit(.step(command, queue: queue, completion), tenant: tenant)
     }
 
-    /// Does many steps on a tenant's book, each by itself, in their order; told once, when all of them are durable. One that
-    /// memory does not know enough of is done when its look-up is over, which may be after the others.
+    /// Does many steps on a tenant's book, each by itself, in their order; told once, when all of them are durable.
+    /// - Parameter order: Shared by calls whose steps are taken in the order of the calls too, all for one tenant.
     package func submit(
-        _ commands: [Command], tenant: TenantID, queue: (any CompletionQueue)? = nil,
+        _ commands: [Command], tenant: TenantID, queue: (any CompletionQueue)? = nil, order: StepOrder? = nil,
         completion: @escaping ManyStepsCompletion
     ) {
-        core.partition(of: tenant).submit(.steps(commands, queue: queue, completion), tenant: tenant)
+        let job = StepsJob(commands, queue: queue, order: order, completion: completion)
+        core.partition(of: tenant).submit(.steps(job), tenant: tenant)
     }
 
     /// Looks at a tenant's settled state and delivers what `body` made of it once all of it is durable. `body` runs under a

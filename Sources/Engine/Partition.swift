@@ -41,14 +41,14 @@ final class Partition: @unchecked Sendable {
     /// What to do after the lock was let go of.
     typealias After = () -> Void
 
-    private func enter(_ job: Job, book: Book) -> After? {
+    func enter(_ job: Job, book: Book) -> After? {
         if book.phase == .awake { return run(job, on: book, adopted: false) }
         if core.groupCommit.isStopping {
             forgetIfIdle(book)
-            return { job.fail(.stopping) }
+            return fail([job], .stopping)
         }
         guard book.waiting.count < core.limits.maxWaitingJobs else {
-            return { job.fail(.overloaded("too many calls wait for this tenant's book")) }
+            return fail([job], .overloaded("too many calls wait for this tenant's book"))
         }
         book.waiting.append(job)
         if book.phase == .asleep { return load(book) }
@@ -58,7 +58,7 @@ final class Partition: @unchecked Sendable {
     // MARK: - Running a job
 
     /// - Parameter adopted: the state knows all that the shard knows about the step.
-    private func run(_ job: Job, on book: Book, adopted: Bool) -> After? {
+    func run(_ job: Job, on book: Book, adopted: Bool) -> After? {
         book.wasUsed = true
         let now = max(core.clock.now(), book.state!.ledger.lastAt)
         switch job {
@@ -78,9 +78,9 @@ final class Partition: @unchecked Sendable {
         case .step(let command, let queue, let completion):
             if let error = core.whyNotWrite { return { completion(.failure(error)) } }
             return step(command, queue, completion, on: book, at: now, adopted: adopted)
-        case .steps(let commands, let queue, let completion):
-            if let error = core.whyNotWrite { return { job.fail(error) } }
-            return steps(commands, queue, completion, on: book, at: now)
+        case .steps(let many):
+            if let error = core.whyNotWrite { return abandon(many, error, on: book) }
+            return steps(many, on: book, at: now)
         case .limits(let limits):
             if let error = core.whyNotWrite { return { job.fail(error) } }
             return set(limits, on: book, at: now)
@@ -117,53 +117,8 @@ final class Partition: @unchecked Sendable {
         book.state!.ledger.settle(at: now, under: core.rules)
     }
 
-    /// As `step` for each of them, with one record for all that need no look-up.
-    private func steps(
-        _ commands: [Command], _ queue: (any CompletionQueue)?, _ completion: @escaping ManyStepsCompletion,
-        on book: Book, at now: Instant
-    ) -> After? {
-        let settled = settle(book, at: now)
-        var entries: [Entry] = []
-        var results: [Result<StepResult, EngineError>] = []
-        results.reserveCapacity(commands.count)
-        var unknown: [Int] = []
-        for (index, command) in commands.enumerated() {
-            if book.state!.ledger.recall(for: command) != nil {
-                unknown.append(index)
-                // Told when its look-up is over.
-                results.append(.failure(.stopping))
-                continue
-            }
-            let decision = book.state!.ledger.decide(command, at: now, under: core.rules)
-            for entry in decision.entries {
-                book.state!.ledger.evolve(entry)
-                entries.append(entry)
-            }
-            if decision.isLeftOut { book.state!.ledger.leaveOut() }
-            results.append(.success(StepResult(outcome: decision.outcome, replayed: decision.replayed)))
-        }
-        guard unknown.isEmpty else {
-            let all = StepResults(results, looking: unknown, completion)
-            let told = finish(book, settled, entries, Waiter(queue: queue, body: .other { all.others($0) }))
-            let looked = unknown.map { index in
-                step(commands[index], queue, { all.set(index, $0) }, on: book, at: now, adopted: false)
-            }
-            return {
-                told?()
-                for after in looked { after?() }
-            }
-        }
-        return finish(
-            book, settled, entries,
-            Waiter(
-                queue: queue,
-                body: .other { [results] error in
-                    completion(error.map { error in results.map { _ in .failure(error) } } ?? results)
-                }))
-    }
-
     /// Journals what there is and has `waiter` told when all that the job saw is durable.
-    private func finish(_ book: Book, _ settled: [Entry], _ decided: [Entry], _ waiter: Waiter) -> After? {
+    func finish(_ book: Book, _ settled: [Entry], _ decided: [Entry], _ waiter: Waiter) -> After? {
         if !settled.isEmpty || !decided.isEmpty {
             journal(settled, decided, of: book, waiter)
             return nil
@@ -212,7 +167,7 @@ final class Partition: @unchecked Sendable {
         return nil
     }
 
-    private func endRecall(_ began: UInt64, on book: Book) {
+    func endRecall(_ began: UInt64, on book: Book) {
         guard let index = book.recalls.firstIndex(of: began) else { preconditionFailure("a recall that never began") }
         book.recalls.remove(at: index)
     }
@@ -288,7 +243,19 @@ final class Partition: @unchecked Sendable {
         let jobs = book.waiting
         book.waiting = []
         forgetIfIdle(book)
-        return jobs.isEmpty ? nil : { for job in jobs { job.fail(error) } }
+        return jobs.isEmpty ? nil : fail(jobs, error)
+    }
+
+    /// Tells the jobs that they are not done, and the steps that wait behind them. The lock is held.
+    private func fail(_ jobs: [Job], _ error: EngineError) -> After {
+        var all = jobs
+        for case .steps(let job) in jobs where job.results != nil {
+            guard let order = job.order else { continue }
+            all += order.waiting.map { .steps($0) }
+            order.waiting = []
+            order.isLooking = false
+        }
+        return { for job in all { job.fail(error) } }
     }
 
     private func admit(_ book: Book) {

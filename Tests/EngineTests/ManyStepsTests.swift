@@ -1,4 +1,5 @@
 import Engine
+import Foundation
 import Ledger
 import Storage
 import Testing
@@ -52,6 +53,86 @@ import Testing
         }
         #expect(try second.last!.get().replayed == false)
         try harness.verify()
+        harness.engine.stop()
+    }
+
+    /// What is given back is there for the step behind it, also where the first has to be looked up and the second has not.
+    @Test func stepsAreTakenInTheirOrderAlsoWhereSomeAreLookedUp() throws {
+        let harness = try Harness { $0.limits.rememberedSteps = 1 }
+        let single = try Harness { $0.limits.rememberedSteps = 1 }
+        let old = (10..<60).flatMap { [reserve(id($0), 20), commit(id($0), 20)] }
+        for each in [harness, single] {
+            _ = try results(each, [grant(id(1), 1_000)] + old)
+            #expect(eventually { each.engine.pendingRecords == 0 })
+            _ = try each.entries()
+        }
+        var commands: [Command] = []
+        for number in 0..<40 {
+            commands.append(refund(id(1_000 + number), of: id(10 + number), 15))
+            commands.append(reserve(number % 2 == 0 ? id(2_000 + number) : randomID(2_000 + number), 15))
+            // Twice the same, and one that comes too late.
+            if number % 5 == 0 { commands.append(commands[commands.count - 1]) }
+            if number % 7 == 0 { commands.append(reserve(randomID(3_000 + number), 1)) }
+        }
+        for (command, result) in zip(commands, try results(harness, commands)) {
+            let expected = try single.step(command)
+            let found = try result.get()
+            #expect(found.replayed == expected.replayed)
+            #expect((try? found.outcome.get().amount) == (try? expected.outcome.get().amount))
+            #expect((try? found.outcome.get().balance) == (try? expected.outcome.get().balance))
+        }
+        try harness.verify()
+        harness.engine.stop()
+        single.engine.stop()
+    }
+
+    @Test func callsThatShareAnOrderAreTakenOneAfterTheOther() throws {
+        let harness = try Harness { $0.limits.rememberedSteps = 1 }
+        let old = (10..<60).flatMap { [reserve(id($0), 20), commit(id($0), 20)] }
+        _ = try results(harness, [grant(id(1), 1_000)] + old)
+        #expect(eventually { harness.engine.pendingRecords == 0 })
+        _ = try harness.entries()
+        let order = StepOrder()
+        var outcomes: [Outcome<[Result<StepResult, EngineError>]>] = []
+        for number in 0..<50 {
+            for command in [
+                refund(id(1_000 + number), of: id(10 + number), 20), reserve(id(2_000 + number), 20),
+                reserve(id(3_000 + number), 1),
+            ] {
+                let outcome = Outcome<[Result<StepResult, EngineError>]>()
+                harness.engine.submit([command], tenant: acme, order: order, completion: outcome.completion)
+                outcomes.append(outcome)
+            }
+        }
+        for (index, outcome) in outcomes.enumerated() {
+            let result = try #require(outcome.wait())[0].get().outcome
+            switch index % 3 {
+            case 0, 1: #expect(throws: Never.self) { try result.get() }
+            default: #expect(throws: Refusal.self) { try result.get() }
+            }
+        }
+        try harness.verify()
+        harness.engine.stop()
+    }
+
+    @Test func callsBehindALookUpAreToldWhenTheEngineStopsOrTheJournalFails() throws {
+        let harness = try Harness { $0.limits.rememberedSteps = 1 }
+        let old = (10..<60).flatMap { [reserve(id($0), 20), commit(id($0), 20)] }
+        _ = try results(harness, [grant(id(1), 1_000)] + old)
+        #expect(eventually { harness.engine.pendingRecords == 0 })
+        _ = try harness.entries()
+        let order = StepOrder()
+        var outcomes: [Outcome<[Result<StepResult, EngineError>]>] = []
+        for number in 0..<50 {
+            if number == 20 { harness.journal.fail(.system(operation: "write", path: "journal", errno: 28)) }
+            if number == 30 { harness.journal.fail(nil) }
+            if number == 40 { Thread.detachNewThread { harness.engine.stop() } }
+            let outcome = Outcome<[Result<StepResult, EngineError>]>()
+            let steps = [refund(id(1_000 + number), of: id(10 + number), 20), reserve(id(2_000 + number), 20)]
+            harness.engine.submit(steps, tenant: acme, order: order, completion: outcome.completion)
+            outcomes.append(outcome)
+        }
+        for outcome in outcomes { #expect(outcome.wait()?.count == 2) }
         harness.engine.stop()
     }
 

@@ -16,6 +16,8 @@ final class MeterStream: DirectStreamHandler, @unchecked Sendable {
     private let stream: DirectStream
     private let handlers: MeteringHandlers
     private let access: TenantAccess
+    /// The steps of one turn are taken after those of the turns before.
+    private let order = StepOrder()
     /// Steps that are not answered, those that are read among them.
     private var underWay = 0
     /// Steps that this turn has read, and their tags.
@@ -67,7 +69,9 @@ final class MeterStream: DirectStreamHandler, @unchecked Sendable {
         self.steps = ReadSteps()
         self.tags = []
         let places = steps.places
-        handlers.engine.submit(steps.commands, tenant: access.tenant, queue: stream.context.loop) { [self] results in
+        handlers.engine.submit(
+            steps.commands, tenant: access.tenant, queue: stream.context.loop, order: order
+        ) { [self] results in
             stream.onLoop { [self] in answer(places, tags, results) }
         }
     }
