@@ -36,6 +36,7 @@ package final class TollgateServer: Sendable {
     private let directory: Directory
     private let engine: Engine
     private let rpc: RPCServer
+    private let courier: BookCourier
     /// Where it was told to listen, for messages.
     private let wanted: String
     private let log: Logger
@@ -56,10 +57,15 @@ package final class TollgateServer: Sendable {
         } catch {
             throw StartupError(error)
         }
-        let access = AccessControl(directory: directory, catalog: catalog) { _, _ in }
+        let courier = BookCourier(engine: engine, directory: directory, log: log)
+        self.courier = courier
+        let access = AccessControl(directory: directory, catalog: catalog) { [engine] tenant, note in
+            engine.submit(.note(NoteCommand(note: note)), tenant: tenant) { _ in }
+        }
         rpc = RPCServer(
             registry: Self.services(
-                engine: engine, directory: directory, catalog: catalog, access: access, clock: clock, health: health),
+                engine: engine, directory: directory, catalog: catalog, access: access, courier: courier, clock: clock,
+                health: health),
             interceptors: [access],
             configuration: Self.rpcConfiguration(configuration), health: health)
     }
@@ -116,16 +122,18 @@ package final class TollgateServer: Sendable {
     }
 
     private static func services(
-        engine: Engine, directory: Directory, catalog: Catalog, access: AccessControl, clock: any Clock,
-        health: HealthStatus
+        engine: Engine, directory: Directory, catalog: Catalog, access: AccessControl,
+        courier: BookCourier, clock: any Clock, health: HealthStatus
     ) -> ServiceRegistry {
         let registry = ServiceRegistry()
+        let rules = PlainRules.shared
         let steps = StepReader(catalog: catalog)
         MeteringHandlers(engine: engine, steps: steps).register(in: registry)
-        CreditsHandlers(engine: engine, directory: directory, catalog: catalog).register(in: registry)
-        AdminHandlers(engine: engine, directory: directory, catalog: catalog, steps: steps, access: access)
-            .register(in: registry)
-        UnservedSettings().register(in: registry)
+        CreditsHandlers(engine: engine, directory: directory, catalog: catalog, rules: rules).register(in: registry)
+        AdminHandlers(
+            engine: engine, directory: directory, catalog: catalog, steps: steps, access: access, courier: courier
+        ).register(in: registry)
+        SettingsHandlers(engine: engine, catalog: catalog, rules: rules, courier: courier).register(in: registry)
         UnservedPurchases().register(in: registry)
         if let clock = clock as? ManualClock { TestClockHandlers(clock: clock, engine: engine).register(in: registry) }
         HealthReporter(health).register(in: registry)
@@ -140,7 +148,6 @@ package final class TollgateServer: Sendable {
 }
 
 /// Every call answers UNIMPLEMENTED, once the caller's key and permission have been checked.
-private struct UnservedSettings: SettingsService {}
 private struct UnservedPurchases: PurchasesService {}
 
 /// Tells health and log how the disk fares.
