@@ -10,14 +10,14 @@ struct CreditsHandlers: CreditsService {
     let engine: Engine
     let directory: Directory
     let catalog: Catalog
-    let rules: any BookRules
     let months = MonthCalendar()
 
     func getBalance(_ request: GetBalanceRequest, call: DirectCall<GetBalanceResponse>) {
         do throws(RPCError) {
             let access = try call.context.tenantAccess()
             let timeZone = access.principal.timeZone
-            engine.read(tenant: access.tenant, queue: call.completionQueue) { [months, rules] state, now in
+            engine.read(tenant: access.tenant, queue: call.completionQueue) {
+                [months, rules = engine.rules] state, now in
                 BalanceView(
                     state, at: now, monthStart: months.start(of: now, timeZone: timeZone), rules: rules)
             } completion: { result in

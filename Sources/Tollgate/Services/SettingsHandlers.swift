@@ -9,12 +9,11 @@ import TollgateSchema
 struct SettingsHandlers: SettingsService {
     let engine: Engine
     let catalog: Catalog
-    let rules: any BookRules
     let courier: BookCourier
 
     func getSettings(_ request: GetSettingsRequest, context: ServerContext) async throws -> GetSettingsResponse {
         let access = try context.tenantAccess()
-        let (settings, limits) = try await engine.read(tenant: access.tenant) { [rules] state, now in
+        let (settings, limits) = try await engine.read(tenant: access.tenant) { [rules = engine.rules] state, now in
             (TenantSettings(state.governance), state.limitReadings(at: now, under: rules))
         }
         return .with {
