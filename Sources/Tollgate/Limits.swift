@@ -33,7 +33,7 @@ package enum Limits {
     package static let defaultPageSize = 50
     package static let maxPageSize = 1_000
     /// A page token is a list's tag and a cursor; a longer text is none of ours.
-    package static let maxPageTokenBytes = 512
+    package static let maxPageTokenBytes = 1_024
 
     // MARK: Tenants and keys
 
@@ -45,6 +45,13 @@ package enum Limits {
 
     /// Of what proxies say of where a call comes from.
     package static let maxForwardedForBytes = 256
+
+    // MARK: Settings
+
+    /// Limits that a tenant sets for its use.
+    package static let maxUsageLimits = 1_000
+    /// Of a limit in percent of the cycle's allowance.
+    package static let maxLimitPercent: Int32 = 1_000
 
     // MARK: The log
 

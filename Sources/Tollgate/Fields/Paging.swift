@@ -5,6 +5,8 @@ package enum PagedList: UInt8, Sendable {
     case grants = 3
     case tenants = 4
     case keys = 5
+    case members = 6
+    case auditEvents = 7
 }
 
 /// Where a list goes on: a number or a name, by what the list is sorted by. To callers it is an opaque text.

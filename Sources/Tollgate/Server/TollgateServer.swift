@@ -36,6 +36,7 @@ package final class TollgateServer: Sendable {
     private let directory: Directory
     private let engine: Engine
     private let rpc: RPCServer
+    private let courier: BookCourier
     /// Where it was told to listen, for messages.
     private let wanted: String
     private let log: Logger
@@ -47,24 +48,32 @@ package final class TollgateServer: Sendable {
         let catalog = try Self.catalog(at: configuration.catalogPath)
         let clock: any Clock = configuration.testClockStart.map { ManualClock($0) } ?? SystemClock()
         let health = HealthStatus()
+        let reporter = DiskReporter(health: health, log: log)
         do throws(StorageError) {
             data = try DataDirectory(path: configuration.dataPath, create: false)
             directory = try Directory(path: data.directory)
             engine = try Engine(
                 journal: try LocalJournal(directory: data.journal), shards: ShardStore(path: data.shards),
-                clock: clock, configuration: configuration.engine, observer: DiskReporter(health: health, log: log))
+                clock: clock, configuration: configuration.engine, observer: reporter)
         } catch {
             throw StartupError(error)
         }
-        let access = AccessControl(directory: directory, catalog: catalog) { _, _ in }
+        let courier = BookCourier(engine: engine, directory: directory, log: log)
+        self.courier = courier
+        reporter.whenWrittenAgain { Task { await courier.deliverAll() } }
+        let access = AccessControl(directory: directory, catalog: catalog) { [engine] tenant, note in
+            engine.submit(.note(NoteCommand(note: note)), tenant: tenant) { _ in }
+        }
         rpc = RPCServer(
             registry: Self.services(
-                engine: engine, directory: directory, catalog: catalog, access: access, clock: clock, health: health),
+                engine: engine, directory: directory, catalog: catalog, access: access, courier: courier, clock: clock,
+                health: health),
             interceptors: [access],
             configuration: Self.rpcConfiguration(configuration), health: health)
     }
 
-    /// Begins to listen and to serve.
+    /// Brings the books what they are owed, and begins to listen and to serve. Blocks where something is owed, which is
+    /// after a crash.
     ///
     /// - Returns: where.
     package func start() throws(StartupError) -> (host: String, port: Int) {
@@ -73,6 +82,14 @@ package final class TollgateServer: Sendable {
             log.warning(
                 "few files may be open, so that connections may be refused; raise the limit (ulimit -n, LimitNOFILE=)",
                 ["limit": String(files), "wanted": String(Limits.wantedOpenFiles)])
+        }
+        if directory.owedCount > 0 {
+            let delivered = DispatchSemaphore(value: 0)
+            Task.detached { [courier] in
+                await courier.deliverAll()
+                delivered.signal()
+            }
+            delivered.wait()
         }
         do throws(HTTP2Error) {
             let bound = try rpc.start()
@@ -116,16 +133,17 @@ package final class TollgateServer: Sendable {
     }
 
     private static func services(
-        engine: Engine, directory: Directory, catalog: Catalog, access: AccessControl, clock: any Clock,
-        health: HealthStatus
+        engine: Engine, directory: Directory, catalog: Catalog, access: AccessControl,
+        courier: BookCourier, clock: any Clock, health: HealthStatus
     ) -> ServiceRegistry {
         let registry = ServiceRegistry()
         let steps = StepReader(catalog: catalog)
         MeteringHandlers(engine: engine, steps: steps).register(in: registry)
         CreditsHandlers(engine: engine, directory: directory, catalog: catalog).register(in: registry)
-        AdminHandlers(engine: engine, directory: directory, catalog: catalog, steps: steps, access: access)
-            .register(in: registry)
-        UnservedSettings().register(in: registry)
+        AdminHandlers(
+            engine: engine, directory: directory, catalog: catalog, steps: steps, access: access, courier: courier
+        ).register(in: registry)
+        SettingsHandlers(engine: engine, catalog: catalog, courier: courier).register(in: registry)
         UnservedPurchases().register(in: registry)
         if let clock = clock as? ManualClock { TestClockHandlers(clock: clock, engine: engine).register(in: registry) }
         HealthReporter(health).register(in: registry)
@@ -140,7 +158,6 @@ package final class TollgateServer: Sendable {
 }
 
 /// Every call answers UNIMPLEMENTED, once the caller's key and permission have been checked.
-private struct UnservedSettings: SettingsService {}
 private struct UnservedPurchases: PurchasesService {}
 
 /// Tells health and log how the disk fares.
@@ -150,6 +167,8 @@ private final class DiskReporter: EngineObserver {
 
     private let health: HealthStatus
     private let log: Logger
+    /// What is to be done once the journal takes writes again.
+    private let afterFailure = Mutex<@Sendable () -> Void>({})
     /// Tenants whose damage was told already: once in the log is enough.
     private let told = Mutex<Set<TenantID>>([])
 
@@ -158,6 +177,8 @@ private final class DiskReporter: EngineObserver {
         self.log = log
     }
 
+    func whenWrittenAgain(_ body: @escaping @Sendable () -> Void) { afterFailure.withLock { $0 = body } }
+
     func journalHealth(_ error: StorageError?) {
         let reason = error.map { "the journal cannot be written: \($0)" } ?? ""
         for service in Self.writingServices { health.set(service, serving: error == nil, reason: reason) }
@@ -165,6 +186,7 @@ private final class DiskReporter: EngineObserver {
             log.error("the journal cannot be written, steps are refused", ["reason": error.description])
         } else {
             log.info("the journal is written again")
+            afterFailure.withLock { $0 }()
         }
     }
 

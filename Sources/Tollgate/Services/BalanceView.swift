@@ -23,9 +23,14 @@ struct BalanceView: Sendable {
     private let gaugeMax: Int64
     private let consumedThisMonth: Int64
     private let daysLeft: Int32?
+    private let isAIEnabled: Bool
+    private let limitState: LimitState
+    private let owed: Int64
+    /// When the next allowance comes.
+    private let refresh: Instant?
     private let asOf: Instant
 
-    init(_ state: borrowing LedgerState, at now: Instant, monthStart: Instant) {
+    init(_ state: borrowing LedgerState, at now: Instant, monthStart: Instant, rules: any BookRules) {
         var kinds = InlineArray<4, Kind>(repeating: Kind())
         var subscribed: Int64 = 0
         var unexpired: Int64 = 0
@@ -48,7 +53,41 @@ struct BalanceView: Sendable {
         gaugeMax = subscribed > 0 ? subscribed : unexpired
         consumedThisMonth = state.consumed(since: monthStart)
         daysLeft = Self.daysLeft(state, available: state.balance.available, at: now)
+        isAIEnabled = state.governance.isAIEnabled
+        limitState = Self.limitState(state, at: now, rules)
+        owed = state.overage.owed
+        refresh = state.governance.subscription.flatMap { Self.refresh(of: $0, rules) }
         asOf = now
+    }
+
+    /// How use stands against the limits of the tenant as a whole; one on trial refuses nothing.
+    private static func limitState(
+        _ state: borrowing LedgerState, at now: Instant, _ rules: any BookRules
+    ) -> LimitState {
+        // They come first.
+        guard state.governance.limits.items.first?.limit.scope == .tenant else { return .none }
+        let readings = state.limitReadings(at: now, under: rules).prefix { $0.limit.scope == .tenant }
+        return LimitState(
+            readings.map { reading in
+                var reading = reading
+                if !reading.limit.isEnforced { reading.hardMicros = nil }
+                return reading
+            })
+    }
+
+    /// When the next allowance of subscription credits comes: with the next cycle, where plan and state then give one.
+    private static func refresh(of subscription: Ledger.Subscription, _ rules: any BookRules) -> Instant? {
+        guard let cycle = subscription.cycle else { return nil }
+        var terms = subscription.terms
+        if let next = subscription.nextPlan {
+            guard let known = rules.terms(of: next, at: cycle.end) else { return nil }
+            terms = known
+        }
+        let then = cycle.isTrial ? subscription.terms.trial?.then ?? .active : subscription.state
+        guard terms.counts.contains(subscription.nextState ?? then), terms.cycle != nil,
+            let allowance = terms.allowance, allowance.kind == .subscription, allowance.amountMicros > 0
+        else { return nil }
+        return cycle.end
     }
 
     /// The days that `available` lasts at the pace of the last days; nil where there is too little use to tell from.
@@ -78,20 +117,23 @@ struct BalanceView: Sendable {
         // A field of its own presence: 0 days are written too.
         if let daysLeft { writer.write(Int32Codec.self, daysLeft, tag: 56) }
         writer.write(unlessZero: consumedThisMonth, tag: 64)
-        writer.write(BoolCodec.self, true, tag: 72)
-        writer.write(unlessZero: Int64(LimitState.none.rawValue), tag: 80)
+        writer.write(unlessZero: isAIEnabled ? 1 : 0, tag: 72)
+        writer.write(unlessZero: Int64(limitState.rawValue), tag: 80)
+        writer.write(unlessZero: owed, tag: 96)
         writer.put(asOf, tag: 106)
     }
 
     /// A `KindBalance`, where there is any of the kind.
     private func write(_ kind: Ledger.GrantKind, to writer: inout WireWriter) {
         let sums = kinds[Int(kind.rawValue) - 1]
-        guard sums.available > 0 || sums.held > 0 else { return }
+        let refresh = kind == .subscription ? refresh : nil
+        guard sums.available > 0 || sums.held > 0 || refresh != nil else { return }
         writer.write(nested: 26) { writer in
             writer.write(unlessZero: Int64(kind.rawValue), tag: 8)
             writer.write(unlessZero: sums.available, tag: 16)
             writer.write(unlessZero: sums.held, tag: 24)
             if let expiry = sums.nextExpiry { writer.put(expiry, tag: 34) }
+            if let refresh { writer.put(refresh, tag: 42) }
         }
     }
 

@@ -16,8 +16,10 @@ struct CreditsHandlers: CreditsService {
         do throws(RPCError) {
             let access = try call.context.tenantAccess()
             let timeZone = access.principal.timeZone
-            engine.read(tenant: access.tenant, queue: call.completionQueue) { [months] state, now in
-                BalanceView(state, at: now, monthStart: months.start(of: now, timeZone: timeZone))
+            engine.read(tenant: access.tenant, queue: call.completionQueue) {
+                [months, rules = engine.rules] state, now in
+                BalanceView(
+                    state, at: now, monthStart: months.start(of: now, timeZone: timeZone), rules: rules)
             } completion: { result in
                 switch result {
                 case .success(let view): call.respond(encoding: { $0.write(nested: 10, view.write) })

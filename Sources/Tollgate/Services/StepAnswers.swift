@@ -48,6 +48,10 @@ extension TollgateSchema.Grant {
         createTime = Timestamp(grant.createdAt)
         if let expiresAt = grant.expiresAt { expireTime = Timestamp(expiresAt) }
         comment = grant.comment
+        refundedMicros = grant.refunded
+        paidMicros = grant.paid
+        origin = GrantOrigin(rawValue: Int32(grant.origin.rawValue))
+        if let revokedAt = grant.revokedAt { revokeTime = Timestamp(revokedAt) }
     }
 }
 

@@ -1,3 +1,5 @@
+import Protobuf
+
 /// Moments as text: RFC 3339 (`2026-03-01T12:00:00.25Z`, `+02:00`), also with a blank for the `T` and without a zone, as traces have it.
 enum TimeText {
     /// Microseconds since 1970; digits beyond them are dropped. Without a zone the time is UTC, unless one is required.
@@ -15,6 +17,13 @@ enum TimeText {
         else { return nil }
         let days = daysSinceEpoch(year: year, month: month, day: day)
         return (((days * 24 + hour) * 60 + minute) * 60 + second - zone) * 1_000_000 + fraction
+    }
+
+    /// A moment with its zone, as calls take it.
+    static func timestamp(_ text: String) -> Timestamp? {
+        guard let microseconds = microseconds(text, requiresZone: true) else { return nil }
+        let (seconds, rest) = floorDivide(microseconds, by: 1_000_000)
+        return Timestamp(seconds: seconds, nanos: Int32(rest) * 1_000)
     }
 
     private static func take(_ text: inout ArraySlice<UInt8>, _ character: Unicode.Scalar) -> Bool {

@@ -62,11 +62,10 @@ enum CreditCommands {
         request.amountMicros = micros
         request.comment = arguments.value(comment) ?? ""
         if let time = arguments.value(expires) {
-            guard let microseconds = TimeText.microseconds(time, requiresZone: true) else {
+            guard let moment = TimeText.timestamp(time) else {
                 throw arguments.wrong("--expires \(quoted(time)) is no time such as 2027-01-31T00:00:00Z")
             }
-            request.expireTime = Timestamp(
-                seconds: microseconds / 1_000_000, nanos: Int32(microseconds % 1_000_000) * 1_000)
+            request.expireTime = moment
         }
         return request
     }
@@ -76,6 +75,30 @@ enum CreditCommands {
     static func newGrantID() -> String {
         UUID().uuidString.lowercased()
     }
+
+    private static let grantID = PositionalSpec(name: "GRANT_ID", help: "the grant's id")
+    private static let reason = OptionSpec.value("--reason", "TEXT", "why, for the history and the audit trail")
+
+    static let revoke = Subcommand(
+        path: ["revoke"], summary: "Takes back what is left of a grant.",
+        details: "What open reservations hold of it stays held, and goes when they give it back.",
+        positionals: [grantID], options: [reason] + ServerConnection.tenantOptions,
+        work: .calls { (arguments, console) async throws(CommandError) in
+            let connection = try ServerConnection(arguments)
+            let request = RevokeGrantRequest.with {
+                $0.tenantID = arguments.value(ServerConnection.tenant) ?? ""
+                $0.grantID = arguments.positionals[0]
+                $0.reason = arguments.value(reason) ?? ""
+            }
+            let answer = try await connection.call { (channel) async throws(RPCError) in
+                try await AdminClient(channel).revokeGrant(request)
+            }
+            if arguments.has(ServerConnection.json) { return try console.line(answer.jsonString()) }
+            let amount = Amount.credits(micros: answer.revokedMicros)
+            let available = Amount.credits(micros: answer.balance?.availableMicros ?? 0)
+            let verb = answer.replayed ? "had been taken back before" : "taken back"
+            try console.line("\(amount) credits \(verb); \(available) available")
+        })
 
     static let balance = Subcommand(
         path: ["balance"], summary: "Shows what a tenant has.", options: ServerConnection.tenantOptions,
@@ -96,11 +119,22 @@ enum CreditCommands {
             (name: "this month", value: "\(Amount.credits(micros: balance.thisMonthConsumedMicros)) credits used"),
             (name: "state", value: "\(balance.statusText) (\(balance.gaugePercent) %)"),
         ]
+        if !balance.aiEnabled { pairs.append((name: "AI", value: "switched off")) }
+        switch balance.limitState {
+        case .softReached: pairs.append((name: "limit", value: "the soft limit is reached"))
+        case .hardReached: pairs.append((name: "limit", value: "the hard limit is reached"))
+        default: break
+        }
+        if balance.owedMicros > 0 {
+            pairs.append((name: "owed", value: "\(Amount.credits(micros: balance.owedMicros)) credits"))
+        }
         if let days = balance.estimatedDaysLeft { pairs.append((name: "lasts for", value: "about \(days) days")) }
         for kind in balance.byKind {
             let name = kinds.first { $0.kind == kind.kind }?.name ?? "other"
             let expiry = kind.nextExpireTime.map { ", the next expires \(timeText($0))" } ?? ""
-            pairs.append((name: name, value: "\(Amount.credits(micros: kind.availableMicros)) credits\(expiry)"))
+            let refresh = kind.refreshTime.map { ", refreshed \(timeText($0))" } ?? ""
+            let amount = Amount.credits(micros: kind.availableMicros)
+            pairs.append((name: name, value: "\(amount) credits\(expiry)\(refresh)"))
         }
         return listing(pairs, indent: indent)
     }

@@ -11,7 +11,7 @@ struct BalanceViewTests {
 
     private func written(_ state: borrowing LedgerState) throws -> Balance {
         var writer = WireWriter()
-        BalanceView(state, at: now, monthStart: now).write(to: &writer)
+        BalanceView(state, at: now, monthStart: now, rules: PlainRules.shared).write(to: &writer)
         let bytes = writer.bytes()
         let balance = try Balance(wireBytes: bytes)
         #expect(balance.wireBytes() == bytes)

@@ -1,0 +1,5 @@
+import Ledger
+
+extension Catalog {
+    var plans: [String: PlanTerms] { [:] }
+}
