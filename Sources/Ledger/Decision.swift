@@ -9,7 +9,18 @@ package struct StepAnswer: Equatable, Sendable {
     /// The reservation as it stood after the step; nil for a grant.
     package var reservation: Reservation?
     /// The grant as it was made; nil for everything else.
-    package var grant: Grant?
+    package var grant: Grant? {
+        get { if case .some(let grant) = made { grant } else { nil } }
+        set { made = newValue.map { .some($0) } ?? .none }
+    }
+
+    /// By reference: it is large, and most answers have none.
+    private enum Made: Equatable, Sendable {
+        case none
+        indirect case some(Grant)
+    }
+
+    private var made = Made.none
 
     package init(
         kind: EntryKind, at: Instant, amount: Int64, balance: BalanceAfter, reservation: Reservation? = nil,
@@ -20,7 +31,7 @@ package struct StepAnswer: Equatable, Sendable {
         self.amount = amount
         self.balance = balance
         self.reservation = reservation
-        self.grant = grant
+        if let grant { made = .some(grant) }
     }
 }
 

@@ -103,8 +103,8 @@ package struct Entry: Equatable, Sendable {
     /// What only some kinds carry.
     package enum Detail: Equatable, Sendable {
         case none
-        /// `grant`: the new grant, before anything moved in it.
-        case grant(Grant)
+        /// `grant`: the new grant, before anything moved in it. By reference, as it is large and most entries have none.
+        indirect case grant(Grant)
         /// `reserve`, `charge`: the reservation begins.
         case opening(ReservationTerms, ReservationProgress)
         /// Any later entry of a reservation: its progress afterwards, and the quantities that a commit was priced by.
@@ -112,7 +112,7 @@ package struct Entry: Equatable, Sendable {
         case price(version: UInt32, FeaturePrice)
         case refusal(Refusal)
         /// `setting`, `subscription`, `cycle`, `window`: what governs the book from now on.
-        case change(GovernanceChange)
+        indirect case change(GovernanceChange)
     }
 
     package init(

@@ -116,8 +116,12 @@ extension LedgerState {
         let ask = governance.qualities.isEmpty ? command.ask : resolved(command.ask, of: command.feature)
         let price = try priced(ask, at: now)
         let minimum = kind == .reserve ? command.minimumMicros : nil
-        let limits = limitCheck(of: price.amount, feature: command.feature, member: command.actor, at: now)
+        var limits = limitCheck(of: price.amount, feature: command.feature, member: command.actor, at: now)
         let amount = try affordable(price.amount, atLeast: minimum, limits)
+        // What is held instead of all that was asked may be within a limit on trial.
+        if amount < price.amount, limits.hasShadows {
+            limits = limitCheck(of: amount, feature: command.feature, member: command.actor, at: now)
+        }
         var drawing = Drawing()
         if kind == .reserve {
             drawing.hold(amount, grantTable, available: totals.available)
