@@ -82,6 +82,11 @@ extension LedgerState {
     package struct NewLimit: Equatable, Sendable {
         package var limit: UsageLimit
         package var since: Instant
+
+        package init(limit: UsageLimit, since: Instant) {
+            self.limit = limit
+            self.since = since
+        }
     }
 
     /// Those of `limits` that are new, in the order in which their use goes into the command: what was used of each since

@@ -13,8 +13,9 @@ import Testing
     static let book = Result { () throws -> [UInt8] in
         let temporary = TemporaryDirectory()
         let store = ShardStore(path: temporary.path)
-        var book = BookDriver(tenant: "acme", seed: 42)
-        try book.run(steps: 500, into: store)
+        let book = GovernedBook(tenant: "acme", seed: 55, store: store)
+        try book.run(steps: 700)
+        #expect(!book.state.governance.limits.isEmpty && book.state.overage.held > 0 && book.state.overage.paid > 0)
         let verdict = try store.verify("acme")
         #expect(verdict.fault == nil)
         #expect(verdict.entries == UInt64(book.entries.count))
@@ -73,24 +74,46 @@ import Testing
         "UPDATE grants SET comment = 'other' WHERE number = 2",
         "UPDATE grants SET expires_at = coalesce(expires_at, 0) + 1 WHERE number = 1",
         "DELETE FROM grants WHERE number = (SELECT max(number) FROM grants)",
-        "INSERT INTO grants SELECT number + 1, id, kind, created_at, expires_at, comment, 0, 0, 0, 0, 0, 0 FROM grants "
-            + "ORDER BY number DESC LIMIT 1",
+        "INSERT INTO grants SELECT number + 1, id, kind, origin, created_at, expires_at, revoked_at, comment, 0, 0, 0, 0, 0, "
+            + "0, 0 FROM grants ORDER BY number DESC LIMIT 1",
+        "UPDATE grants SET origin = 1 WHERE origin = 4",
+        "UPDATE grants SET origin = 99 WHERE number = 1",
+        "UPDATE grants SET revoked_at = revoked_at + 1 WHERE revoked_at IS NOT NULL",
+        "UPDATE grants SET revoked_at = NULL WHERE revoked_at IS NOT NULL",
+        "UPDATE grants SET revoked_at = 1 WHERE number = (SELECT max(number) FROM grants WHERE revoked_at IS NULL)",
+        "UPDATE grants SET paid = paid + 1, available = available - 1 WHERE number = (SELECT max(number) FROM grants)",
+        "UPDATE grants SET paid = 0 WHERE paid > 0",
         "UPDATE meta SET available = available + 1, held = held - 1",
         "UPDATE meta SET sequence = sequence - 1",
         "UPDATE meta SET at = at + 1",
         "UPDATE meta SET head = zeroblob(16)",
         "UPDATE meta SET newest_id = zeroblob(16)",
         "UPDATE meta SET tenant = 'other'",
-        "UPDATE meta SET format = 2",
+        "UPDATE meta SET overage_held = overage_held + 1",
+        "UPDATE meta SET overage_consumed = overage_consumed + 1, overage_paid = overage_paid + 1",
+        "UPDATE meta SET overage_paid = 0",
+        "UPDATE meta SET format = 1",
         "DELETE FROM meta",
         "UPDATE usage SET micros = micros + 1 WHERE quarter_hour = (SELECT min(quarter_hour) FROM usage)",
         "UPDATE usage SET calls = calls + 1 WHERE quarter_hour = (SELECT max(quarter_hour) FROM usage)",
         "DELETE FROM usage WHERE quarter_hour = (SELECT min(quarter_hour) FROM usage)",
         "INSERT INTO usage VALUES (1, 0, 0)",
-        "UPDATE daily SET micros = micros + 1 WHERE actor = 'user-1'",
-        "UPDATE daily SET actor = 'user-9' WHERE actor = 'user-1'",
-        "DELETE FROM daily WHERE actor = 'user-2'",
-        "INSERT INTO daily VALUES (1, 'x', 'y', 0, 0)",
+        "UPDATE uses SET micros = micros + 1 WHERE actor = 'user-1'",
+        "UPDATE uses SET calls = calls - 1 WHERE actor = 'user-1'",
+        "UPDATE uses SET actor = 'user-9' WHERE actor = 'user-1'",
+        "UPDATE uses SET quarter_hour = quarter_hour + 1 WHERE quarter_hour = (SELECT max(quarter_hour) FROM uses)",
+        "DELETE FROM uses WHERE actor = 'user-2'",
+        "INSERT INTO uses VALUES (1, 'x', 'y', 0, 0)",
+        "INSERT INTO uses SELECT max(quarter_hour), 'x', 'y', 0, 0 FROM uses",
+        "DELETE FROM governance",
+        "UPDATE governance SET body = x'02'",
+        "UPDATE governance SET body = x''",
+        "UPDATE governance SET body = body || x'00'",
+        "DELETE FROM audit WHERE sequence = (SELECT max(sequence) FROM audit)",
+        "UPDATE audit SET at = at + 1 WHERE sequence = (SELECT max(sequence) FROM audit)",
+        "UPDATE audit SET sequence = sequence + 1 WHERE sequence = (SELECT max(sequence) FROM audit)",
+        "INSERT INTO audit SELECT min(sequence), 0 FROM entries WHERE sequence NOT IN (SELECT sequence FROM audit)",
+        "INSERT INTO audit VALUES (99999999, 0)",
         "DELETE FROM reservations WHERE opened = (SELECT max(opened) FROM reservations)",
         "INSERT INTO reservations VALUES (zeroblob(16), 1, NULL, NULL)",
         "INSERT INTO reservations VALUES (zeroblob(16), 1, 1, NULL)",

@@ -302,8 +302,8 @@ import Testing
     func aFileWithBentBytesIsAnErrorAndNeverACrash(seed: UInt64) throws {
         var random = SeededGenerator(seed: seed)
         let store = ShardStore(path: temporary.path)
-        var book = BookDriver(tenant: "acme", seed: seed)
-        try book.run(steps: 300, into: store)
+        let book = GovernedBook(tenant: "acme", seed: seed, store: store)
+        try book.run(steps: 400)
         try store.settle()
         let path = ShardStore.file(of: "acme", in: temporary.path)
         let whole = try LocalFileSystem().open(path, .readOnly).readAll()
@@ -324,11 +324,57 @@ import Testing
                 found += 1
             }
             _ = try? damaged.load("acme")
-            for id in book.reservations.prefix(20) { _ = try? damaged.recall("acme", Recall(reservation: id)) }
+            for id in book.terms.keys.prefix(20) { _ = try? damaged.recall("acme", Recall(reservation: id)) }
             _ = try? damaged.transactions("acme", query: TransactionQuery(limit: 100))
+            _ = try? damaged.audit("acme", query: AuditQuery(limit: 100))
+            _ = try? damaged.use("acme", of: book.limits().map { .init(limit: $0, since: .zero) })
             damaged.close()
         }
         #expect(found > 75, "most bits of a shard mean something; TOLLGATE_SEED=\(seed)")
+    }
+
+    @Test func aBookOfAnotherFormatIsNamedAsThat() throws {
+        let path = temporary.path + "/old.sqlite"
+        let database = try Database(path: path, .create, setup: "")
+        // The meta row of format 1 knew nothing of overage.
+        let old = ShardSchema.create.split(separator: "\n").filter { !$0.contains("overage") }.joined(separator: "\n")
+        try database.execute(old)
+        try database.execute(
+            "INSERT INTO meta VALUES (1, 1, 'acme', 1, 0, zeroblob(16), 0, 0, 0, 0, 0, 0, zeroblob(16), 0)")
+        for file in [database, try Database(path: path, .readOnly, setup: ShardSchema.readOnlySetup)] {
+            #expect {
+                try ShardMeta.read(from: file, tenant: "acme")
+            } throws: { error in
+                "\(error)".contains("its format is 1, which this build does not know")
+            }
+        }
+    }
+
+    @Test func whatGovernsABookTakesNoRowWhileNothingIsSet() throws {
+        let path = temporary.path + "/acme.sqlite"
+        try Shard.make(path: path, LocalFileSystem())
+        let shard = try Shard(tenant: "acme", path: path)
+        func rows() throws -> Int64? {
+            try shard.database.statement("SELECT count(*) FROM governance").first { $0.integer(0) }
+        }
+        var position: UInt64 = 0
+        func set(zone: String) throws {
+            position += 1
+            let change = GovernanceChange.subscription(nil, zone: zone, hasSignedUp: false, hasTried: false)
+            let entry = Entry(
+                sequence: position, at: .zero, kind: .subscription, after: BalanceAfter(available: 0, held: 0),
+                detail: .change(change))
+            try shard.apply([entry], through: position)
+        }
+        try set(zone: "UTC")
+        #expect(try rows() == 0)
+        try set(zone: "Europe/Berlin")
+        #expect(try rows() == 1)
+        #expect(try ShardMeta.read(from: shard.database, tenant: "acme") == shard.meta)
+        try set(zone: "UTC")
+        #expect(try rows() == 0)
+        shard.close()
+        #expect(try BookVerifier(path: path, tenant: "acme").verify().fault == nil)
     }
 
     @Test func aFileThatIsNoBookIsNamed() throws {

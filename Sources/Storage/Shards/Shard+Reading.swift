@@ -140,7 +140,8 @@ extension Shard {
         let snapshot = BookSnapshot(
             sequence: meta.sequence, at: meta.at, totals: meta.totals, grants: try grants(),
             overage: meta.overage, governance: meta.governance, openReservations: try openReservations(),
-            prices: try prices(), usage: try usage(), newestTimeOrderedID: meta.newestID, holdsOtherIDs: meta.holdsOtherIDs)
+            prices: try prices(), usage: try usage(), newestTimeOrderedID: meta.newestID,
+            holdsOtherIDs: meta.holdsOtherIDs)
         do throws(Contradiction) {
             try snapshot.check()
         } catch {

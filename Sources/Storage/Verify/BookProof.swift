@@ -4,7 +4,6 @@ import Ledger
 /// are looked up as the entries that made them come by, and counted, so that none can be missing or too many.
 struct BookProof: ~Copyable {
     let database: Database
-    private let tenant: TenantID
     private(set) var state = LedgerState()
     private var head: ChainHash
     private var rollups: RollupProof
@@ -18,11 +17,11 @@ struct BookProof: ~Copyable {
     private var ids = (greatest: StepID.zero, holdsOthers: false)
 
     /// How often memory lets go of what is closed.
-    private static let entriesBetweenForgetting: UInt64 = 4_096
+    private let entriesBetweenForgetting: UInt64
 
-    init(database: Database, tenant: TenantID) {
+    init(database: Database, tenant: TenantID, entriesBetweenForgetting: UInt64) {
         self.database = database
-        self.tenant = tenant
+        self.entriesBetweenForgetting = entriesBetweenForgetting
         head = HashChain.origin(of: tenant)
         rollups = RollupProof(database: database)
     }
@@ -74,7 +73,7 @@ struct BookProof: ~Copyable {
         guard entry.sequence == sequence else { throw .fault(sequence, "it says that it is entry \(entry.sequence)") }
         try evolve(entry)
         try checkPlaces(of: entry)
-        if sequence % Self.entriesBetweenForgetting == 0 { state.forget(flushedThrough: sequence, keep: 0) }
+        if sequence % entriesBetweenForgetting == 0 { state.forget(flushedThrough: sequence, keep: 0) }
     }
 
     private mutating func evolve(_ entry: Entry) throws(ProofStop) {

@@ -13,6 +13,8 @@ package struct BookVerifier {
     private let path: String
     private let tenant: TenantID
     private let listed: UInt64?
+    /// Memory holds what so many entries closed, at most.
+    var entriesBetweenForgetting: UInt64 = 4_096
 
     /// - Parameter listedThrough: The journal's record up to which the manifest says that the shard was made durable.
     package init(path: String, tenant: TenantID, listedThrough: UInt64? = nil) {
@@ -53,7 +55,8 @@ package struct BookVerifier {
             return verdict
         }
         verdict.position = meta.position
-        var proof = BookProof(database: database, tenant: tenant)
+        var proof = BookProof(
+            database: database, tenant: tenant, entriesBetweenForgetting: entriesBetweenForgetting)
         do throws(ProofStop) {
             try proof.run(against: meta)
         } catch {
