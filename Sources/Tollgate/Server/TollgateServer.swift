@@ -16,7 +16,7 @@ package struct ServerConfiguration: Sendable {
     package var host = "127.0.0.1"
     /// 0 picks a free one.
     package var port = 0
-    /// The catalog's file; nil for the built-in one.
+    /// A catalog to put in force; nil for the one that was applied last, or else the built-in one.
     package var catalogPath: String?
     /// Where time stands until it is moved by `TestClock`; nil for the system's clock.
     package var testClockStart: Instant?
@@ -34,32 +34,41 @@ package struct ServerConfiguration: Sendable {
 package final class TollgateServer: Sendable {
     private let data: DataDirectory
     private let directory: Directory
-    private let engine: Engine
+    let engine: Engine
     private let rpc: RPCServer
     /// Where it was told to listen, for messages.
     private let wanted: String
-    private let log: Logger
+    /// The file whose catalog is put in force, at start and when it is read again; nil where none was named.
+    let catalogPath: String?
+    let catalogs: CatalogKeeper
+    let log: Logger
 
     /// Takes the data directory and recovers it. Nobody is served before `start`.
     package init(_ configuration: ServerConfiguration, log: Logger) throws(StartupError) {
         self.log = log
         wanted = "\(configuration.host):\(configuration.port)"
-        let catalog = try Self.catalog(at: configuration.catalogPath)
+        catalogPath = configuration.catalogPath
         let clock: any Clock = configuration.testClockStart.map { ManualClock($0) } ?? SystemClock()
         let health = HealthStatus()
         do throws(StorageError) {
             data = try DataDirectory(path: configuration.dataPath, create: false)
             directory = try Directory(path: data.directory)
-            engine = try Engine(
-                journal: try LocalJournal(directory: data.journal), shards: ShardStore(path: data.shards),
-                clock: clock, configuration: configuration.engine, observer: DiskReporter(health: health, log: log))
         } catch {
             throw StartupError(error)
         }
-        let access = AccessControl(directory: directory, catalog: catalog) { _, _ in }
+        catalogs = try Self.catalogs(directory, file: catalogPath, at: clock.now())
+        do throws(StorageError) {
+            engine = try Engine(
+                journal: try LocalJournal(directory: data.journal), shards: ShardStore(path: data.shards),
+                clock: clock, rules: CatalogRules(catalogs), configuration: configuration.engine,
+                observer: DiskReporter(health: health, log: log))
+        } catch {
+            throw StartupError(error)
+        }
+        let access = AccessControl(directory: directory, catalogs: catalogs) { _, _ in }
         rpc = RPCServer(
             registry: Self.services(
-                engine: engine, directory: directory, catalog: catalog, access: access, clock: clock, health: health),
+                engine: engine, directory: directory, catalogs: catalogs, access: access, clock: clock, health: health),
             interceptors: [access],
             configuration: Self.rpcConfiguration(configuration), health: health)
     }
@@ -97,15 +106,6 @@ package final class TollgateServer: Sendable {
         log.info("stopped")
     }
 
-    private static func catalog(at path: String?) throws(StartupError) -> Catalog {
-        guard let path else { return .builtIn }
-        do throws(CatalogError) {
-            return try Catalog(path: path)
-        } catch {
-            throw StartupError(error.description)
-        }
-    }
-
     private static func rpcConfiguration(_ configuration: ServerConfiguration) -> RPCServerConfiguration {
         var rpc = RPCServerConfiguration()
         rpc.host = configuration.host
@@ -116,17 +116,16 @@ package final class TollgateServer: Sendable {
     }
 
     private static func services(
-        engine: Engine, directory: Directory, catalog: Catalog, access: AccessControl, clock: any Clock,
+        engine: Engine, directory: Directory, catalogs: CatalogKeeper, access: AccessControl, clock: any Clock,
         health: HealthStatus
     ) -> ServiceRegistry {
         let registry = ServiceRegistry()
-        let steps = StepReader(catalog: catalog)
-        MeteringHandlers(engine: engine, steps: steps).register(in: registry)
-        CreditsHandlers(engine: engine, directory: directory, catalog: catalog).register(in: registry)
-        AdminHandlers(engine: engine, directory: directory, catalog: catalog, steps: steps, access: access)
+        MeteringHandlers(engine: engine, catalogs: catalogs).register(in: registry)
+        CreditsHandlers(engine: engine, directory: directory, catalogs: catalogs).register(in: registry)
+        AdminHandlers(engine: engine, directory: directory, catalogs: catalogs, access: access)
             .register(in: registry)
         UnservedSettings().register(in: registry)
-        UnservedPurchases().register(in: registry)
+        PurchasesHandlers(engine: engine, catalogs: catalogs).register(in: registry)
         if let clock = clock as? ManualClock { TestClockHandlers(clock: clock, engine: engine).register(in: registry) }
         HealthReporter(health).register(in: registry)
         do throws(WireError) {
@@ -141,7 +140,6 @@ package final class TollgateServer: Sendable {
 
 /// Every call answers UNIMPLEMENTED, once the caller's key and permission have been checked.
 private struct UnservedSettings: SettingsService {}
-private struct UnservedPurchases: PurchasesService {}
 
 /// Tells health and log how the disk fares.
 private final class DiskReporter: EngineObserver {

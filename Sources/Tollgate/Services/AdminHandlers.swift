@@ -10,9 +10,12 @@ import TollgateSchema
 struct AdminHandlers: AdminService {
     let engine: Engine
     let directory: Directory
-    let catalog: Catalog
-    let steps: StepReader
+    let catalogs: CatalogKeeper
+    let steps = StepReader()
     let access: AccessControl
+
+    /// The catalog in force.
+    private var catalog: Catalog { catalogs.current.catalog }
 
     // MARK: - Tenants
 
@@ -138,7 +141,7 @@ struct AdminHandlers: AdminService {
 
     // MARK: - Checks
 
-    private func requireUnbound(_ context: ServerContext) throws(RPCError) {
+    func requireUnbound(_ context: ServerContext) throws(RPCError) {
         guard try context.principal().boundTenant == nil else {
             throw .permissionMissing(Permission.administer.rawValue)
         }
@@ -164,7 +167,7 @@ struct AdminHandlers: AdminService {
     }
 
     /// The directory's errors as statuses.
-    private func stored<Value>(_ body: () throws(StorageError) -> Value) throws(RPCError) -> Value {
+    func stored<Value>(_ body: () throws(StorageError) -> Value) throws(RPCError) -> Value {
         do throws(StorageError) {
             return try body()
         } catch {

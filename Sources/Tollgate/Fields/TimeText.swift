@@ -1,7 +1,7 @@
 /// Moments as text: RFC 3339 (`2026-03-01T12:00:00.25Z`, `+02:00`), also with a blank for the `T` and without a zone, as traces have it.
-enum TimeText {
+package enum TimeText {
     /// Microseconds since 1970; digits beyond them are dropped. Without a zone the time is UTC, unless one is required.
-    static func microseconds(_ text: some StringProtocol, requiresZone: Bool = false) -> Int64? {
+    package static func microseconds(_ text: some StringProtocol, requiresZone: Bool = false) -> Int64? {
         var text = Array(text.utf8)[...]
         guard let year = number(&text, digits: 4), take(&text, "-"), let month = number(&text, digits: 2),
             take(&text, "-"), let day = number(&text, digits: 2),
