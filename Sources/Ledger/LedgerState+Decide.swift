@@ -152,7 +152,7 @@ extension LedgerState {
     }
 
     /// What names no quality is asked at the tenant's.
-    private func resolved(_ ask: Ask, of feature: String) -> Ask {
+    func resolved(_ ask: Ask, of feature: String) -> Ask {
         guard case .quantities(let quantities, .unspecified, let price) = ask,
             let quality = governance.qualities[feature]
         else { return ask }

@@ -56,8 +56,10 @@ package enum StorageLimits {
     package static let maxOutboxPage = 1_000
     /// Bytes of one note.
     static let maxNoteBytes = 64 << 10
-    /// Catalogs that were ever put in force.
-    static let maxCatalogs = 10_000
+    /// Catalogs that are kept, the one in force among them; all of them are held in memory.
+    static let maxCatalogs = 1_000
+    /// Bytes of the catalogs that are kept.
+    static let maxCatalogHistoryBytes = 256 << 20
     /// Bytes of one catalog.
     static let maxCatalogBytes = 4 << 20
     /// Bytes of a name that a person gives.

@@ -8,11 +8,31 @@ package enum Limits {
     package static let maxCatalogDepth = 16
     /// How many faults of a catalog are told; a file with more is told so.
     package static let maxCatalogFaults = 100
+    /// Bytes of the faults that a status tells, whose trailers clients bound; all of them stand in `catalog check`.
+    static let maxToldFaultBytes = 3 << 10
+    /// Characters of the one that its message tells.
+    static let maxToldFaultCharacters = 500
     package static let maxFeatures = 10_000
     package static let maxRoles = 64
     package static let maxRoleNameBytes = 63
-    /// What a unit may cost at most: 10,000 million credits.
-    package static let maxUnitPriceMicros: Int64 = 10_000_000_000_000_000
+    package static let maxPlans = 1_000
+    package static let maxPacks = 100
+    package static let maxPackIDBytes = 63
+    /// Tenants with prices of their own.
+    package static let maxTenantsWithPrices = 10_000
+    /// Sizes of one unit.
+    package static let maxTiers = 32
+    /// Prices of one feature that are yet to come, or that came since the catalog was written.
+    package static let maxNextPrices = 32
+    /// Grants of a plan's sign-up credits.
+    package static let maxSignUpGrants = 16
+    /// Days of a trial, and of sign-up credits: a hundred years.
+    package static let maxPlanDays: Int64 = 36_525
+    package static let maxRolloverCycles: Int64 = 1_200
+    /// What any amount of micros in a catalog may be at most: 10,000 million credits.
+    package static let maxCatalogMicros: Int64 = 10_000_000_000_000_000
+    /// What money a pack or so many micros of overage may cost at most, in the currency's smallest unit.
+    package static let maxMinorUnits: Int64 = 1_000_000_000_000
     package static let maxUnitPricePer: Int64 = 1_000_000_000_000
     package static let maxQualityPercent: Int64 = 100_000
 

@@ -40,7 +40,8 @@ def hold(client, credits=1):
     ("reservation_id", dict(reservation_id="")),
     ("reservation_id", dict(reservation_id="f00")),
     ("reservation_id", dict(reservation_id="../../../../etc/passwd")),
-    ("amount_micros", dict(amount_micros=0)),
+    ("quantities", dict(amount_micros=0)),
+    ("quantities", dict(feature="chat", amount_micros=0)),
     ("amount_micros", dict(amount_micros=-1)),
     ("amount_micros", dict(amount_micros=1, quantities={"context_tokens": 1}, feature="chat")),
     ("feature", dict(feature="nothing", quantities={"context_tokens": 1}, amount_micros=0)),
@@ -77,7 +78,8 @@ def test_fields_of_later_steps(acme):
     acme.metering.Reserve(m.ReserveRequest(reservation_id=priced, feature="chat", quantities={"context_tokens": 1}))
     for field, call, request in [
             ("reservation_id", "Commit", m.CommitRequest(reservation_id="x", amount_micros=1)),
-            ("amount_micros", "Commit", m.CommitRequest(reservation_id=held)),
+            ("quantities", "Commit", m.CommitRequest(reservation_id=held)),
+            ("quantities", "Commit", m.CommitRequest(reservation_id=priced)),
             ("amount_micros", "Commit", m.CommitRequest(reservation_id=held, amount_micros=-1)),
             ("commit_id", "Commit", m.CommitRequest(reservation_id=held, amount_micros=1, commit_id="x")),
             ('quantities["context_tokens"]', "Commit",

@@ -110,4 +110,8 @@ extension DirectoryFile {
             catalog.json.withUnsafeBytes { values.blob($0) }
         }
     }
+
+    func removeCatalogs(before version: Int64) throws(StorageError) {
+        try database.statement("DELETE FROM catalogs WHERE version < ?").run { $0.integer(version) }
+    }
 }

@@ -11,18 +11,19 @@ import TollgateSchema
 /// A class, since it is looked at in each call: a structure would be copied with all that it holds.
 final class AccessControl: ServerInterceptor {
     private let directory: Directory
-    private let catalog: Catalog
+    private let catalogs: CatalogKeeper
     private let onRefusal: RefusalHook
 
     /// - Parameter onRefusal: hears of each refusal for want of a permission within a known tenant; must not block.
-    init(directory: Directory, catalog: Catalog, onRefusal: @escaping RefusalHook) {
+    init(directory: Directory, catalogs: CatalogKeeper, onRefusal: @escaping RefusalHook) {
         self.directory = directory
-        self.catalog = catalog
+        self.catalogs = catalogs
         self.onRefusal = onRefusal
     }
 
     /// Who is let in follows from the headers and the directory, as long as the process lives. A key that is revoked, a
-    /// tenant that is made or a member whose role changes begins another generation, and so counts from the next call on.
+    /// tenant that is made, a member whose role changes or another catalog begins another generation, and so counts from the
+    /// next call on.
     var admissionEpoch: UInt64? { directory.generation }
     var observesEnds: Bool { false }
 
@@ -50,12 +51,14 @@ final class AccessControl: ServerInterceptor {
         let key = try key(caller.key)
         let tenant = try tenant(caller.tenant, boundTo: key.tenant)
         let actor = try actor(caller.actor)
+        let inForce = catalogs.current
         // A role that the catalog has not, or no longer, may do nothing.
-        let own = catalog.permissions(of: key.role) ?? []
+        let own = inForce.catalog.permissions(of: key.role) ?? []
         let principal = Principal(
             keyID: key.keyID, role: key.role, keyPermissions: own,
             permissions: tenant.map { permissions(own, actor: actor, in: $0.id) } ?? own, boundTenant: key.tenant,
-            tenant: tenant?.id, timeZone: tenant?.timeZone ?? "UTC", actor: actor,
+            tenant: tenant?.id, timeZone: tenant?.timeZone ?? "UTC",
+            prices: inForce.prices(for: tenant?.id), actor: actor,
             forwardedFor: ForwardedFor.text(caller.forwardedFor), refusals: onRefusal)
         guard principal.permissions.allows(method) else {
             throw principal.refuse(method.permission, in: tenant?.id, method, from: caller.peer)
@@ -90,7 +93,8 @@ final class AccessControl: ServerInterceptor {
         switch directory.standing(of: MemberID(actor), in: tenant) {
         case .noMembers: return key
         case .stranger: return key.intersection(.meter)
-        case .member(let role): return key.intersection((catalog.permissions(of: role) ?? []).union(.meter))
+        case .member(let role):
+            return key.intersection((catalogs.current.catalog.permissions(of: role) ?? []).union(.meter))
         }
     }
 

@@ -18,6 +18,8 @@ final class Principal: Sendable {
     let tenant: TenantID?
     /// That tenant's time zone.
     let timeZone: String
+    /// What features cost for the tenant.
+    let prices: TenantPrices
     /// The end user on whose behalf the call is made; empty where none was named.
     let actor: String
     /// What a proxy says of where the call comes from.
@@ -28,8 +30,8 @@ final class Principal: Sendable {
 
     init(
         keyID: String, role: String, keyPermissions: PermissionSet, permissions: PermissionSet,
-        boundTenant: TenantID?, tenant: TenantID?, timeZone: String, actor: String, forwardedFor: String,
-        refusals: @escaping RefusalHook
+        boundTenant: TenantID?, tenant: TenantID?, timeZone: String, prices: TenantPrices, actor: String,
+        forwardedFor: String, refusals: @escaping RefusalHook
     ) {
         self.keyID = keyID
         self.role = role
@@ -38,6 +40,7 @@ final class Principal: Sendable {
         self.boundTenant = boundTenant
         self.tenant = tenant
         self.timeZone = timeZone
+        self.prices = prices
         self.actor = actor
         self.forwardedFor = forwardedFor
         self.refusals = refusals

@@ -22,11 +22,11 @@ extension Catalog {
 
     /// The catalog of a file.
     package init(path: String) throws(CatalogError) {
-        try self.init(parsing: Catalog.contents(of: path))
+        try self.init(parsing: Self.contents(of: path))
     }
 
     /// The bytes of a file, one more than allowed at most, so that a file that is too long shows.
-    private static func contents(of path: String) throws(CatalogError) -> [UInt8] {
+    package static func contents(of path: String) throws(CatalogError) -> [UInt8] {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw .unreadable(path: path, errno: errno) }
         defer { close(descriptor) }

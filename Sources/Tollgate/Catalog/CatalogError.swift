@@ -1,3 +1,5 @@
+import Storage
+
 /// One thing that is wrong in a catalog file.
 package struct CatalogFault: Equatable, Sendable, CustomStringConvertible {
     /// From 1.
@@ -30,6 +32,21 @@ extension CatalogError: CustomStringConvertible {
         case .invalid(let faults, let hasMore):
             let lines = faults.map { "catalog, \($0.description)" }
             return (hasMore ? lines + ["catalog: there are more faults than these"] : lines).joined(separator: "\n")
+        }
+    }
+}
+
+/// Why a catalog was not put in force.
+package enum CatalogChangeError: Error, Sendable {
+    case catalog(CatalogError)
+    case storage(StorageError)
+}
+
+extension CatalogChangeError: CustomStringConvertible {
+    package var description: String {
+        switch self {
+        case .catalog(let error): error.description
+        case .storage(let error): error.description
         }
     }
 }

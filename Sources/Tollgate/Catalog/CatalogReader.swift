@@ -1,4 +1,5 @@
 import Ledger
+import Storage
 
 /// Turns the nodes of a catalog file into a catalog, and gathers all that is wrong on the way.
 struct CatalogReader {
@@ -7,119 +8,47 @@ struct CatalogReader {
 
     /// The catalog that the file describes; of no use where faults were found.
     mutating func catalog(_ root: JSONNode) -> Catalog {
-        var features: [String: FeaturePrice] = [:]
-        var roles = Catalog.defaultRoles
+        var catalog = Catalog()
         for member in members(of: root, at: "") {
             switch member.name {
-            case "features": features = self.features(member.node)
-            case "roles": roles.merge(self.roles(member.node)) { _, named in named }
-            default: unknown(member, at: "", known: "features, roles")
+            case "features": catalog.features = features(member.node, at: "features")
+            case "tenants": catalog.tenants = tenants(member.node)
+            case "plans": plans(member.node, into: &catalog)
+            case "packs": catalog.packs = packs(member.node)
+            case "roles": catalog.roles.merge(roles(member.node)) { _, named in named }
+            default: unknown(member, at: "", known: "features, tenants, plans, packs, roles")
             }
         }
-        return Catalog(features: features, roles: roles)
+        return catalog
     }
 
-    // MARK: Features
-
-    private mutating func features(_ node: JSONNode) -> [String: FeaturePrice] {
-        let members = members(of: node, at: "features")
-        if members.count > Limits.maxFeatures {
-            add(node.line, "features", "has \(members.count) features; at most \(Limits.maxFeatures) are allowed")
-            return [:]
-        }
-        var features: [String: FeaturePrice] = [:]
-        for member in members {
-            let path = "features.\(member.name)"
-            checkName(member, maxBytes: Limits.maxFeatureBytes, at: path)
-            features[member.name] = feature(member, at: path)
-        }
-        return features
-    }
-
-    private mutating func feature(_ feature: JSONNode.Member, at path: String) -> FeaturePrice {
-        var units: [UnitPrice]?
-        var qualityPercent: [Int64] = [100, 100, 100, 100]
-        let members = members(of: feature.node, at: path)
-        for member in members {
-            switch member.name {
-            case "units": units = self.units(member.node, at: path + ".units")
-            case "quality_percent": qualityPercent = self.qualityPercent(member.node, at: path + ".quality_percent")
-            default: unknown(member, at: path, known: "units, quality_percent")
+    /// Tenants with prices of their own.
+    private mutating func tenants(_ node: JSONNode) -> [String: [String: PriceSchedule]] {
+        var tenants: [String: [String: PriceSchedule]] = [:]
+        for (tenant, path) in named(node, at: "tenants", "tenants", atMost: Limits.maxTenantsWithPrices) {
+            if TenantID(tenant.name) == nil {
+                add(tenant.line, path, "is no tenant's id; that is 1 to 63 of a-z, 0-9 and -, not beginning with -")
             }
-        }
-        if units == nil, isObject(feature.node) {
-            add(feature.line, path, "has no \"units\"; say by which units it is priced")
-        }
-        return FeaturePrice(feature: feature.name, units: units ?? [], qualityPercent: qualityPercent)
-    }
-
-    private mutating func units(_ node: JSONNode, at path: String) -> [UnitPrice] {
-        let members = members(of: node, at: path)
-        if members.isEmpty, isObject(node) {
-            add(node.line, path, "is empty; a feature is priced by at least one unit")
-        }
-        if members.count > Limits.maxQuantities {
-            add(node.line, path, "has \(members.count) units; at most \(Limits.maxQuantities) are allowed")
-        }
-        var units: [UnitPrice] = []
-        for member in members {
-            let path = "\(path).\(member.name)"
-            checkName(member, maxBytes: Limits.maxUnitBytes, at: path)
-            units.append(unit(member, at: path))
-        }
-        return units.sorted { $0.unit < $1.unit }
-    }
-
-    private mutating func unit(_ unit: JSONNode.Member, at path: String) -> UnitPrice {
-        var micros: Int64?
-        var per: Int64 = 1
-        var hasMicros = false
-        for member in members(of: unit.node, at: path) {
-            switch member.name {
-            case "micros":
-                hasMicros = true
-                micros = integer(member.node, 0...Limits.maxUnitPriceMicros, at: path + ".micros")
-            case "per":
-                per = integer(member.node, 1...Limits.maxUnitPricePer, at: path + ".per") ?? 1
-            default:
-                unknown(member, at: path, known: "micros, per")
+            var features: [String: PriceSchedule]?
+            for member in members(of: tenant.node, at: path) {
+                switch member.name {
+                case "features": features = self.features(member.node, at: path + ".features")
+                default: unknown(member, at: path, known: "features")
+                }
             }
-        }
-        if !hasMicros, isObject(unit.node) {
-            add(unit.line, path, "has no \"micros\"; say how many micros it costs")
-        }
-        return UnitPrice(unit: unit.name, amountMicros: micros ?? 0, per: per)
-    }
-
-    private mutating func qualityPercent(_ node: JSONNode, at path: String) -> [Int64] {
-        var percent: [Int64] = [100, 100, 100, 100]
-        for member in members(of: node, at: path) {
-            let quality: Quality
-            switch member.name {
-            case "cheap": quality = .cheap
-            case "medium": quality = .medium
-            case "best": quality = .best
-            default:
-                unknown(member, at: path, known: "cheap, medium, best")
-                continue
+            if features == nil, isObject(tenant.node) {
+                add(tenant.line, path, "has no \"features\"; say which prices are its own")
             }
-            let value = integer(member.node, 0...Limits.maxQualityPercent, at: "\(path).\(member.name)")
-            percent[Int(quality.rawValue)] = value ?? 100
+            tenants[tenant.name] = features
         }
-        percent[Int(Quality.unspecified.rawValue)] = percent[Int(Quality.medium.rawValue)]
-        return percent
+        return tenants
     }
 
-    // MARK: Roles
+    // MARK: - Roles
 
     private mutating func roles(_ node: JSONNode) -> [String: PermissionSet] {
-        let members = members(of: node, at: "roles")
-        if members.count > Limits.maxRoles {
-            add(node.line, "roles", "has \(members.count) roles; at most \(Limits.maxRoles) are allowed")
-        }
         var roles: [String: PermissionSet] = [:]
-        for member in members {
-            let path = "roles.\(member.name)"
+        for (member, path) in named(node, at: "roles", "roles", atMost: Limits.maxRoles) {
             checkName(member, maxBytes: Limits.maxRoleNameBytes, at: path)
             roles[member.name] = permissions(member.node, at: path)
         }
@@ -127,23 +56,15 @@ struct CatalogReader {
     }
 
     private mutating func permissions(_ node: JSONNode, at path: String) -> PermissionSet {
-        guard case .array(let nodes) = node.value else {
-            add(node.line, path, "must be a list of permissions, not \(node.kindName)")
-            return []
-        }
         var permissions: PermissionSet = []
-        for node in nodes {
-            guard case .string(let name) = node.value else {
-                add(node.line, path, "must hold strings, not \(node.kindName)")
-                continue
-            }
+        for (name, line) in strings(node, of: "permissions", at: path) {
             if name == "*" {
                 permissions = .all
             } else if let permission = Permission(rawValue: name) {
                 permissions.insert(PermissionSet(permission))
             } else {
                 let known = Permission.allCases.map(\.rawValue).joined(separator: ", ")
-                add(node.line, path, "there is no permission \"\(name)\"; there are \(known), and * for all")
+                add(line, path, "there is no permission \"\(name)\"; there are \(known), and * for all")
             }
         }
         return permissions
@@ -153,7 +74,7 @@ struct CatalogReader {
 // MARK: - What all parts need
 
 extension CatalogReader {
-    private mutating func add(_ line: Int, _ path: String, _ reason: String) {
+    mutating func add(_ line: Int, _ path: String, _ reason: String) {
         if faults.count == Limits.maxCatalogFaults {
             hasMoreFaults = true
         } else {
@@ -161,21 +82,65 @@ extension CatalogReader {
         }
     }
 
-    private mutating func unknown(_ member: JSONNode.Member, at path: String, known: String) {
+    mutating func unknown(_ member: JSONNode.Member, at path: String, known: String) {
         add(member.line, path, "the name \"\(member.name)\" means nothing here; what does is \(known)")
     }
 
-    private func isObject(_ node: JSONNode) -> Bool {
+    func isObject(_ node: JSONNode) -> Bool {
         if case .object = node.value { true } else { false }
     }
 
-    private mutating func members(of node: JSONNode, at path: String) -> [JSONNode.Member] {
+    mutating func members(of node: JSONNode, at path: String) -> [JSONNode.Member] {
         if case .object(let members) = node.value { return members }
         add(node.line, path, "must be an object, not \(node.kindName)")
         return []
     }
 
-    private mutating func integer(_ node: JSONNode, _ range: ClosedRange<Int64>, at path: String) -> Int64? {
+    /// The members of an object whose names the operator gives, each with its path; none where there are too many.
+    mutating func named(
+        _ node: JSONNode, at path: String, _ what: String, atMost limit: Int
+    ) -> [(member: JSONNode.Member, path: String)] {
+        let members = members(of: node, at: path)
+        if members.count > limit {
+            add(node.line, path, "has \(members.count) \(what); at most \(limit) are allowed")
+            return []
+        }
+        return members.map { ($0, "\(path).\($0.name)") }
+    }
+
+    /// The elements of a list, each with its path; none where there are too many.
+    mutating func elements(
+        of node: JSONNode, of what: String, at path: String, atMost limit: Int
+    ) -> [(node: JSONNode, path: String)] {
+        guard case .array(let nodes) = node.value else {
+            add(node.line, path, "must be a list of \(what), not \(node.kindName)")
+            return []
+        }
+        if nodes.count > limit {
+            add(node.line, path, "has \(nodes.count) \(what); at most \(limit) are allowed")
+            return []
+        }
+        return nodes.enumerated().map { ($1, "\(path)[\($0)]") }
+    }
+
+    /// The strings of a list.
+    mutating func strings(_ node: JSONNode, of what: String, at path: String) -> [(text: String, line: Int)] {
+        guard case .array(let nodes) = node.value else {
+            add(node.line, path, "must be a list of \(what), not \(node.kindName)")
+            return []
+        }
+        var strings: [(String, Int)] = []
+        for node in nodes {
+            if case .string(let text) = node.value {
+                strings.append((text, node.line))
+            } else {
+                add(node.line, path, "must hold strings, not \(node.kindName)")
+            }
+        }
+        return strings
+    }
+
+    mutating func integer(_ node: JSONNode, _ range: ClosedRange<Int64>, at path: String) -> Int64? {
         guard case .integer(let value) = node.value else {
             add(node.line, path, "must be a whole number, not \(node.kindName)")
             return nil
@@ -187,13 +152,47 @@ extension CatalogReader {
         return value
     }
 
-    private mutating func checkName(_ member: JSONNode.Member, maxBytes: Int, at path: String) {
-        if member.name.isEmpty {
-            add(member.line, path, "the name is empty")
-        } else if member.name.utf8.count > maxBytes {
-            add(member.line, path, "the name has \(member.name.utf8.count) bytes; at most \(maxBytes) are allowed")
-        } else if member.name.utf8.contains(where: TextRule.isControl) {
-            add(member.line, path, "the name has a control character")
+    /// An amount of micros.
+    mutating func micros(_ node: JSONNode, from least: Int64 = 0, at path: String) -> Int64? {
+        integer(node, least...Limits.maxCatalogMicros, at: path)
+    }
+
+    mutating func bool(_ node: JSONNode, at path: String) -> Bool? {
+        if case .bool(let value) = node.value { return value }
+        add(node.line, path, "must be true or false, not \(node.kindName)")
+        return nil
+    }
+
+    mutating func string(_ node: JSONNode, at path: String) -> String? {
+        if case .string(let text) = node.value { return text }
+        add(node.line, path, "must be a string, not \(node.kindName)")
+        return nil
+    }
+
+    /// A string that is one of a few words.
+    mutating func word<Value>(_ node: JSONNode, _ words: [(String, Value)], at path: String) -> Value? {
+        guard let text = string(node, at: path) else { return nil }
+        if let value = words.first(where: { $0.0 == text })?.1 { return value }
+        add(node.line, path, "is \"\(text)\"; it must be one of \(words.map(\.0).joined(separator: ", "))")
+        return nil
+    }
+
+    mutating func checkName(_ member: JSONNode.Member, maxBytes: Int, at path: String) {
+        checkName(member.name, member.line, maxBytes: maxBytes, at: path)
+    }
+
+    mutating func checkName(_ name: String, _ line: Int, maxBytes: Int, at path: String) {
+        if name.isEmpty {
+            add(line, path, "the name is empty")
+        } else if name.utf8.count > maxBytes {
+            add(line, path, "the name has \(name.utf8.count) bytes; at most \(maxBytes) are allowed")
+        } else if name.utf8.contains(where: TextRule.isControl) {
+            add(line, path, "the name has a control character")
         }
+    }
+
+    /// Something that must be there and is not.
+    mutating func missing(_ name: String, in node: JSONNode, line: Int? = nil, at path: String, _ advice: String) {
+        if isObject(node) { add(line ?? node.line, path, "has no \"\(name)\"; \(advice)") }
     }
 }

@@ -77,13 +77,14 @@ package enum FieldCheck {
         return micros == 0 ? nil : micros
     }
 
-    /// How a step says how much: exactly one of quantities and a plain amount. Nil is for quantities.
+    /// How a step says how much: by a plain amount, or by quantities, which only a fixed price does without. Nil is for
+    /// quantities.
     package static func plainAmount(
         _ micros: Int64, hasQuantities: Bool
     ) throws(InvalidField) -> Int64? {
-        guard hasQuantities else { return try amount(micros, "amount_micros") }
-        guard micros == 0 else { throw InvalidField("amount_micros", "must not be set beside quantities") }
-        return nil
+        if micros == 0 { return nil }
+        guard !hasQuantities else { throw InvalidField("amount_micros", "must not be set beside quantities") }
+        return try amount(micros, "amount_micros")
     }
 
     /// Quantities, each unit once, sorted by unit.

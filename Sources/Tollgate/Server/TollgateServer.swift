@@ -16,7 +16,7 @@ package struct ServerConfiguration: Sendable {
     package var host = "127.0.0.1"
     /// 0 picks a free one.
     package var port = 0
-    /// The catalog's file; nil for the built-in one.
+    /// A catalog to put in force; nil for the one that was applied last, or else the built-in one.
     package var catalogPath: String?
     /// Where time stands until it is moved by `TestClock`; nil for the system's clock.
     package var testClockStart: Instant?
@@ -34,40 +34,49 @@ package struct ServerConfiguration: Sendable {
 package final class TollgateServer: Sendable {
     private let data: DataDirectory
     private let directory: Directory
-    private let engine: Engine
+    let engine: Engine
     private let rpc: RPCServer
     private let courier: BookCourier
     /// Where it was told to listen, for messages.
     private let wanted: String
-    private let log: Logger
+    /// The file whose catalog is put in force, at start and when it is read again; nil where none was named.
+    let catalogPath: String?
+    let catalogs: CatalogKeeper
+    let log: Logger
 
     /// Takes the data directory and recovers it. Nobody is served before `start`.
     package init(_ configuration: ServerConfiguration, log: Logger) throws(StartupError) {
         self.log = log
         wanted = "\(configuration.host):\(configuration.port)"
-        let catalog = try Self.catalog(at: configuration.catalogPath)
+        catalogPath = configuration.catalogPath
         let clock: any Clock = configuration.testClockStart.map { ManualClock($0) } ?? SystemClock()
         let health = HealthStatus()
         let reporter = DiskReporter(health: health, log: log)
         do throws(StorageError) {
             data = try DataDirectory(path: configuration.dataPath, create: false)
             directory = try Directory(path: data.directory)
+        } catch {
+            throw StartupError(error)
+        }
+        catalogs = try Self.catalogs(directory, file: catalogPath, at: clock.now())
+        do throws(StorageError) {
             engine = try Engine(
                 journal: try LocalJournal(directory: data.journal), shards: ShardStore(path: data.shards),
-                clock: clock, configuration: configuration.engine, observer: reporter)
+                clock: clock, rules: CatalogRules(catalogs), configuration: configuration.engine,
+                observer: reporter)
         } catch {
             throw StartupError(error)
         }
         let courier = BookCourier(engine: engine, directory: directory, log: log)
         self.courier = courier
         reporter.whenWrittenAgain { Task { await courier.deliverAll() } }
-        let access = AccessControl(directory: directory, catalog: catalog) { [engine] tenant, note in
+        let access = AccessControl(directory: directory, catalogs: catalogs) { [engine] tenant, note in
             engine.submit(.note(NoteCommand(note: note)), tenant: tenant) { _ in }
         }
         rpc = RPCServer(
             registry: Self.services(
-                engine: engine, directory: directory, catalog: catalog, access: access, courier: courier, clock: clock,
-                health: health),
+                engine: engine, directory: directory, catalogs: catalogs, access: access, courier: courier,
+                clock: clock, health: health),
             interceptors: [access],
             configuration: Self.rpcConfiguration(configuration), health: health)
     }
@@ -114,15 +123,6 @@ package final class TollgateServer: Sendable {
         log.info("stopped")
     }
 
-    private static func catalog(at path: String?) throws(StartupError) -> Catalog {
-        guard let path else { return .builtIn }
-        do throws(CatalogError) {
-            return try Catalog(path: path)
-        } catch {
-            throw StartupError(error.description)
-        }
-    }
-
     private static func rpcConfiguration(_ configuration: ServerConfiguration) -> RPCServerConfiguration {
         var rpc = RPCServerConfiguration()
         rpc.host = configuration.host
@@ -133,18 +133,16 @@ package final class TollgateServer: Sendable {
     }
 
     private static func services(
-        engine: Engine, directory: Directory, catalog: Catalog, access: AccessControl,
+        engine: Engine, directory: Directory, catalogs: CatalogKeeper, access: AccessControl,
         courier: BookCourier, clock: any Clock, health: HealthStatus
     ) -> ServiceRegistry {
         let registry = ServiceRegistry()
-        let steps = StepReader(catalog: catalog)
-        MeteringHandlers(engine: engine, steps: steps).register(in: registry)
-        CreditsHandlers(engine: engine, directory: directory, catalog: catalog).register(in: registry)
-        AdminHandlers(
-            engine: engine, directory: directory, catalog: catalog, steps: steps, access: access, courier: courier
-        ).register(in: registry)
-        SettingsHandlers(engine: engine, catalog: catalog, courier: courier).register(in: registry)
-        UnservedPurchases().register(in: registry)
+        MeteringHandlers(engine: engine, catalogs: catalogs).register(in: registry)
+        CreditsHandlers(engine: engine, directory: directory, catalogs: catalogs).register(in: registry)
+        AdminHandlers(engine: engine, directory: directory, catalogs: catalogs, access: access, courier: courier)
+            .register(in: registry)
+        SettingsHandlers(engine: engine, catalogs: catalogs, courier: courier).register(in: registry)
+        PurchasesHandlers(engine: engine, catalogs: catalogs).register(in: registry)
         if let clock = clock as? ManualClock { TestClockHandlers(clock: clock, engine: engine).register(in: registry) }
         HealthReporter(health).register(in: registry)
         do throws(WireError) {
@@ -158,7 +156,6 @@ package final class TollgateServer: Sendable {
 }
 
 /// Every call answers UNIMPLEMENTED, once the caller's key and permission have been checked.
-private struct UnservedPurchases: PurchasesService {}
 
 /// Tells health and log how the disk fares.
 private final class DiskReporter: EngineObserver {

@@ -14,11 +14,14 @@ import TollgateSchema
 struct AdminHandlers: AdminService {
     let engine: Engine
     let directory: Directory
-    let catalog: Catalog
-    let steps: StepReader
+    let catalogs: CatalogKeeper
+    let steps = StepReader()
     let access: AccessControl
     let courier: BookCourier
     let turns = TenantTurns()
+
+    /// The catalog in force.
+    var catalog: Catalog { catalogs.current.catalog }
 
     func getTenant(_ request: GetTenantRequest, context: ServerContext) async throws -> GetTenantResponse {
         let id = try tenant(request.tenantID, context).record.id

@@ -9,7 +9,7 @@ import TollgateSchema
 struct CreditsHandlers: CreditsService {
     let engine: Engine
     let directory: Directory
-    let catalog: Catalog
+    let catalogs: CatalogKeeper
     let months = MonthCalendar()
 
     func getBalance(_ request: GetBalanceRequest, call: DirectCall<GetBalanceResponse>) {
@@ -74,42 +74,5 @@ struct CreditsHandlers: CreditsService {
                 $0.nextPageToken = PageCursor.number(UInt64(found[size - 1].number)).token(of: .grants)
             }
         }
-    }
-
-    func getRateCard(_ request: GetRateCardRequest, context: ServerContext) async throws -> GetRateCardResponse {
-        _ = try context.tenantAccess()
-        return .with { $0.features = catalog.rateCard.map { RateCardFeature($0) } }
-    }
-}
-
-extension RateCardFeature {
-    init(_ price: FeaturePrice) {
-        self.init()
-        feature = price.feature
-        units = price.units.map { unit in
-            .with {
-                $0.unit = unit.unit
-                $0.unitMicros = unit.amountMicros
-                $0.per = unit.per
-            }
-        }
-        qualities = [Ledger.Quality.cheap, .medium, .best].map { quality in
-            .with {
-                $0.quality = TollgateSchema.Quality(rawValue: Int32(quality.rawValue))
-                $0.percent = price.percent(at: quality)
-            }
-        }
-    }
-}
-
-extension TollgateSchema.PriceLine {
-    init(_ line: Ledger.PriceLine) {
-        self.init()
-        unit = line.quantity.unit
-        quantity = line.quantity.count
-        unitMicros = line.unitMicros
-        per = line.per
-        qualityPercent = line.qualityPercent
-        amountMicros = line.amountMicros
     }
 }

@@ -18,6 +18,9 @@ final class MeterStream: DirectStreamHandler, @unchecked Sendable {
     private let access: TenantAccess
     /// The steps of one turn are taken after those of the turns before.
     private let order = StepOrder()
+    /// The tenant's prices, and since which catalog: the stream may outlive it.
+    private var prices: TenantPrices
+    private var catalogs: UInt64
     /// Steps that are not answered, those that are read among them.
     private var underWay = 0
     /// Steps that this turn has read, and their tags.
@@ -30,11 +33,14 @@ final class MeterStream: DirectStreamHandler, @unchecked Sendable {
         self.stream = stream
         self.handlers = handlers
         self.access = access
+        catalogs = handlers.catalogs.generation
+        prices = handlers.catalogs.current.prices(for: access.tenant)
     }
 
     var wantsMore: Bool { underWay < Limits.maxMeterStepsUnderWay && ending == nil && stream.isWritable }
 
     func received(_ request: UnsafeRawBufferPointer) {
+        lookUpPrices()
         do throws(WireError) {
             var tag: UInt64 = 0
             var step: StepRequest?
@@ -44,17 +50,25 @@ final class MeterStream: DirectStreamHandler, @unchecked Sendable {
                 case 8: tag = try reader.uint64()
                 case 18:
                     try reader.nested { (reader) throws(WireError) in
-                        step = try handlers.readStep(&reader, after: step)
+                        step = try handlers.readStep(&reader, units: prices.units, after: step)
                     }
                 default: try reader.skip(field)
                 }
             }
-            handlers.add(step, access, to: &steps)
+            handlers.add(step, access, prices, to: &steps)
             noteRead(tag)
         } catch {
             // What was taken before is answered before the stream says so.
             requestsEnded(undecodable(MeterRequest.self, error))
         }
+    }
+
+    /// Another catalog holds from the next step on.
+    private func lookUpPrices() {
+        let generation = handlers.catalogs.generation
+        guard generation != catalogs else { return }
+        catalogs = generation
+        prices = handlers.catalogs.current.prices(for: access.tenant)
     }
 
     private func noteRead(_ tag: UInt64) {

@@ -9,15 +9,18 @@ extension MeteringHandlers {
     func quote(_ request: QuoteRequest, call: DirectCall<QuoteResponse>) {
         do throws(RPCError) {
             let access = try call.context.tenantAccess()
-            let quote = try checked { () throws(InvalidField) in try steps.quote(request) }
-            engine.read(tenant: access.tenant, queue: call.completionQueue) { state, _ in
-                state.balance
+            let price = catalogs.current.price(of: request.feature, for: access.tenant)
+            let ask = try checked { () throws(InvalidField) in try steps.ask(request, price: price) }
+            let member = request.actor.isEmpty ? access.actor : request.actor
+            engine.read(tenant: access.tenant, queue: call.completionQueue) { state, now in
+                Result { () throws(PricingError) in
+                    (try state.quote(ask, feature: request.feature, member: member, at: now), state.balance)
+                }
             } completion: { result in
-                call.answer(with: result) { balance in
-                    var quote = quote
-                    quote.balance = StepBalance(balance)
-                    quote.affordable = quote.amountMicros <= balance.available
-                    return quote
+                switch result {
+                case .success(.success(let (quote, balance))): call.respond(QuoteResponse(quote, balance))
+                case .success(.failure(let error)): call.fail(RPCError(InvalidField(error)))
+                case .failure(let error): call.fail(RPCError(error))
                 }
             }
         } catch {

@@ -49,7 +49,7 @@ extension [ReadSteps.Place] {
 extension MeteringHandlers {
     func batch(_ bytes: UnsafeRawBufferPointer, _ call: DirectCall<BatchResponse>) throws(WireError) {
         let access: Result<TenantAccess, RPCError> = Result { () throws(RPCError) in try call.context.tenantAccess() }
-        let (steps, count) = try read(bytes, try? access.get())
+        let (steps, count) = try read(bytes, access)
         do throws(RPCError) {
             let access = try access.get()
             guard (1...Limits.maxBatchSteps).contains(count) else {
@@ -64,7 +64,7 @@ extension MeteringHandlers {
     /// All steps of a `BatchRequest`, which is read to its end before the first is done. Those over the bound are counted
     /// and not kept; where nobody may do them none is.
     private func read(
-        _ bytes: UnsafeRawBufferPointer, _ access: TenantAccess?
+        _ bytes: UnsafeRawBufferPointer, _ access: Result<TenantAccess, RPCError>
     ) throws(WireError) -> (steps: ReadSteps, count: Int) {
         var steps = ReadSteps()
         var count = 0
@@ -75,10 +75,10 @@ extension MeteringHandlers {
                 continue
             }
             try reader.nested { (reader) throws(WireError) in
-                let request = try readStep(&reader)
+                let request = try readStep(&reader, units: access.units)
                 count += 1
-                guard let access, count <= Limits.maxBatchSteps else { return }
-                add(request, access, to: &steps)
+                guard case .success(let access) = access, count <= Limits.maxBatchSteps else { return }
+                add(request, access, access.principal.prices, to: &steps)
             }
         }
         return (steps, count)
@@ -95,7 +95,9 @@ extension MeteringHandlers {
 
     /// The fields of a `Step`: the last of its choices, merged with what came of the same one before; nil where there is
     /// none.
-    func readStep(_ reader: inout WireReader, after earlier: StepRequest? = nil) throws(WireError) -> StepRequest? {
+    func readStep(
+        _ reader: inout WireReader, units: NameTable<String>, after earlier: StepRequest? = nil
+    ) throws(WireError) -> StepRequest? {
         var request = earlier
         while let tag = try reader.nextTag() {
             guard let kind = StepKind(tag: tag) else {
@@ -103,13 +105,15 @@ extension MeteringHandlers {
                 continue
             }
             if request?.kind != kind { request = StepRequest(kind) }
-            try reader.nested { (reader) throws(WireError) in try request!.decode(from: &reader, units: steps.units) }
+            try reader.nested { (reader) throws(WireError) in try request!.decode(from: &reader, units: units) }
         }
         return request
     }
 
     /// Adds a step to those that are to be done, or why it is not.
-    func add(_ request: StepRequest?, _ access: TenantAccess, to steps: inout ReadSteps) {
+    func add(
+        _ request: StepRequest?, _ access: TenantAccess, _ prices: TenantPrices, to steps: inout ReadSteps
+    ) {
         do throws(RPCError) {
             guard let request else {
                 throw RPCError(
@@ -118,7 +122,7 @@ extension MeteringHandlers {
             // The table of permissions lets Batch and Meter in with that of metering; a refund among their steps needs its
             // own.
             if request.kind == .refund { try access.require(.refund, calling: MeteringMethods.refund) }
-            steps.add(request.kind, try command(request, access))
+            steps.add(request.kind, try command(request, access, prices))
         } catch {
             steps.refuse(error)
         }

@@ -10,7 +10,8 @@ import TollgateSchema
 /// The steps read their requests in place and write their answers by hand, and so are registered by hand too.
 struct MeteringHandlers: Sendable {
     let engine: Engine
-    let steps: StepReader
+    let catalogs: CatalogKeeper
+    let steps = StepReader()
 
     func register(in registry: ServiceRegistry) {
         registry.direct(MeteringMethods.reserve, reading: ReserveRequest.self) {
@@ -45,10 +46,11 @@ struct MeteringHandlers: Sendable {
     private func step<Response: Message>(
         _ kind: StepKind, _ bytes: UnsafeRawBufferPointer, _ call: DirectCall<Response>
     ) throws(WireError) {
-        let request = try StepRequest(kind, bytes, units: steps.units)
+        let access: Result<TenantAccess, RPCError> = Result { () throws(RPCError) in try call.context.tenantAccess() }
+        let request = try StepRequest(kind, bytes, units: access.units)
         do throws(RPCError) {
-            let access = try call.context.tenantAccess()
-            let command = try command(request, access)
+            let access = try access.get()
+            let command = try command(request, access, access.principal.prices)
             engine.submit(command, tenant: access.tenant, queue: call.completionQueue) { result in
                 call.answer(kind, with: result)
             }
@@ -58,11 +60,23 @@ struct MeteringHandlers: Sendable {
     }
 
     /// The command of a request, once its fields are checked.
-    func command(_ request: borrowing StepRequest, _ access: TenantAccess) throws(RPCError) -> Command {
+    func command(
+        _ request: borrowing StepRequest, _ access: TenantAccess, _ prices: TenantPrices
+    ) throws(RPCError) -> Command {
         do throws(InvalidField) {
-            return try steps.command(request, actor: access.actor)
+            return try steps.command(request, actor: access.actor, prices: prices)
         } catch {
             throw RPCError(error)
+        }
+    }
+}
+
+extension Result<TenantAccess, RPCError> {
+    /// The names of units to look a request's own up in. One that nobody may make is read all the same.
+    var units: NameTable<String> {
+        switch self {
+        case .success(let access): access.principal.prices.units
+        case .failure: TenantPrices.none.units
         }
     }
 }

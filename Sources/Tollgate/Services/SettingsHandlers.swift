@@ -8,7 +8,7 @@ import TollgateSchema
 /// `tollgate.v1.Settings`: what a tenant decides for itself. Settings stand in its book, and who changed them with them.
 struct SettingsHandlers: SettingsService {
     let engine: Engine
-    let catalog: Catalog
+    let catalogs: CatalogKeeper
     let courier: BookCourier
 
     func getSettings(_ request: GetSettingsRequest, context: ServerContext) async throws -> GetSettingsResponse {
@@ -32,7 +32,7 @@ struct SettingsHandlers: SettingsService {
     func setQuality(_ request: SetQualityRequest, context: ServerContext) async throws -> SetQualityResponse {
         let access = try context.tenantAccess()
         let quality = try checked { () throws(InvalidField) in
-            guard catalog.price(of: request.feature) != nil else {
+            guard catalogs.current.catalog.price(of: request.feature) != nil else {
                 throw InvalidField("feature", "is not on the rate card")
             }
             return try FieldCheck.quality(request.quality.rawValue)

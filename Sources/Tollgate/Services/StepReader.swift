@@ -4,29 +4,6 @@ import TollgateSchema
 
 /// Reads the requests of steps: checks every field at the edge and makes the ledger's commands of them.
 struct StepReader: Sendable {
-    /// A feature as the rate card has it.
-    private struct Feature: Sendable {
-        let name: String
-        let price: PriceSchedule
-    }
-
-    let catalog: Catalog
-    private let features: NameTable<Feature>
-    /// The units of all prices.
-    let units: NameTable<String>
-
-    init(catalog: Catalog) {
-        self.catalog = catalog
-        var features: [String: Feature] = [:]
-        var units: [String: String] = [:]
-        for (name, price) in catalog.features {
-            features[name] = Feature(name: name, price: PriceSchedule(price))
-            for unit in price.units { units[unit.unit] = unit.unit }
-        }
-        self.features = NameTable(features)
-        self.units = NameTable(units)
-    }
-
     /// What tells the contents of two kinds of steps apart. Stored within fingerprints: a number is never given anew.
     private enum Kind: UInt8 {
         case reserve = 1
@@ -39,10 +16,12 @@ struct StepReader: Sendable {
     }
 
     /// The command of a request. `actor` is who acts where the request names nobody.
-    func command(_ request: borrowing StepRequest, actor: String) throws(InvalidField) -> Command {
+    func command(
+        _ request: borrowing StepRequest, actor: String, prices: TenantPrices
+    ) throws(InvalidField) -> Command {
         switch request.kind {
-        case .reserve: try reserve(request, actor: actor)
-        case .charge: .charge(try opening(request, .charge, actor: actor))
+        case .reserve: try reserve(request, actor: actor, prices)
+        case .charge: .charge(try opening(request, .charge, actor: actor, prices))
         case .commit: try commit(request)
         case .release: try release(request)
         case .refund: try refund(request)
@@ -50,8 +29,10 @@ struct StepReader: Sendable {
         }
     }
 
-    private func reserve(_ request: borrowing StepRequest, actor: String) throws(InvalidField) -> Command {
-        var command = try opening(request, .reserve, actor: actor)
+    private func reserve(
+        _ request: borrowing StepRequest, actor: String, _ prices: TenantPrices
+    ) throws(InvalidField) -> Command {
+        var command = try opening(request, .reserve, actor: actor, prices)
         command.minimumMicros = try FieldCheck.optionalAmount(request.minimumMicros, "minimum_micros")
         if case .amount(let asked) = command.ask, let minimum = command.minimumMicros, minimum > asked {
             throw InvalidField("minimum_micros", "must not be more than amount_micros")
@@ -140,7 +121,7 @@ struct StepReader: Sendable {
     // MARK: - What reserve, charge and quote share
 
     private func opening(
-        _ request: borrowing StepRequest, _ kind: Kind, actor defaultActor: String
+        _ request: borrowing StepRequest, _ kind: Kind, actor defaultActor: String, _ prices: TenantPrices
     ) throws(InvalidField) -> ReserveCommand {
         let id = try FieldCheck.id(request.reservationID, "reservation_id")
         try FieldCheck.name(request.feature, "feature", maxBytes: Limits.maxFeatureBytes)
@@ -151,13 +132,13 @@ struct StepReader: Sendable {
         let ttl = try ttl(request.ttl)
         let quality = try FieldCheck.quality(request.quality)
         let amount = try FieldCheck.plainAmount(request.amountMicros, hasQuantities: !request.quantities.isEmpty)
-        let feature = features[request.feature]
+        let feature = prices[request.feature]
         let ask: Ask =
             if let amount {
                 .amount(amount)
             } else {
-                // A feature or unit without a price is refused by the ledger, which looks first whether the step was
-                // done before the catalog changed.
+                // A feature or unit without a price is refused by the ledger, and so is no quantity where there is no
+                // fixed price: it looks first whether the step was done before the catalog changed.
                 .quantities(
                     try FieldCheck.quantities(request.quantities), quality: quality, price: feature?.price)
             }
@@ -177,36 +158,16 @@ struct StepReader: Sendable {
             labels: labels)
     }
 
-    /// What is asked for a quote: quantities at the rate card's price of now, or a plain amount.
-    private func ask(
-        feature: String, _ counts: [String: Int64], _ amountMicros: Int64, _ quality: Ledger.Quality
-    ) throws(InvalidField) -> Ask {
-        if let amount = try FieldCheck.plainAmount(amountMicros, hasQuantities: !counts.isEmpty) {
+    /// What a quote is for: quantities at the tenant's prices, or a plain amount.
+    func ask(_ request: QuoteRequest, price: PriceSchedule?) throws(InvalidField) -> Ask {
+        try FieldCheck.name(request.feature, "feature", maxBytes: Limits.maxFeatureBytes)
+        try FieldCheck.name(request.actor, "actor", maxBytes: Limits.maxActorBytes)
+        let quality = try FieldCheck.quality(request.quality.rawValue)
+        if let amount = try FieldCheck.plainAmount(request.amountMicros, hasQuantities: !request.quantities.isEmpty) {
             return .amount(amount)
         }
-        let quantities = try FieldCheck.quantities(counts.map { Quantity(unit: $0.key, count: $0.value) })
-        return .quantities(quantities, quality: quality, price: catalog.price(of: feature).map { PriceSchedule($0) })
-    }
-
-    /// A quote but for what the tenant has.
-    func quote(_ request: QuoteRequest) throws(InvalidField) -> QuoteResponse {
-        try FieldCheck.name(request.feature, "feature", maxBytes: Limits.maxFeatureBytes)
-        let quality = try FieldCheck.quality(request.quality.rawValue)
-        var quote = QuoteResponse()
-        switch try ask(feature: request.feature, request.quantities, request.amountMicros, quality) {
-        case .amount(let micros):
-            quote.amountMicros = micros
-        case .quantities(let quantities, let quality, let price):
-            do throws(PricingError) {
-                guard let price else { throw .unknownFeature }
-                let lines = try price.first.lines(for: quantities, quality: quality)
-                quote.lines = lines.map(TollgateSchema.PriceLine.init)
-                quote.amountMicros = try price.first.cost(for: quantities, quality: quality)
-            } catch {
-                throw InvalidField(error)
-            }
-        }
-        return quote
+        let quantities = request.quantities.map { Quantity(unit: $0.key, count: $0.value) }
+        return .quantities(try FieldCheck.quantities(quantities), quality: quality, price: price)
     }
 
     private func ttl(_ ttl: (seconds: Int64, nanos: Int32)?) throws(InvalidField) -> Int64 {

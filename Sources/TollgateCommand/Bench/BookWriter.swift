@@ -168,7 +168,7 @@ private struct BenchBook: ~Copyable {
 
     private static let price: PriceSchedule = {
         guard let price = Catalog.builtIn.price(of: "chat") else { preconditionFailure("the built-in feature") }
-        return PriceSchedule(price)
+        return price
     }()
 
     private func quantities(generated: Int64) -> [Quantity] {

@@ -1,5 +1,6 @@
 import Protobuf
 import RPC
+import Tollgate
 import TollgateClient
 
 /// `tollgate audit`: who changed what, and what was refused to whom.

@@ -1,6 +1,7 @@
 import Foundation
 import Protobuf
 import RPC
+import Tollgate
 import TollgateClient
 
 /// `tollgate grant` and `tollgate balance`: what a tenant has.

@@ -10,7 +10,8 @@ enum ServeCommand {
     private static let listen = OptionSpec.value(
         "--listen", "HOST:PORT", "where to listen; port 0 picks a free one", fallback: ServerConnection.defaultAddress)
     private static let catalog = OptionSpec.value(
-        "--catalog", "FILE", "features, prices and roles; else a built-in catalog with the feature chat")
+        "--catalog", "FILE", "prices, plans, packs and roles; else the catalog that was applied last, or a built-in one"
+    )
     private static let testClock = OptionSpec.value(
         "--test-clock", "TIME", "time stands at this moment, such as 2026-03-01T12:00:00Z, and moves by TestClock alone"
     )
@@ -27,7 +28,7 @@ enum ServeCommand {
         details: """
             Prints 'listening on HOST:PORT' on standard output when it is ready, and logs on standard error.
             A signal lets steps under way finish; a second one ends the server at once, which loses nothing
-            that was answered.
+            that was answered. SIGHUP reads the file of --catalog again; one with a fault changes nothing.
             """,
         options: [InitCommand.data, listen, catalog, testClock, maxRequest, loops, grace],
         work: .blocking { (arguments, console) throws(CommandError) in
@@ -48,7 +49,7 @@ enum ServeCommand {
             let text = Endpoint(host: address.host, port: UInt16(address.port)).description
             try console.line("listening on \(text)")
             log.info("serving", ["version": Program.version, "address": text, "data": configuration.dataPath])
-            waitForEnd(signals, log)
+            waitForEnd(signals, server, log)
             endAtOnceOnSignal(signals)
             server.shutDown(graceMs: graceMs)
         })
@@ -82,11 +83,11 @@ enum ServeCommand {
         return (endpoint.host, 0)
     }
 
-    /// Blocks until SIGTERM or SIGINT.
-    private static func waitForEnd(_ signals: Int32, _ log: Logger) {
+    /// Blocks until SIGTERM or SIGINT; SIGHUP has the catalog read again.
+    private static func waitForEnd(_ signals: Int32, _ server: TollgateServer, _ log: Logger) {
         while true {
             switch nextSignal(signals) {
-            case SIGHUP: log.warning("SIGHUP is ignored: the catalog is read at start only")
+            case SIGHUP: server.reloadCatalog()
             case let signal:
                 log.info("ending", ["signal": signal == SIGINT ? "SIGINT" : "SIGTERM"])
                 return

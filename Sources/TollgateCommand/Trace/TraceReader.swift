@@ -1,3 +1,5 @@
+import Tollgate
+
 /// Reads a trace in CSV piece by piece, as the pieces come: a header that names its columns, then a call per line.
 ///
 /// The columns TIMESTAMP, ContextTokens and GeneratedTokens are found by name, in any order and among others. Lines end with

@@ -76,7 +76,9 @@ struct AccessControlTests {
                             createdAt: now))
                 }
             }
-            access = AccessControl(directory: directory, catalog: .builtIn) { [notes] in notes.add($0, $1) }
+            access = AccessControl(directory: directory, catalogs: try CatalogKeeper(directory: directory, at: now)) {
+                [notes] in notes.add($0, $1)
+            }
         }
 
         deinit { directory.close() }

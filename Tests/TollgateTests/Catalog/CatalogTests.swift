@@ -38,8 +38,8 @@ struct CatalogTests {
                 UnitPrice(unit: "in", amountMicros: 0, per: 3), UnitPrice(unit: "out", amountMicros: 5, per: 1_000),
             ],
             qualityPercent: [90, 50, 90, 100])
-        #expect(catalog.rateCard == [chat, image])
-        #expect(catalog.price(of: "image") == image)
+        #expect(catalog.features == ["chat": PriceSchedule(chat), "image": PriceSchedule(image)])
+        #expect(catalog.price(of: "image")?.price(at: .zero) == image)
         #expect(catalog.price(of: "Image") == nil)
         #expect(catalog.roles == Catalog.defaultRoles)
     }
@@ -60,11 +60,14 @@ struct CatalogTests {
         "each fault is told with its line, its place and what would be right",
         arguments: [
             ("[]", "line 1: must be an object, not a list"),
-            ("{\n\"plans\": {}}", "line 2: the name \"plans\" means nothing here; what does is features, roles"),
+            (
+                "{\n\"prices\": {}}",
+                "line 2: the name \"prices\" means nothing here; what does is features, tenants, plans, packs, roles"
+            ),
             ("{\"features\":\n3}", "line 2: features: must be an object, not a whole number"),
             (
                 "{\"features\": {\n\"a\": {}}}",
-                "line 2: features.a: has no \"units\"; say by which units it is priced"
+                "line 2: features.a: has neither \"units\" nor \"fixed_micros\"; say what it costs"
             ),
             (
                 "{\"features\": {\"a\": {\"units\":\n{}}}}",
@@ -73,7 +76,8 @@ struct CatalogTests {
             ("{\"features\": {\"a\":\nnull}}", "line 2: features.a: must be an object, not null"),
             (
                 "{\"features\": {\"a\": {\"units\": {\"t\": {\"micros\": 1}},\n\"price\": 1}}}",
-                "line 2: features.a: the name \"price\" means nothing here; what does is units, quality_percent"
+                "line 2: features.a: the name \"price\" means nothing here; what does is units, fixed_micros, "
+                    + "minimum_micros, quality_percent, next"
             ),
             (
                 "{\"features\": {\"a\": {\"units\": {\n\"t\": {\"per\": 1}}}}}",
@@ -94,7 +98,7 @@ struct CatalogTests {
             ),
             (
                 "{\"features\": {\"a\": {\"units\": {\"t\": {\"micros\": 1,\n\"pro\": 1}}}}}",
-                "line 2: features.a.units.t: the name \"pro\" means nothing here; what does is micros, per"
+                "line 2: features.a.units.t: the name \"pro\" means nothing here; what does is micros, per, tiers"
             ),
             (
                 "{\"features\": {\"a\": {\"units\": {\"t\":\n\"1\"}}}}",
@@ -174,8 +178,9 @@ struct CatalogTests {
                 "line 2: roles.owner: must be a list of permissions, not a whole number",
                 "line 4: features.a.units.t.micros: is -1; it must be from 0 to 10000000000000000",
                 "line 4: features.a.units.t.per: must be a whole number, not a string",
-                "line 5: features.b: the name \"unit\" means nothing here; what does is units, quality_percent",
-                "line 5: features.b: has no \"units\"; say by which units it is priced",
+                "line 5: features.b: the name \"unit\" means nothing here; what does is units, fixed_micros, "
+                    + "minimum_micros, quality_percent, next",
+                "line 5: features.b: has neither \"units\" nor \"fixed_micros\"; say what it costs",
             ])
     }
 

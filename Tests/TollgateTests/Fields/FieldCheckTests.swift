@@ -61,8 +61,10 @@ struct FieldCheckTests {
     func plainAmount() throws {
         #expect(try FieldCheck.plainAmount(7, hasQuantities: false) == 7)
         #expect(try FieldCheck.plainAmount(0, hasQuantities: true) == nil)
+        // Whether a fixed price does without either is the ledger's to know.
+        #expect(try FieldCheck.plainAmount(0, hasQuantities: false) == nil)
         #expect(throws: InvalidField("amount_micros", "must be more than 0")) {
-            try FieldCheck.plainAmount(0, hasQuantities: false)
+            try FieldCheck.plainAmount(-1, hasQuantities: false)
         }
         for micros: Int64 in [7, -7] {
             #expect(throws: InvalidField("amount_micros", "must not be set beside quantities")) {

@@ -1,9 +1,9 @@
 import Protobuf
 
 /// Moments as text: RFC 3339 (`2026-03-01T12:00:00.25Z`, `+02:00`), also with a blank for the `T` and without a zone, as traces have it.
-enum TimeText {
+package enum TimeText {
     /// Microseconds since 1970; digits beyond them are dropped. Without a zone the time is UTC, unless one is required.
-    static func microseconds(_ text: some StringProtocol, requiresZone: Bool = false) -> Int64? {
+    package static func microseconds(_ text: some StringProtocol, requiresZone: Bool = false) -> Int64? {
         var text = Array(text.utf8)[...]
         guard let year = number(&text, digits: 4), take(&text, "-"), let month = number(&text, digits: 2),
             take(&text, "-"), let day = number(&text, digits: 2),
@@ -20,7 +20,7 @@ enum TimeText {
     }
 
     /// A moment with its zone, as calls take it.
-    static func timestamp(_ text: String) -> Timestamp? {
+    package static func timestamp(_ text: String) -> Timestamp? {
         guard let microseconds = microseconds(text, requiresZone: true) else { return nil }
         let (seconds, rest) = floorDivide(microseconds, by: 1_000_000)
         return Timestamp(seconds: seconds, nanos: Int32(rest) * 1_000)

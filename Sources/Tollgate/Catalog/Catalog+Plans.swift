@@ -1,5 +1,0 @@
-import Ledger
-
-extension Catalog {
-    var plans: [String: PlanTerms] { [:] }
-}
