@@ -15,7 +15,7 @@ package struct StepAnswer: Equatable, Sendable {
     }
 
     /// By reference: it is large, and most answers have none.
-    private enum Made: Equatable, Sendable {
+    enum Made: Equatable, Sendable {
         case none
         indirect case some(Grant)
     }
