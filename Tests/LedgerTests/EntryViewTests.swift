@@ -27,6 +27,7 @@ import Testing
         var moves: [Move] = []
         view.forEachMove { moves.append($0) }
         #expect(moves == entry.moves)
+        #expect(view.isAudited == (entry.audit != nil))
         #expect(view.consumed == entry.moves.reduce(0) { $0 &+ $1.consumed })
         switch entry.detail {
         case .opening(let terms, let progress):
@@ -49,6 +50,8 @@ import Testing
             var commented = sample
             commented.comment = "why"
             commented.actor = "who"
+            try expectSame([commented])
+            commented.audit = commented.audit == nil ? EntryCodecTests.note : nil
             try expectSame([commented])
         }
         try expectSame(EntryCodecTests.samples)
