@@ -80,7 +80,7 @@ struct BalanceView: Sendable {
         guard let cycle = subscription.cycle else { return nil }
         var terms = subscription.terms
         if let next = subscription.nextPlan {
-            guard let known = rules.terms(of: next, at: cycle.end) else { return nil }
+            guard !next.isEmpty, let known = rules.terms(of: next, at: cycle.end) else { return nil }
             terms = known
         }
         let then = cycle.isTrial ? subscription.terms.trial?.then ?? .active : subscription.state
