@@ -8,7 +8,7 @@ struct LimitsJob: Sendable {
     /// What the shard knew of the use of new limits.
     struct Use: Sendable {
         let limits: [LedgerState.NewLimit]
-        let used: [Int64]
+        let uses: [LimitUse]
         /// The last entry that it covers.
         let sequence: UInt64
     }
@@ -34,20 +34,20 @@ extension LimitsJob.Use {
     /// or are about a reservation of which memory does not know what it is for.
     func adding(_ runs: [RecordRun], _ state: borrowing LedgerState, flushedThrough: UInt64) -> [Int64]? {
         guard flushedThrough <= sequence else { return nil }
-        var used = used
+        var uses = uses
         var isWhole = true
         for run in runs {
             run.forEach { (_, record) in
                 guard let entries = try? EntryCodec.decodeRecord(record) else { return isWhole = false }
                 for entry in entries where entry.sequence > sequence && isWhole {
-                    isWhole = add(entry, state, to: &used)
+                    isWhole = add(entry, state, to: &uses)
                 }
             }
         }
-        return isWhole ? used.map { max(0, $0) } : nil
+        return isWhole ? uses.map(\.used) : nil
     }
 
-    private func add(_ entry: Entry, _ state: borrowing LedgerState, to used: inout [Int64]) -> Bool {
+    private func add(_ entry: Entry, _ state: borrowing LedgerState, to uses: inout [LimitUse]) -> Bool {
         let consumed = entry.moves.reduce(0) { $0 &+ $1.consumed }
         if consumed == 0 { return true }
         let terms: ReservationTerms
@@ -58,11 +58,12 @@ extension LimitsJob.Use {
         } else {
             return false
         }
+        let quarterHour = UsageBucket.quarterHour(of: entry.at)
         for (index, new) in limits.enumerated()
         where new.limit.counts(feature: terms.feature, member: terms.actor)
-            && UsageBucket.quarterHour(of: entry.at) >= UsageBucket.quarterHour(of: new.since)
+            && quarterHour >= UsageBucket.quarterHour(of: new.since)
         {
-            used[index] &+= consumed
+            uses[index].add(consumed, in: quarterHour)
         }
         return true
     }
@@ -101,7 +102,7 @@ extension Partition {
                 do throws(StorageError) {
                     let found = try core.shards.use(tenant, of: new)
                     var job = job
-                    job.use = LimitsJob.Use(limits: new, used: found.used, sequence: found.through)
+                    job.use = LimitsJob.Use(limits: new, uses: found.uses, sequence: found.through)
                     submit(.limits(job), tenant: tenant)
                 } catch {
                     core.report(error, of: tenant)

@@ -70,10 +70,12 @@ final class Partition: @unchecked Sendable {
             if let error = isDue ? core.groupCommit.whyNotWrite : core.groupCommit.whyNotLook {
                 return { read.failed(error) }
             }
+            // What it sees is journaled first: a report waits for the tenant's newest record.
             let settled = settle(book, at: now)
+            if !settled.isEmpty { journal(settled, [], of: book, nil) }
             let deliver = read.body(book.state!.ledger, now, book)
             return finish(
-                book, settled, [],
+                book, [], [],
                 Waiter(queue: read.queue, body: .other { if let error = $0 { read.failed(error) } else { deliver() } }))
         case .step(let command, let queue, let completion):
             if let error = core.whyNotWrite { return { completion(.failure(error)) } }

@@ -79,6 +79,14 @@ package struct Grant: Equatable, Sendable {
         refunded = 0
     }
 
+    /// As a new grant stands once it has paid what was owed.
+    func havingPaid(_ micros: Int64) -> Grant {
+        var grant = self
+        grant.paid = micros
+        grant.available = grant.amount &- micros
+        return grant
+    }
+
     /// What comes back to it from now on expires at once.
     package func isOver(at now: Instant) -> Bool {
         revokedAt != nil || expiresAt.map { $0 <= now } ?? false

@@ -116,7 +116,9 @@ extension LedgerState {
         let ask = governance.qualities.isEmpty ? command.ask : resolved(command.ask, of: command.feature)
         let price = try priced(ask, at: now)
         let minimum = kind == .reserve ? command.minimumMicros : nil
-        var limits = limitCheck(of: price.amount, feature: command.feature, member: command.actor, at: now)
+        var limits = limitCheck(
+            of: price.amount, needed: minimum.map { min($0, price.amount) }, feature: command.feature,
+            member: command.actor, at: now)
         let amount = try affordable(price.amount, atLeast: minimum, limits)
         // What is held instead of all that was asked may be within a limit on trial.
         if amount < price.amount, limits.hasShadows {
@@ -196,14 +198,12 @@ extension LedgerState {
     private func affordable(
         _ amount: Int64, atLeast minimum: Int64?, _ limits: borrowing LimitCheck
     ) throws(Refusal) -> Int64 {
+        if let reached = limits.reached { throw .hardLimitReached(reached) }
         let affordable = totals.available + overageRoom
-        if amount <= affordable, limits.reached == nil { return amount }
-        if let minimum {
-            let possible = min(amount, affordable, limits.room)
-            if possible >= minimum { return possible }
-        }
         let needed = min(amount, minimum ?? amount)
-        if let reached = limits.reached, needed > limits.room { throw .hardLimitReached(reached) }
-        throw .insufficientCredits(neededMicros: needed, availableMicros: affordable)
+        guard needed <= affordable else {
+            throw .insufficientCredits(neededMicros: needed, availableMicros: affordable)
+        }
+        return min(amount, affordable, limits.room)
     }
 }

@@ -85,7 +85,8 @@ extension LedgerState {
         }
         seen.insert(key.id)
         try memory.remember(
-            key, .grant(grant.number, fingerprint: entry.fingerprint, at: entry.at, balance: entry.after),
+            key,
+            .grant(grant.number, paid: paid, fingerprint: entry.fingerprint, at: entry.at, balance: entry.after),
             sequence: entry.sequence)
     }
 

@@ -1,6 +1,6 @@
 /// What limits say of a step that would use more.
 struct LimitCheck: ~Copyable {
-    /// The first enforced limit that the step would exceed; nil where there is none.
+    /// The first enforced limit that refuses the step: it leaves less than what the step needs at least.
     var reached: LimitReached?
     /// What the enforced limits leave.
     var room: Int64 = .max
@@ -51,9 +51,11 @@ extension LedgerState {
     }
 
     /// What the limits say of `amount` more for the feature and the member.
+    /// - Parameter needed: what the step needs of it at least; all where it is nil.
     func limitCheck(
-        of amount: Int64, feature: String, member: String, at now: Instant
+        of amount: Int64, needed: Int64? = nil, feature: String, member: String, at now: Instant
     ) -> LimitCheck {
+        let needed = needed ?? amount
         var check = LimitCheck()
         if governance.limits.isEmpty { return check }
         governance.limits.forEachMatch(feature: feature, member: member) { place in
@@ -63,10 +65,10 @@ extension LedgerState {
             let (used, isHuge) = consumed.addingReportingOverflow(item.held)
             let room = isHuge ? 0 : max(0, hard.subtractingReportingOverflow(used).partialValue)
             if item.limit.isEnforced { check.room = min(check.room, room) }
-            guard amount > room, !item.limit.isEnforced || check.reached == nil else { return }
+            guard item.limit.isEnforced ? needed > room && check.reached == nil : amount > room else { return }
             let reached = LimitReached(
                 scope: item.limit.scope, window: item.limit.window, member: item.limit.member,
-                feature: item.limit.feature, hardMicros: hard, usedMicros: isHuge ? .max : used, neededMicros: amount)
+                feature: item.limit.feature, hardMicros: hard, usedMicros: isHuge ? .max : used, neededMicros: item.limit.isEnforced ? needed : amount)
             if item.limit.isEnforced {
                 check.reached = reached
             } else {
@@ -119,8 +121,12 @@ extension LedgerState {
     func currentSpan(
         of window: LimitWindow, at now: Instant, zone: String, under rules: any BookRules
     ) -> LimitWindows.Span {
-        if let span = span(of: window), now < span.end { return span }
-        return .containing(now, window, zone: zone, rules)
+        let before = span(of: window)
+        if let before, now < before.end { return before }
+        // A window never begins before the one before it has ended: a month whose first days belonged to a cycle is shorter.
+        var span = LimitWindows.Span.containing(now, window, zone: zone, rules)
+        if let before { span.start = max(span.start, before.end) }
+        return span
     }
 
     /// The entry that begins anew the windows that have ended, none where all run that some limit needs. Only a step that
@@ -129,7 +135,7 @@ extension LedgerState {
         if governance.limits.isEmpty { return [] }
         var ended = LimitWindows()
         for window in LimitWindow.allCases where governance.limits.has(window) && !isRunning(window, at: now) {
-            let span = LimitWindows.Span.containing(now, window, zone: governance.zone, rules)
+            let span = currentSpan(of: window, at: now, zone: governance.zone, under: rules)
             switch window {
             case .day: ended.day = span
             case .week: ended.week = span

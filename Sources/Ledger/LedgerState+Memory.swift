@@ -92,8 +92,10 @@ extension LedgerState {
             return KnownStep(fingerprint: step.fingerprint, outcome: step.outcome)
         case .refused(let refusal, let fingerprint, _):
             return KnownStep(fingerprint: fingerprint, outcome: .failure(refusal))
-        case .grant(let number, let fingerprint, let at, let balance):
-            return KnownStep(fingerprint: fingerprint, outcome: .success(grantAnswer(number, at: at, balance: balance)))
+        case .grant(let number, let paid, let fingerprint, let at, let balance):
+            return KnownStep(
+                fingerprint: fingerprint,
+                outcome: .success(grantAnswer(number, paid: paid, at: at, balance: balance)))
         case .plain(let kind, let fingerprint, let at, let amount, let balance):
             return KnownStep(
                 fingerprint: fingerprint,
@@ -103,12 +105,15 @@ extension LedgerState {
         }
     }
 
-    private func grantAnswer(_ number: UInt32, at: Instant, balance: BalanceAfter) -> StepAnswer {
+    private func grantAnswer(
+        _ number: UInt32, paid: Int64, at: Instant, balance: BalanceAfter
+    ) -> StepAnswer {
         let now = grants[Int(number) - 1]
         let made = Grant(
             number: number, id: now.id, kind: now.kind, createdAt: now.createdAt, expiresAt: now.expiresAt,
             comment: now.comment, amount: now.amount, origin: now.origin)
-        return StepAnswer(kind: .grant, at: at, amount: now.amount, balance: balance, grant: made)
+        return StepAnswer(
+            kind: .grant, at: at, amount: now.amount, balance: balance, grant: made.havingPaid(paid))
     }
 }
 

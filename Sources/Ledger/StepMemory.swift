@@ -4,7 +4,7 @@ enum RememberedStep: Sendable {
     /// A later step of a reservation that is in memory too.
     case reservation(StepID, StepTrace)
     /// A grant, by its number.
-    case grant(UInt32, fingerprint: UInt64, at: Instant, balance: BalanceAfter)
+    case grant(UInt32, paid: Int64, fingerprint: UInt64, at: Instant, balance: BalanceAfter)
     /// A step whose answer is nothing but what its entry moved.
     case plain(EntryKind, fingerprint: UInt64, at: Instant, amount: Int64, BalanceAfter)
     /// `ordinal` tells it from a later refusal under the same key.

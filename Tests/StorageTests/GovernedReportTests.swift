@@ -67,10 +67,10 @@ import Testing
         #expect(second.entries == [entries[0]] && second.next == nil)
     }
 
-    /// What was used from a quarter of an hour on, one entry after the other.
+    /// What was used from a quarter of an hour on: one quarter after the other, and never less than nothing after any.
     private func used(_ book: GovernedBook, _ new: LedgerState.NewLimit) -> Int64 {
         let first = UsageBucket.quarterHour(of: new.since)
-        var sum: Int64 = 0
+        var nets: [Int64: Int64] = [:]
         for entry in book.entries where UsageBucket.quarterHour(of: entry.at) >= first {
             guard let terms = book.terms[entry.reservation] else { continue }
             let limit = new.limit
@@ -81,9 +81,10 @@ import Testing
                 case .member: terms.actor == limit.member
                 case .memberFeature: terms.feature == limit.feature && terms.actor == limit.member
                 }
-            if isMeant { sum += entry.moves.reduce(0) { $0 + $1.consumed } }
+            guard isMeant else { continue }
+            nets[UsageBucket.quarterHour(of: entry.at), default: 0] += entry.moves.reduce(0) { $0 + $1.consumed }
         }
-        return max(0, sum)
+        return nets.sorted { $0.key < $1.key }.reduce(0) { max(0, $0 + $1.value) }
     }
 
     @Test(arguments: seeds)
@@ -95,13 +96,13 @@ import Testing
                 let age = book.number(0...(book.now.microseconds - first.microseconds) * 5 / 4)
                 return LedgerState.NewLimit(limit: limit, since: book.now.advanced(microseconds: -age))
             }
-            let (used, through) = try book.store.use("acme", of: new)
-            #expect(used == new.map { self.used(book, $0) }, "TOLLGATE_SEED=\(seed)")
+            let (uses, through) = try book.store.use("acme", of: new)
+            #expect(uses.map(\.used) == new.map { self.used(book, $0) }, "TOLLGATE_SEED=\(seed)")
             #expect(through == book.state.sequence)
         }
         let nothing = try book.store.use(
             "nobody", of: [.init(limit: .init(scope: .tenant, window: .day), since: .zero)])
-        #expect(nothing.used == [0] && nothing.through == 0)
-        #expect(try book.store.use("acme", of: []).used.isEmpty)
+        #expect(nothing.uses == [LimitUse()] && nothing.through == 0)
+        #expect(try book.store.use("acme", of: []).uses.isEmpty)
     }
 }

@@ -20,11 +20,16 @@ enum AuditText {
 
     static func subscription(_ subscription: Subscription?, zone: String? = nil) -> String {
         var fields: [(String, String?)] = [("plan", subscription.map { quoted($0.terms.name) })]
-        fields.append(("state", subscription.map { quoted("\($0.state)") }))
+        fields.append(("state", subscription.map { quoted(state($0.state)) }))
         fields.append(("next_plan", subscription?.nextPlan.map(quoted)))
-        fields.append(("next_state", subscription?.nextState.map { quoted("\($0)") }))
+        fields.append(("next_state", subscription?.nextState.map { quoted(state($0)) }))
         fields.append(("time_zone", zone.map(quoted)))
         return object(fields)
+    }
+
+    /// As catalogs name it.
+    private static func state(_ state: SubscriptionState) -> String {
+        state == .pastDue ? "past_due" : "\(state)"
     }
 
     static func limits(_ limits: [UsageLimit]) -> String {

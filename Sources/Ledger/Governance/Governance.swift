@@ -47,7 +47,7 @@ extension Governance {
             limits = LimitTable(items, windows)
             changedAt = instant
         case .subscription(let subscription, let zone, let hasSignedUp, let hasTried):
-            if subscription?.cycle?.start != self.subscription?.cycle?.start { limits.beginCycle() }
+            if subscription?.cycle?.start != self.subscription?.cycle?.start { limits.beginCycle(at: instant) }
             self.subscription = subscription
             self.zone = zone
             self.hasSignedUp = hasSignedUp

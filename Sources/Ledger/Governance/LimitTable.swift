@@ -103,9 +103,9 @@ package struct LimitTable: Equatable, Sendable {
         windows.month = new.month ?? windows.month
     }
 
-    /// The subscription's cycle began anew, or there is none any more.
-    mutating func beginCycle() {
-        windows.month = nil
+    /// The subscription's cycle began anew, or there is none any more: no month counts what was before.
+    mutating func beginCycle(at instant: Instant) {
+        windows.month = LimitWindows.Span(start: instant, end: instant)
         for index in items.indices where items[index].limit.window == .cycle { reset(index) }
     }
 

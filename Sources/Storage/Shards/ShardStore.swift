@@ -106,13 +106,12 @@ package final class ShardStore: Sendable {
         try read(tenant) { (shard) throws(StorageError) in try shard.audit(query) } ?? AuditPage()
     }
 
-    /// What was used of what each limit counts since its window began, never less than nothing, and the last entry of the
-    /// book that this takes in.
+    /// What was used of what each limit counts since its window began, and the last entry of the book that this takes in.
     package func use(
         _ tenant: TenantID, of limits: [LedgerState.NewLimit]
-    ) throws(StorageError) -> (used: [Int64], through: UInt64) {
+    ) throws(StorageError) -> (uses: [LimitUse], through: UInt64) {
         try read(tenant) { (shard) throws(StorageError) in try shard.use(of: limits) }
-            ?? (Array(repeating: 0, count: limits.count), 0)
+            ?? (Array(repeating: LimitUse(), count: limits.count), 0)
     }
 
     /// The tenants that have a file, or should have one, sorted.

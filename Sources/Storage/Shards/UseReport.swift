@@ -3,25 +3,27 @@ import Ledger
 extension Shard {
     /// What was used, less what was refunded, of what each limit counts, from the quarter of an hour on that its `since`
     /// belongs to, and the last entry that this takes in. One walk over the table, however many limits there are.
-    func use(of limits: [LedgerState.NewLimit]) throws(StorageError) -> (used: [Int64], through: UInt64) {
+    func use(of limits: [LedgerState.NewLimit]) throws(StorageError) -> (uses: [LimitUse], through: UInt64) {
         var sums = UseSums(limits)
         try database.transaction("BEGIN") { () throws(StorageError) in
             if let first = sums.first(where: { $0 == .tenant }) {
-                let sql = "SELECT quarter_hour, micros FROM usage WHERE quarter_hour >= ?"
+                let sql = "SELECT quarter_hour, micros FROM usage WHERE quarter_hour >= ? ORDER BY quarter_hour"
                 try database.statement(sql).rows({ $0.integer(first) }) { (row) throws(StorageError) in
                     sums.add(row.integer(1), in: row.integer(0))
                     return true
                 }
             }
             if let first = sums.first(where: { $0 != .tenant }) {
-                let sql = "SELECT quarter_hour, feature, actor, micros FROM uses WHERE quarter_hour >= ?"
+                let sql = """
+                    SELECT quarter_hour, feature, actor, micros FROM uses WHERE quarter_hour >= ? ORDER BY quarter_hour
+                    """
                 try database.statement(sql).rows({ $0.integer(first) }) { (row) throws(StorageError) in
                     sums.add(row.integer(3), in: row.integer(0), feature: row.text(1), member: row.text(2))
                     return true
                 }
             }
         }
-        return (sums.used.map { max(0, $0) }, meta.sequence)
+        return (sums.uses, meta.sequence)
     }
 }
 
@@ -34,14 +36,14 @@ private struct UseSums {
         var member = ""
     }
 
-    private(set) var used: [Int64]
+    private(set) var uses: [LimitUse]
     private let scopes: [LimitScope]
     private let quarterHours: [Int64]
     /// The places of limits by what they count.
     private var places: [Key: [Int]] = [:]
 
     init(_ limits: [LedgerState.NewLimit]) {
-        used = Array(repeating: 0, count: limits.count)
+        uses = Array(repeating: LimitUse(), count: limits.count)
         scopes = limits.map(\.limit.scope)
         quarterHours = limits.map { UsageBucket.quarterHour(of: $0.since) }
         for (place, new) in limits.enumerated() {
@@ -73,9 +75,8 @@ private struct UseSums {
         add(micros, in: quarterHour, Key(scope: .memberFeature, feature: feature, member: member))
     }
 
-    /// Sums of a damaged file may wrap around.
     private mutating func add(_ micros: Int64, in quarterHour: Int64, _ key: Key) {
         guard let matches = places[key] else { return }
-        for place in matches where quarterHour >= quarterHours[place] { used[place] &+= micros }
+        for place in matches where quarterHour >= quarterHours[place] { uses[place].add(micros, in: quarterHour) }
     }
 }

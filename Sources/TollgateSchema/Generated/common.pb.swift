@@ -484,7 +484,8 @@ public struct Grant: Message {
     public var expireTime: Timestamp?
     /// The comment it was made with.
     public var comment: String = ""
-    /// Micros of it that refunds gave back, all told; they are in the other columns again.
+    /// Micros of it that refunds of what was charged to it gave back, all told; they are in the other columns again. What a
+    /// refund gave back of paid_micros is not among them.
     public var refundedMicros: Int64 = 0
     /// Micros of it that paid what was owed when it came.
     public var paidMicros: Int64 = 0

@@ -45,7 +45,8 @@ public struct SettingsClient: Sendable {
     }
 
     /// Replaces the soft and hard limits. What was used since a limit's window began counts against it, also before it was
-    /// set (to the quarter of an hour in which the window began). Errors: INVALID_FIELD.
+    /// set: from the quarter of an hour in which the window began, charges and refunds of one quarter set against each other.
+    /// Errors: INVALID_FIELD.
     public func setLimits(_ request: SetLimitsRequest, options: CallOptions = CallOptions()) async throws(RPCError) -> SetLimitsResponse {
         try await channel.unary(SettingsMethods.setLimits, request, options: options)
     }

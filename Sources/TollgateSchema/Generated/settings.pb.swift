@@ -56,7 +56,8 @@ public enum LimitScope: MessageEnum {
     }
 }
 
-/// Over what time a limit counts. Windows begin at midnight in the tenant's time zone.
+/// Over what time a limit counts. Windows begin at midnight in the tenant's time zone; one that runs while the zone changes
+/// ends as it was to end.
 public enum LimitWindow: MessageEnum {
     /// The cycle.
     case unspecified
@@ -64,7 +65,8 @@ public enum LimitWindow: MessageEnum {
     case day
     /// One week, from Monday on.
     case week
-    /// The plan's cycle, or the trial; the calendar month where the tenant has none.
+    /// The plan's cycle, or the trial; the calendar month where the tenant has none. Where one takes the other's place in
+    /// the midst of it, the new one begins at that moment.
     case cycle
     /// A number that this build's schema does not name.
     case unrecognized(Int32)
