@@ -94,10 +94,18 @@ package final class Engine: Sendable {
         core.partition(of: tenant).submit(.read(job), tenant: tenant)
     }
 
-    /// Reads a tenant's shard, on a reader thread, after everything that was durable for the tenant at the time of the call has reached it.
+    /// Reads a tenant's shard, on a reader thread, after what is due by now has ended in the book, and everything that is
+    /// durable for the tenant then has reached the shard. Where the book cannot be settled what is durable is still read.
     package func report<Value: Sendable>(
         tenant: TenantID, _ body: @escaping @Sendable (ShardStore, TenantID) throws(StorageError) -> Value,
         completion: @escaping @Sendable (Result<Value, EngineError>) -> Void
+    ) {
+        read(tenant: tenant) { _, _ in } completion: { [self] _ in reportSettled(tenant: tenant, body, completion) }
+    }
+
+    private func reportSettled<Value: Sendable>(
+        tenant: TenantID, _ body: @escaping @Sendable (ShardStore, TenantID) throws(StorageError) -> Value,
+        _ completion: @escaping @Sendable (Result<Value, EngineError>) -> Void
     ) {
         let core = core
         core.whenFlushed(tenant) { error in

@@ -135,6 +135,13 @@ struct GrantTable: Sendable {
 }
 
 extension Grant {
+    /// The grant after these moves, as far as they are its own.
+    func moved(by moves: [Move]) -> Grant {
+        var grant = self
+        for move in moves where move.grant == number { _ = grant.apply(move, isRefund: false) }
+        return grant
+    }
+
     /// Does the move, or nothing where it would leave less than nothing in a column. False then.
     fileprivate mutating func apply(_ move: Move, isRefund: Bool) -> Bool {
         // What does not fit 64 bits here is no amount that a grant of 64 bits can have.

@@ -21,7 +21,7 @@ extension StepAnswer {
         var answer = StepAnswer(kind: entry.kind, at: entry.at, amount: entry.amount, balance: entry.after)
         switch entry.detail {
         case .grant(let grant):
-            answer.grant = grant
+            answer.grant = grant.moved(by: entry.moves)
         case .opening(let terms, let progress):
             answer.reservation = Reservation(
                 id: entry.reservation, createdAt: entry.at, terms: terms, progress: progress)
