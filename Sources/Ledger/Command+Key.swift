@@ -42,8 +42,10 @@ extension Command {
     /// Who asks, and by which call, where the audit trail is to know.
     var audited: (origin: CallOrigin, method: String, target: String)? {
         switch self {
-        case .reserve(let reserve): reserve.origin.map { ($0, "tollgate.v1.Metering/Reserve", reserve.feature) }
-        case .charge(let charge): charge.origin.map { ($0, "tollgate.v1.Metering/Charge", charge.feature) }
+        case .reserve(let reserve):
+            reserve.origin.map { ($0.acting(for: reserve.actor), "tollgate.v1.Metering/Reserve", reserve.feature) }
+        case .charge(let charge):
+            charge.origin.map { ($0.acting(for: charge.actor), "tollgate.v1.Metering/Charge", charge.feature) }
         case .commit(let commit): commit.origin.map { ($0, "tollgate.v1.Metering/Commit", "") }
         default: nil
         }

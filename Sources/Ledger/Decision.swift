@@ -8,7 +8,7 @@ package struct StepAnswer: Equatable, Sendable {
     package var balance: BalanceAfter
     /// The reservation as it stood after the step; nil for a grant.
     package var reservation: Reservation?
-    /// The grant as it was made; nil for everything else.
+    /// The grant as it was made, less what of it paid overage; nil for everything else.
     package var grant: Grant? {
         get { if case .some(let grant) = made { grant } else { nil } }
         set { made = newValue.map { .some($0) } ?? .none }

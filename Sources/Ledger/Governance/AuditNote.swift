@@ -15,6 +15,12 @@ package final class CallOrigin: Sendable, Equatable {
         self.forwardedFor = forwardedFor
     }
 
+    /// The same where a step names its own end user.
+    func acting(for actor: String) -> CallOrigin {
+        if actor.isEmpty || actor == self.actor { return self }
+        return CallOrigin(keyID: keyID, actor: actor, address: address, forwardedFor: forwardedFor)
+    }
+
     package static func == (a: CallOrigin, b: CallOrigin) -> Bool {
         a === b
             || a.keyID == b.keyID && a.actor == b.actor && a.address == b.address && a.forwardedFor == b.forwardedFor

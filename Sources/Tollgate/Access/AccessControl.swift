@@ -61,7 +61,7 @@ final class AccessControl: ServerInterceptor {
             prices: inForce.prices(for: tenant?.id), actor: actor,
             forwardedFor: ForwardedFor.text(caller.forwardedFor), refusals: onRefusal)
         guard principal.permissions.allows(method) else {
-            throw principal.refuse(method.permission, in: tenant?.id, method, from: caller.peer)
+            throw principal.refuse(method.permission, in: tenant?.id, method, principal.origin(from: caller.peer))
         }
         return principal
     }
@@ -80,10 +80,11 @@ final class AccessControl: ServerInterceptor {
         guard principal.boundTenant == nil || principal.boundTenant == tenant, let record = directory.tenant(tenant)
         else { throw .tenantNotFound }
         let permissions = permissions(principal.keyPermissions, actor: principal.actor, in: tenant)
+        let origin = principal.origin(from: peer)
         guard permissions.allows(method) else {
-            throw principal.refuse(method.permission, in: tenant, method, from: peer)
+            throw principal.refuse(method.permission, in: tenant, method, origin)
         }
-        return (record, TenantAccess(principal: principal, tenant: tenant, permissions: permissions, peer: peer))
+        return (record, TenantAccess(principal: principal, tenant: tenant, permissions: permissions, origin: origin))
     }
 
     /// What a key may do on behalf of an end user. To meter is what services do for whoever comes, member or not; all else

@@ -59,11 +59,9 @@ final class Principal: Sendable {
 
     /// What the caller may not do, said in the tenant's audit trail and as a status.
     func refuse(
-        _ permission: String, in tenant: TenantID?, _ method: MethodDescriptor, from peer: String
+        _ permission: String, in tenant: TenantID?, _ method: MethodDescriptor, _ origin: CallOrigin
     ) -> RPCError {
-        if let tenant {
-            refusals(tenant, .permissionMissing(permission, method, by: origin(from: peer)))
-        }
+        if let tenant { refusals(tenant, .permissionMissing(permission, method, by: origin)) }
         let isOfKey = Permission(rawValue: permission).map(keyPermissions.allows) == false
         return .permissionMissing(permission, of: isOfKey ? .key : .actor)
     }

@@ -9,18 +9,15 @@ struct TenantAccess: Sendable {
     let tenant: TenantID
     /// What the call may do within that tenant.
     let permissions: PermissionSet
-    /// Where the call came from.
-    let peer: String
+    /// Who asks and from where, as the audit trail has it.
+    let origin: CallOrigin
 
     var actor: String { principal.actor }
-
-    /// Who asks and from where, as the audit trail has it.
-    var origin: CallOrigin { principal.origin(from: peer) }
 
     /// Refuses, and has it noted, what the caller may not do: a step within a call of many, say.
     func require(_ permission: Permission, calling method: MethodDescriptor) throws(RPCError) {
         guard permissions.allows(permission) else {
-            throw principal.refuse(permission.rawValue, in: tenant, method, from: peer)
+            throw principal.refuse(permission.rawValue, in: tenant, method, origin)
         }
     }
 }
@@ -40,6 +37,8 @@ extension ServerContext {
                 InvalidField(
                     "tollgate-tenant", "is missing: the key serves many tenants, so the metadata must name one"))
         }
-        return TenantAccess(principal: principal, tenant: tenant, permissions: principal.permissions, peer: peer)
+        return TenantAccess(
+            principal: principal, tenant: tenant, permissions: principal.permissions,
+            origin: principal.origin(from: peer))
     }
 }

@@ -20,7 +20,8 @@ extension AdminHandlers {
         // Nobody makes a key that may what they may not, or an administrator of one tenant could become that of all.
         let own = try caller?.permissions ?? context.principal().permissions
         if let lacking = permissions.subtracting(own).names.first {
-            throw try context.principal().refuse(lacking, in: caller?.tenant, context.method, from: context.peer)
+            let principal = try context.principal()
+            throw principal.refuse(lacking, in: caller?.tenant, context.method, principal.origin(from: context.peer))
         }
         guard let key = APIKey.generate() else {
             throw RPCError(code: .internal, message: "the system has no randomness to give")

@@ -56,7 +56,8 @@ extension AdminHandlers {
     func requireUnbound(_ context: ServerContext) throws(RPCError) {
         let principal = try context.principal()
         guard let bound = principal.boundTenant else { return }
-        throw principal.refuse(Permission.administer.rawValue, in: bound, context.method, from: context.peer)
+        throw principal.refuse(
+            Permission.administer.rawValue, in: bound, context.method, principal.origin(from: context.peer))
     }
 
     func tenantID(_ text: String) throws(InvalidField) -> TenantID {

@@ -64,7 +64,7 @@ struct MeteringHandlers: Sendable {
         _ request: borrowing StepRequest, _ access: TenantAccess, _ prices: TenantPrices
     ) throws(RPCError) -> Command {
         do throws(InvalidField) {
-            return try steps.command(request, actor: access.actor, prices: prices)
+            return try steps.command(request, origin: access.origin, prices: prices)
         } catch {
             throw RPCError(error)
         }

@@ -15,14 +15,14 @@ struct StepReader: Sendable {
         case grant = 7
     }
 
-    /// The command of a request. `actor` is who acts where the request names nobody.
+    /// The command of a request. Where that names nobody, who acts is whom the call names.
     func command(
-        _ request: borrowing StepRequest, actor: String, prices: TenantPrices
+        _ request: borrowing StepRequest, origin: CallOrigin, prices: TenantPrices
     ) throws(InvalidField) -> Command {
         switch request.kind {
-        case .reserve: try reserve(request, actor: actor, prices)
-        case .charge: .charge(try opening(request, .charge, actor: actor, prices))
-        case .commit: try commit(request)
+        case .reserve: try reserve(request, origin, prices)
+        case .charge: .charge(try opening(request, .charge, origin, prices))
+        case .commit: try commit(request, origin)
         case .release: try release(request)
         case .refund: try refund(request)
         case .extend: try extend(request)
@@ -30,9 +30,9 @@ struct StepReader: Sendable {
     }
 
     private func reserve(
-        _ request: borrowing StepRequest, actor: String, _ prices: TenantPrices
+        _ request: borrowing StepRequest, _ origin: CallOrigin, _ prices: TenantPrices
     ) throws(InvalidField) -> Command {
-        var command = try opening(request, .reserve, actor: actor, prices)
+        var command = try opening(request, .reserve, origin, prices)
         command.minimumMicros = try FieldCheck.optionalAmount(request.minimumMicros, "minimum_micros")
         if case .amount(let asked) = command.ask, let minimum = command.minimumMicros, minimum > asked {
             throw InvalidField("minimum_micros", "must not be more than amount_micros")
@@ -40,7 +40,7 @@ struct StepReader: Sendable {
         return .reserve(command)
     }
 
-    private func commit(_ request: borrowing StepRequest) throws(InvalidField) -> Command {
+    private func commit(_ request: borrowing StepRequest, _ origin: CallOrigin) throws(InvalidField) -> Command {
         let reservation = try FieldCheck.id(request.reservationID, "reservation_id")
         let id = try FieldCheck.optionalID(request.ownID, "commit_id")
         try FieldCheck.comment(request.comment, "comment")
@@ -56,10 +56,11 @@ struct StepReader: Sendable {
         contents.add(ask)
         contents.add(request.partial)
         contents.add(request.comment)
-        return .commit(
-            CommitCommand(
-                reservation: reservation, id: id, fingerprint: contents.finish(), ask: ask, partial: request.partial,
-                comment: request.comment.string))
+        var command = CommitCommand(
+            reservation: reservation, id: id, fingerprint: contents.finish(), ask: ask, partial: request.partial,
+            comment: request.comment.string)
+        command.origin = origin
+        return .commit(command)
     }
 
     private func release(_ request: borrowing StepRequest) throws(InvalidField) -> Command {
@@ -121,13 +122,13 @@ struct StepReader: Sendable {
     // MARK: - What reserve, charge and quote share
 
     private func opening(
-        _ request: borrowing StepRequest, _ kind: Kind, actor defaultActor: String, _ prices: TenantPrices
+        _ request: borrowing StepRequest, _ kind: Kind, _ origin: CallOrigin, _ prices: TenantPrices
     ) throws(InvalidField) -> ReserveCommand {
         let id = try FieldCheck.id(request.reservationID, "reservation_id")
         try FieldCheck.name(request.feature, "feature", maxBytes: Limits.maxFeatureBytes)
         try FieldCheck.name(request.actor, "actor", maxBytes: Limits.maxActorBytes)
         try FieldCheck.comment(request.comment, "comment")
-        let actor = request.actor.isEmpty ? defaultActor : request.actor.string
+        let actor = request.actor.isEmpty ? origin.actor : request.actor.string
         let labels = try FieldCheck.labels(request.labels)
         let ttl = try ttl(request.ttl)
         let quality = try FieldCheck.quality(request.quality)
@@ -152,10 +153,12 @@ struct StepReader: Sendable {
         contents.add(ttl)
         contents.add(request.comment)
         contents.add(labels)
-        return ReserveCommand(
+        var command = ReserveCommand(
             id: id, fingerprint: contents.finish(), ask: ask, ttlMicroseconds: ttl,
             feature: feature?.name ?? request.feature.string, actor: actor, comment: request.comment.string,
             labels: labels)
+        command.origin = origin
+        return command
     }
 
     /// What a quote is for: quantities at the tenant's prices, or a plain amount.

@@ -258,7 +258,7 @@ struct AccessControlTests {
             let principal = try world.principal(calling: MeteringMethods.batch, role: "service")
             let access = TenantAccess(
                 principal: principal, tenant: try #require(TenantID("acme")), permissions: principal.permissions,
-                peer: "1.2.3.4:5")
+                origin: principal.origin(from: "1.2.3.4:5"))
             #expect(throws: RPCError.self) { try access.require(.refund, calling: MeteringMethods.refund) }
             #expect(world.notes.take().map(\.note.method) == ["tollgate.v1.Metering/Refund"])
             try access.require(.meter, calling: MeteringMethods.reserve)
