@@ -14,7 +14,8 @@ package struct StepAnswer: Equatable, Sendable {
         set { made = newValue.map { .some($0) } ?? .none }
     }
 
-    /// By reference: it is large, and most answers have none.
+    /// By reference: it is large, and most answers have none. Not private, or its description would tell an address, and
+    /// two answers that are the same would read differently.
     enum Made: Equatable, Sendable {
         case none
         indirect case some(Grant)
