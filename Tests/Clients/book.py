@@ -45,7 +45,9 @@ def reservation(client, reservation_id):
 
 
 def assert_adds_up(client):
-    """granted = available + held + consumed + expired, over the grants, the history and the balance alike.
+    """granted + overage = available + held + consumed + expired, over the grants, the history and the balance alike.
+
+    What a grant paid of what was owed was consumed before, on overage.
 
     Returns the history, the newest first. Nothing may change the book meanwhile.
     """
@@ -54,10 +56,11 @@ def assert_adds_up(client):
     balance = client.balance()
     blocks = grants(client)
     for block in blocks:
-        parts = (block.available_micros, block.held_micros, block.consumed_micros, block.expired_micros)
+        parts = (block.available_micros, block.held_micros, block.consumed_micros, block.expired_micros, block.paid_micros)
         assert min(parts) >= 0 and sum(parts) == block.amount_micros, block
     assert sum(block.available_micros for block in blocks) == balance.available_micros
-    assert sum(block.held_micros for block in blocks) == balance.held_micros
+    overage_held = balance.held_micros - sum(block.held_micros for block in blocks)
+    assert overage_held >= 0 and balance.owed_micros >= 0
 
     entries = transactions(client)
     sequences = [entry.sequence for entry in entries]
@@ -77,8 +80,12 @@ def assert_adds_up(client):
 
     charged = total(cr.TRANSACTION_KIND_CHARGE, cr.TRANSACTION_KIND_COMMIT, cr.TRANSACTION_KIND_PARTIAL_COMMIT)
     consumed = charged - total(cr.TRANSACTION_KIND_REFUND)
-    assert sum(block.consumed_micros for block in blocks) == consumed
-    assert sum(block.amount_micros for block in blocks) == total(cr.TRANSACTION_KIND_GRANT)
+    assert sum(block.consumed_micros + block.paid_micros for block in blocks) + balance.owed_micros == consumed
+    granted = sum(block.amount_micros for block in blocks)
+    assert granted == total(cr.TRANSACTION_KIND_GRANT)
+    expired = sum(block.expired_micros for block in blocks)
+    assert granted + overage_held + balance.owed_micros == (
+        balance.available_micros + balance.held_micros + consumed + expired)
     steps = [(entry.kind, entry.step_id) for entry in entries if entry.step_id]
     assert len(steps) == len(set(steps)), "a step is there twice"
     return entries

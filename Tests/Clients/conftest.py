@@ -89,3 +89,31 @@ def seed():
     value = int(os.environ.get("TOLLGATE_SEED") or int.from_bytes(os.urandom(4), "big"))
     print(f"TOLLGATE_SEED={value}")
     return value
+
+
+@pytest.fixture
+def serve(binary, tmp_path):
+    """serve(catalog, at): starts a server on the test clock, with a catalog where one is given; each is ended with the test."""
+    import json
+
+    from support import Server
+
+    servers = []
+
+    def begin(catalog=None, at="2026-03-01T12:00:00Z", options=()):
+        directory = tmp_path / f"server-{len(servers)}"
+        directory.mkdir()
+        if catalog is not None:
+            path = directory / "catalog.json"
+            path.write_text(json.dumps(catalog))
+            options = ["--catalog", str(path), *options]
+        server = Server(binary, directory, "--test-clock", at, *options)
+        servers.append(server)
+        server.start()
+        return server
+
+    try:
+        yield begin
+    finally:
+        for server in servers:
+            server.end()

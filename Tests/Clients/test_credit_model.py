@@ -1,12 +1,16 @@
 """The model itself, against cases that were worked out by hand: no server is asked here."""
 
 import datetime
+import json
+import pathlib
+import random
 
 import model_calendar as calendar
 import pytest
 from credit_model import Book, Limit, Refused
-from model_calendar import DAY, HOUR, MINUTE, SECOND, utc
+from model_calendar import DAY, HOUR, MINUTE, utc
 from model_prices import cost, lines, price_of
+from random_use import RandomUse
 
 START = utc(2026, 1, 31, 12)
 CATALOG = {
@@ -352,3 +356,38 @@ def test_a_reservation_keeps_its_price_and_quality():
     model.set_quality(START + HOUR, "chat", None)
     assert model.commit(START + HOUR, "r", quantities={"tokens": 1})[1] == 3
     assert model.charge(START + HOUR, "s", feature="chat", quantities={"tokens": 1})[1] == 100
+
+
+# MARK: Laws
+
+
+@pytest.mark.parametrize("plan", ["trying", "basic", "monthly", "large", ""])
+def test_the_laws_hold_in_the_model_whatever_is_done(seed, plan):
+    """Some months of random use of the catalog that has everything: nothing gets lost, and no cap is passed."""
+    rng = random.Random(seed)
+    catalog = json.loads((pathlib.Path(__file__).parent / "catalogs/everything.json").read_text())
+    units = {name: sorted(price.get("units", {})) for name, price in catalog["features"].items()}
+    model = Book("acme", [(0, catalog)], START, "Europe/Berlin", plan)
+    use = RandomUse(rng, model, units, [*catalog["plans"], ""], 10**6)
+    at = START
+    for _ in range(600):
+        at += rng.choice([MINUTE, HOUR, HOUR, 5 * HOUR, DAY])
+        model.advance(at)
+        if rng.random() < 0.2:
+            change = use.change(at)
+            if change is not None:
+                perform(model, change, at)
+        # Caps change with the plan; what is owed under an old one stays owed.
+        before, cap = model.overage_held + model.owed, model.overage_cap
+        for step in use.steps():
+            perform(model, step, at)
+        assert model.overage_held + model.owed <= max(before, cap)
+        check(model)
+    assert {entry[1] for entry in model.entries} >= {"grant", "reserve", "charge", "commit", "refund", "release"}
+
+
+def perform(model, step, at):
+    try:
+        getattr(model, step["do"])(at, **{name: value for name, value in step.items() if name != "do"})
+    except Refused:
+        pass
