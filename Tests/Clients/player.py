@@ -145,7 +145,9 @@ class Player:
     """A tenant on a server, and its book in the model."""
 
     def __init__(self, server, tenant, book):
-        self.tenant, self.book, self.client = tenant, book, server.client(tenant=tenant)
+        self.tenant, self.book = tenant, book
+        # Requests of Admin name their tenant themselves, which may not be there yet.
+        self.client, self.admin = server.client(tenant=tenant), server.client()
         # All that was done, to do it once more on another server: (at, service, method, request).
         self.calls = []
         # Steps with their first answers, to send them again.
@@ -163,7 +165,8 @@ class Player:
 
     def call(self, at, service, method, request):
         self.calls.append((at, self.tenant, service, method, request))
-        return getattr(self.client.stub(service), method)(request)
+        client = self.admin if service == "Admin" else self.client
+        return getattr(client.stub(service), method)(request)
 
     def play(self, at, steps, again=None):
         """Does steps of metering in one Batch, with an earlier one once more where `again` tells which."""
@@ -222,11 +225,7 @@ class Player:
                 ("tenant", self.tenant_of_wire(), self.tenant_of_model()),
                 ("settings", self.settings_of_wire(), self.settings_of_model()),
                 ("history", self.history_of_wire(since), self.history_of_model(since))]:
-            differences = f"{found}\n  {wanted}"
-            if isinstance(found, list):
-                pairs = [pair for pair in zip(found, wanted) if pair[0] != pair[1]][:3]
-                differences = f"{len(found)} and {len(wanted)}; the first that differ:\n  {pairs}"
-            assert found == wanted, self.where(at, f"compare {name}", differences, "")
+            assert found == wanted, self.where(at, f"compare {name}", *first_difference(found, wanted))
 
     def balance_of_wire(self):
         b = self.client.balance()
@@ -318,6 +317,14 @@ class Player:
             if at >= since and not is_empty_revocation(number, rest[0]):
                 found.append((at, number, *rest))
         return found
+
+
+def first_difference(found, wanted):
+    """Of lists: the first entries that differ."""
+    if not isinstance(found, list) or found == wanted:
+        return found, wanted
+    place = next((n for n, pair in enumerate(zip(found, wanted)) if pair[0] != pair[1]), min(len(found), len(wanted)))
+    return f"of {len(found)}, from {place}: {found[place:place + 2]}", f"of {len(wanted)}: {wanted[place:place + 2]}"
 
 
 def is_empty_revocation(kind, amount):
