@@ -3,6 +3,8 @@
 Steps are plain dictionaries: `do` names what is done, the rest are the arguments of the model's method of that name.
 """
 
+import functools
+
 from book import grants, transactions
 from credit_model import Refused
 from google.protobuf import duration_pb2, timestamp_pb2
@@ -24,6 +26,7 @@ def instant(message, field):
     return getattr(message, field).ToMicroseconds() if message.HasField(field) else None
 
 
+@functools.cache
 def enum(prefix, name):
     """The number of an enum's value by the model's name for it."""
     from tollgate.v1 import admin_pb2, common_pb2, credits_pb2, settings_pb2
@@ -169,24 +172,31 @@ class Player:
         return getattr(client.stub(service), method)(request)
 
     def play(self, at, steps, again=None):
-        """Does steps of metering in one Batch, with an earlier one once more where `again` tells which."""
+        """Sends steps of metering in one Batch, with an earlier one once more where `again` tells which.
+
+        Returns what checks the answers, so that others may play meanwhile.
+        """
         from tollgate.v1 import metering_pb2 as m
 
         wire = [step_to_wire(step) for step in steps]
+        first = None if again is None else self.answered[again]
+        batch = m.BatchRequest(steps=wire + ([first[0]] if first else []))
+        self.calls.append((at, self.tenant, "Metering", "Batch", batch))
+        answer = self.client.metering.Batch.future(batch)
         expected = [result_of_model(self.book, step, at) for step in steps]
-        sent = list(wire)
-        if again is not None:
-            sent.append(self.answered[again][0])
-        answer = self.call(at, "Metering", "Batch", m.BatchRequest(steps=sent))
-        assert len(answer.results) == len(sent)
-        for step, request, result, wanted in zip(steps, wire, answer.results, expected):
-            found, replayed = result_of_wire(result)
-            assert found == wanted and not replayed, self.where(at, step, found, wanted)
-            if wanted[0] == "done" or wanted[1] in REASONS_REMEMBERED:
-                self.answered.append((request, result, at))
-        if again is not None:
-            self.check_replay(answer.results[-1], self.answered[again][1])
-        return expected
+
+        def check():
+            results = answer.result().results
+            assert len(results) == len(batch.steps)
+            for step, request, result, wanted in zip(steps, wire, results, expected):
+                found, replayed = result_of_wire(result)
+                assert found == wanted and not replayed, self.where(at, step, found, wanted)
+                if wanted[0] == "done" or wanted[1] in REASONS_REMEMBERED:
+                    self.answered.append((request, result, at))
+            if first is not None:
+                self.check_replay(results[-1], first[1])
+
+        return check
 
     def check_replay(self, result, first):
         found, replayed = result_of_wire(result)

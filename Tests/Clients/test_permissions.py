@@ -15,7 +15,8 @@ ROLES = {
                  "credits.owner", "tenants.admin"},
 }
 # What a platform key that is bound to a tenant may not do for all the same: it is about more than its tenant.
-BEYOND_ONE_TENANT = {("Admin", "CreateTenant"), ("Admin", "CreateKey")}
+BEYOND_ONE_TENANT = {
+    ("Admin", "CreateTenant"), ("Admin", "CreateKey"), ("Admin", "ApplyCatalog"), ("Admin", "GetCatalog")}
 
 
 def outcome(call):
@@ -178,14 +179,20 @@ def test_another_tenant_is_as_one_that_does_not_exist_whoever_asks(clocked_serve
             request = method.request_type(tenant_id=tenant)
             if method.name == "GrantCredits":
                 request.grant_id, request.kind, request.amount_micros = new_id(), 3, 1
+            elif method.name == "RevokeGrant":
+                request.grant_id = new_id()
             elif method.name == "CreateKey":
                 request.role = "member"
+            elif method.name == "SetMember":
+                request.member_id, request.role = "ada", "member"
+            elif method.name == "RemoveMember":
+                request.member_id = "ada"
             answers.append(outcome(lambda: method.call(plain, request)))
         assert answers[0] == answers[1], method
         assert answers[0][0] == (
             StatusCode.NOT_FOUND if role == "platform" else StatusCode.PERMISSION_DENIED), method
         compared += 1
-    assert compared == 4
+    assert compared == 9
     assert theirs.balance().available_micros == 76 * CREDIT
     # Nor is a step of theirs known here by its id: the same one opens another reservation.
     if role == "platform":
