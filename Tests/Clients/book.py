@@ -56,7 +56,8 @@ def assert_adds_up(client):
     balance = client.balance()
     blocks = grants(client)
     for block in blocks:
-        parts = (block.available_micros, block.held_micros, block.consumed_micros, block.expired_micros, block.paid_micros)
+        parts = (
+            block.available_micros, block.held_micros, block.consumed_micros, block.expired_micros, block.paid_micros)
         assert min(parts) >= 0 and sum(parts) == block.amount_micros, block
     assert sum(block.available_micros for block in blocks) == balance.available_micros
     overage_held = balance.held_micros - sum(block.held_micros for block in blocks)
