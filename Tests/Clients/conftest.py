@@ -93,7 +93,7 @@ def seed():
 
 @pytest.fixture
 def serve(binary, tmp_path):
-    """serve(catalog, at): starts a server on the test clock, with a catalog where one is given. Each ends with the test."""
+    """serve(catalog, at): starts a server on the test clock, with a catalog where one is given; ended with the test."""
     import json
 
     from support import Server

@@ -1,4 +1,4 @@
-"""A tenant's book of credits, written a second time and naively: plain lists and integers, gone through from end to end.
+"""A tenant's book of credits, written a second time and naively: lists and integers, gone through from end to end.
 
 The outside tests play the same steps on this and on a real server. The two share no code: this is written from the
 rules in DESIGN.md, the comments of Schemas/ and Deploy/catalogs/README.md. Amounts are micros, instants microseconds.

@@ -1,4 +1,4 @@
-"""What a tenant's book in the model is made of: plans, grants, reservations and limits, with what each knows of itself."""
+"""What a tenant's book in the model is made of: plans, grants, reservations and limits, and what each knows itself."""
 
 import model_calendar as calendar
 from model_calendar import MINUTE

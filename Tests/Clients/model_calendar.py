@@ -80,7 +80,7 @@ def last_day(year, month):
 def next_boundary(cycle, anchor, at, zone):
     """The first cycle boundary strictly after an instant.
 
-    Of calendar months that is the 1st; of anniversaries the anchor day, or the last day of a month that has no such day.
+    Of calendar months that is the 1st; of anniversaries the anchor day, or the last day of a month that lacks it.
     """
     date = local_date(at, zone)
     year, month = date.year, date.month

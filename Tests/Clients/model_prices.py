@@ -51,7 +51,7 @@ def percent_of(price, quality):
 
 
 def lines(price, quantities, quality, has_minimum=True):
-    """The lines of a price: (kind, unit, micros), units by name, then what is fixed, then what is missing to the minimum."""
+    """The lines of a price: (kind, unit, micros), units by name, then what is fixed, then what the minimum lacks."""
     percent = percent_of(price, quality)
     found = [("unit", unit, unit_line(price["units"][unit], quantities[unit], percent)) for unit in sorted(quantities)]
     if "fixed_micros" in price:

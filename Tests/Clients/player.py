@@ -34,7 +34,8 @@ def enum(prefix, name):
     if name is None:
         return 0
     full = f"{prefix}_{name}".upper()
-    return next(getattr(file, full) for file in (common_pb2, credits_pb2, admin_pb2, settings_pb2) if hasattr(file, full))
+    files = (common_pb2, credits_pb2, admin_pb2, settings_pb2)
+    return next(getattr(file, full) for file in files if hasattr(file, full))
 
 
 def limit_to_wire(limit):
@@ -221,7 +222,8 @@ class Player:
     def where(self, at, step, found, wanted):
         import model_calendar as calendar
 
-        return (f"{self.tenant} at {calendar.text(at)} ({self.book.zone}, plan {self.book.plan!r}, {self.book.state}):\n"
+        book = self.book
+        return (f"{self.tenant} at {calendar.text(at)} ({book.zone}, plan {book.plan!r}, {book.state}):\n"
                 f"  step {step}\n  server {found}\n  model  {wanted}")
 
     # MARK: The whole of it
@@ -229,9 +231,10 @@ class Player:
     def compare(self, at, since=0):
         """Balance, grants, subscription, settings, and the history since a moment."""
         self.book.advance(at)
+        blocks = [grant_of_wire(grant) for grant in grants(self.client)]
         for name, found, wanted in [
                 ("balance", self.balance_of_wire(), self.balance_of_model()),
-                ("grants", [grant_of_wire(g) for g in grants(self.client)], [grant_of_model(g) for g in self.book.grants]),
+                ("grants", blocks, [grant_of_model(grant) for grant in self.book.grants]),
                 ("tenant", self.tenant_of_wire(), self.tenant_of_model()),
                 ("settings", self.settings_of_wire(), self.settings_of_model()),
                 ("history", self.history_of_wire(since), self.history_of_model(since))]:
@@ -239,7 +242,8 @@ class Player:
 
     def balance_of_wire(self):
         b = self.client.balance()
-        kinds = sorted((k.kind, k.available_micros, k.held_micros) for k in b.by_kind if k.available_micros or k.held_micros)
+        kinds = sorted(
+            (k.kind, k.available_micros, k.held_micros) for k in b.by_kind if k.available_micros or k.held_micros)
         return dict(
             available=b.available_micros, held=b.held_micros, owed=b.owed_micros, ai=b.ai_enabled, kinds=kinds,
             month=b.this_month_consumed_micros, as_of=b.as_of.ToMicroseconds())
@@ -351,5 +355,5 @@ def grant_of_wire(g):
 
 def grant_of_model(g):
     return (
-        enum("GRANT_KIND", g.kind), enum("GRANT_ORIGIN", g.origin), g.amount, g.available, g.held, g.consumed, g.expired,
-        g.paid, g.refunded, g.created, g.expires, g.revoked)
+        enum("GRANT_KIND", g.kind), enum("GRANT_ORIGIN", g.origin), g.amount, g.available, g.held, g.consumed,
+        g.expired, g.paid, g.refunded, g.created, g.expires, g.revoked)

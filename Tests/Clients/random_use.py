@@ -137,11 +137,11 @@ class RandomUse:
         return choose(at)
 
     def gift(self, at):
-        expires = at + self.random.choice([HOUR, DAY, 10 * DAY + 1, 31 * DAY, 90 * DAY]) if self.random.random() < 0.6 else None
+        span = self.random.choice([None, None, HOUR, DAY, 10 * DAY + 1, 31 * DAY, 90 * DAY])
         kind = self.random.choice(["gifted", "purchased", "complimentary", "subscription"])
         return {
             "do": "grant", "grant_id": self.id(), "kind": kind, "amount": self.random.randint(1, self.scale * 20),
-            "expires": expires, "comment": "a gift"}
+            "expires": at + span if span else None, "comment": "a gift"}
 
     def revocation(self, at):
         # Grants that came by themselves have ids that the server made.

@@ -1,4 +1,4 @@
-"""The steps of one call are taken in their order, also where one must be looked up in the book and the next need not."""
+"""The steps of one call are taken in their order, also where one must be looked up and the next need not."""
 
 import random
 import uuid

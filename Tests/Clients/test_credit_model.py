@@ -26,7 +26,8 @@ CATALOG = {
             "allowance": {"micros": 100, "kind": "subscription"},
             "overage": {"cap_micros": 50, "price": {}, "billed": False}},
         "billed": {
-            "allowance": {"micros": 100, "kind": "subscription"}, "overage": {"cap_micros": 50, "price": {}, "billed": True}},
+            "allowance": {"micros": 100, "kind": "subscription"},
+            "overage": {"cap_micros": 50, "price": {}, "billed": True}},
         "trying": {
             "trial": {"days": 14, "micros": 30, "then": "past_due"}, "cycle": "anniversary",
             "allowance": {"micros": 100, "kind": "subscription"}, "counts": ["active"]}}}
@@ -123,7 +124,8 @@ def test_lines_are_rounded_up_once_and_the_minimum_is_met():
 def test_prices_are_dated_and_a_tenant_may_have_its_own():
     catalog = {
         "features": {"chat": {"units": {"t": {"micros": 1}}, "next": [
-            {"from": "2026-06-01T00:00:00Z", "fixed_micros": 2}, {"from": "2026-03-01T02:00:00+02:00", "fixed_micros": 9}]}},
+            {"from": "2026-06-01T00:00:00Z", "fixed_micros": 2},
+            {"from": "2026-03-01T02:00:00+02:00", "fixed_micros": 9}]}},
         "tenants": {"own": {"features": {"chat": {"fixed_micros": 7}}}}}
 
     def fixed(tenant, *at):

@@ -1,11 +1,11 @@
-"""Limits: who and what they count, over what time, in which order they are asked, and that hard ones hold to the micro."""
+"""Limits: whom and what they count, over what time, in which order they are asked, and that hard ones hold exactly."""
 
 import grpc
 import pytest
 from book import assert_adds_up
 from credit_model import Limit
 from grpc import StatusCode
-from model_calendar import DAY, HOUR, MINUTE, text
+from model_calendar import DAY, HOUR, MINUTE, text, utc
 from org import Org, advance, advance_to
 from player import instant
 from support import CREDIT, details, in_parallel, new_id, refused
@@ -260,6 +260,22 @@ def test_what_is_held_over_midnight_counts_in_both_windows_and_is_charged_in_the
     assert (status.consumed_micros, status.held_micros) == (4 * CREDIT, 0)
 
 
+def test_where_a_subscription_goes_the_whole_calendar_month_counts(server):
+    org = Org.create(server, plan="pro")
+    org.grant(1_000 * CREDIT)
+    org.set_limits(limit(hard=10 * CREDIT))
+    org.spend(6 * CREDIT)
+    advance(server, DAY)
+    org.update(plan="")
+    status = org.limit()
+    assert (instant(status, "window_start_time"), status.consumed_micros) == (utc(2026, 3, 1), 6 * CREDIT)
+    with refused(*HARD):
+        org.charge(5 * CREDIT)
+    # A subscription that begins anew counts anew.
+    org.update(plan="pro")
+    assert org.limit().consumed_micros == 0
+
+
 def test_use_before_a_limit_was_set_counts_against_it(org):
     org.spend(4 * CREDIT, actor="ada", feature="chat")
     org.spend(3 * CREDIT, actor="bob", feature="chat")
@@ -340,7 +356,8 @@ def test_64_callers_race_against_a_hard_limit_of_a_members_feature(shared_server
     org = Org.create(shared_server, f"race-{round}")
     org.grant(10_000 * CREDIT)
     hard = 1_000_003
-    org.set_limits(Limit("member_feature", "day", "ada", "chat", hard=hard), Limit("member", "cycle", "ada", hard=10**9))
+    org.set_limits(
+        Limit("member_feature", "day", "ada", "chat", hard=hard), Limit("member", "cycle", "ada", hard=10**9))
     channels = [shared_server.client(tenant=org.tenant) for _ in range(CHANNELS)]
 
     def use(index):

@@ -1,4 +1,4 @@
-"""Members and roles: what an actor may do on whose behalf a service calls, who may see what, and that an owner remains."""
+"""Members and roles: what a service may do on whose behalf, who may see what, and that an owner remains."""
 
 import grpc
 import pytest
@@ -182,7 +182,8 @@ def test_of_two_owners_that_go_at_once_one_stays(org):
 def members(org, page_size=2):
     from tollgate.v1 import admin_pb2 as a
 
-    return pages(org.client.admin.ListMembers, a.ListMembersRequest(tenant_id=org.tenant, page_size=page_size), "members")
+    request = a.ListMembersRequest(tenant_id=org.tenant, page_size=page_size)
+    return pages(org.client.admin.ListMembers, request, "members")
 
 
 def test_members_are_listed_by_id_in_pages_and_outlive_a_crash(org):
@@ -202,12 +203,14 @@ def test_members_are_listed_by_id_in_pages_and_outlive_a_crash(org):
 
 def test_fields_of_a_member(org):
     for field, member, role, name in [
-            ("member_id", "", "member", ""), ("member_id", "x" * 257, "member", ""), ("member_id", "a\nb", "member", ""),
-            ("role", "x", "", ""), ("role", "x", "king", ""), ("display_name", "x", "member", "x" * 257)]:
+            ("member_id", "", "member", ""), ("member_id", "x" * 257, "member", ""),
+            ("member_id", "a\nb", "member", ""), ("role", "x", "", ""), ("role", "x", "king", ""),
+            ("display_name", "x", "member", "x" * 257)]:
         with refused(StatusCode.INVALID_ARGUMENT, "INVALID_FIELD", field=field):
             org.set_member(member, role, name)
     nowhere = Org(org.server, "nowhere")
-    for call in (lambda: nowhere.set_member("x", "member"), lambda: nowhere.remove_member("x"), lambda: members(nowhere)):
+    for call in (
+            lambda: nowhere.set_member("x", "member"), lambda: nowhere.remove_member("x"), lambda: members(nowhere)):
         with refused(StatusCode.NOT_FOUND, "TENANT_NOT_FOUND"):
             call()
 

@@ -11,7 +11,8 @@ from support import CREDIT, in_parallel, new_id, refused
 
 CATALOG = {
     "features": {
-        "chat": {"units": {"words": {"micros": 10, "per": 3}}, "quality_percent": {"cheap": 50, "medium": 100, "best": 200}},
+        "chat": {
+            "units": {"words": {"micros": 10, "per": 3}}, "quality_percent": {"cheap": 50, "medium": 100, "best": 200}},
         "page": {"units": {"screens": {"tiers": [
             {"name": "small", "from": 1, "micros": CREDIT}, {"name": "large", "from": 5, "micros": 2 * CREDIT}]}}}},
     "plans": {
@@ -201,7 +202,8 @@ def test_a_tenant_asleep_for_months_gets_the_same_book_as_one_that_was_awake(ser
 
 def test_prices_come_from_the_rate_card_by_unit_quality_and_tier_rounded_up_once_per_line(org):
     org.grant(100 * CREDIT)
-    for quality, words, micros in [("cheap", 1, 2), ("medium", 1, 4), ("best", 1, 7), ("medium", 3, 10), (None, 100, 334)]:
+    for quality, words, micros in [
+            ("cheap", 1, 2), ("medium", 1, 4), ("best", 1, 7), ("medium", 3, 10), (None, 100, 334)]:
         charged = org.charge(feature="chat", quantities={"words": words}, quality=quality)
         assert charged.charged_micros == micros, (quality, words)
     for screens, credits in [(4, 4), (5, 10)]:

@@ -30,7 +30,8 @@ CATALOG = {
             "fixed_micros": 10, "next": [
                 {"from": CHANGE, "fixed_micros": 20},
                 {"from": "2026-05-01T00:00:00+02:00", "fixed_micros": 40, "minimum_micros": 50}]}},
-    "tenants": {"special": {"features": {"erase": {"fixed_micros": 3 * CREDIT}, "chat": {"units": {"in": {"micros": 9}}}}}}}
+    "tenants": {"special": {"features": {
+        "erase": {"fixed_micros": 3 * CREDIT}, "chat": {"units": {"in": {"micros": 9}}}}}}}
 
 
 @pytest.fixture
@@ -118,7 +119,8 @@ def test_several_units_by_quality_and_with_a_minimum(org, quality, quantities):
 def test_a_quote_explains_each_line(org):
     answer = org.quote(feature="chat", quantities={"in": 10, "out": 20}, quality="best")
     first, second, fixed, minimum = answer.lines
-    assert (first.unit, first.quantity, first.unit_micros, first.per, first.quality_percent) == ("in", 10, 1_500, 1_000, 333)
+    assert (first.unit, first.quantity, first.unit_micros, first.per, first.quality_percent) == (
+        "in", 10, 1_500, 1_000, 333)
     assert (second.unit, second.quantity, second.amount_micros) == ("out", 20, 467)
     assert (fixed.unit, fixed.quantity, fixed.amount_micros) == ("", 1, 337)
     assert (minimum.unit, minimum.quantity, minimum.amount_micros) == ("", 1, 5_000 - 50 - 467 - 337)
@@ -185,8 +187,11 @@ def test_what_has_no_fixed_price_needs_quantities(org):
 # MARK: New catalogs on a running server
 
 
-DEARER = {**CATALOG, "features": {**CATALOG["features"], "erase": {"fixed_micros": 9 * CREDIT}, "new": {"fixed_micros": 1}}}
-FAULTY = {"features": {"erase": {"fixed_micros": -1}, "x": {"units": {"y": {"micros": "z"}}}}, "plans": {"p": {"cycle": "daily"}}}
+DEARER = {**CATALOG, "features": {
+    **CATALOG["features"], "erase": {"fixed_micros": 9 * CREDIT}, "new": {"fixed_micros": 1}}}
+FAULTY = {
+    "features": {"erase": {"fixed_micros": -1}, "x": {"units": {"y": {"micros": "z"}}}},
+    "plans": {"p": {"cycle": "daily"}}}
 
 
 def apply(server, catalog, check_only=False):

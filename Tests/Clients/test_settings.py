@@ -1,4 +1,4 @@
-"""What a tenant decides for itself: AI on or off, quality by feature, limits and alerts, seen by all from the next step on."""
+"""What a tenant decides for itself: AI on or off, quality by feature, limits, alerts, for all from the next step on."""
 
 import pytest
 from credit_model import Limit
