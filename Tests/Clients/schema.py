@@ -6,6 +6,7 @@ FILES = ["metering", "credits", "settings", "purchases", "admin", "test_clock"]
 # What later work brings; it answers UNIMPLEMENTED until then.
 UNSERVED = {
     "Credits": {"WatchBalance", "ExportTransactions", "GetUsage", "GetTrend", "ListMonths", "ListAlerts"},
+    "Settings": {"SetAlerts"},
     "Purchases": {"StartCheckout", "GetPurchase", "ListPurchases", "GetAutoTopUp", "SetAutoTopUp"},
     "Admin": {"DeleteTenant"},
 }

@@ -38,15 +38,11 @@ def newest(org, count=1):
 
 def changes():
     """Each change: its name, how it is made, its method, its target, and what must stand in before and after."""
-    from tollgate.v1 import settings_pb2 as s
-
     limit = Limit("member", "day", "ada", hard=77)
-    alerts = s.SetAlertsRequest(alerts=s.AlertSettings(low_balance_micros=[4_242]))
     return {
         "AI off": (lambda o: o.set_ai(False, reason="why not"), "Settings/SetAIEnabled", None, "true", "false"),
         "limits": (lambda o: o.set_limits(limit), "Settings/SetLimits", None, None, "77"),
         "quality": (lambda o: o.set_quality("chat", "best"), "Settings/SetQuality", "chat", None, "best"),
-        "alerts": (lambda o: o.client.settings.SetAlerts(alerts), "Settings/SetAlerts", None, None, "4242"),
         "a new member": (lambda o: o.set_member("mo", "member"), "Admin/SetMember", "mo", "", "member"),
         "name": (lambda o: o.update(name="Acme Ltd"), "Admin/UpdateTenant", None, None, "Acme Ltd"),
         "zone": (lambda o: o.update(zone="Asia/Kolkata"), "Admin/UpdateTenant", None, "UTC", "Asia/Kolkata"),
@@ -58,8 +54,8 @@ def changes():
         "a new key": (lambda o: o.server.new_key("service", o.tenant), "Admin/CreateKey", None, "", "service")}
 
 
-CHANGES = ["AI off", "limits", "quality", "alerts", "a new member", "name", "zone", "plan", "state", "later", "a gift",
-           "revoked", "a new key"]
+CHANGES = ["AI off", "limits", "quality", "a new member", "name", "zone", "plan", "state", "later", "a gift", "revoked",
+           "a new key"]
 
 
 @pytest.mark.parametrize("name", CHANGES)

@@ -1,4 +1,4 @@
-"""What a tenant decides for itself: AI on or off, quality by feature, limits, alerts, for all from the next step on."""
+"""What a tenant decides for itself: AI on or off, quality by feature and limits, for all from the next step on."""
 
 import pytest
 from credit_model import Limit
@@ -92,7 +92,6 @@ def test_settings_outlive_a_crash(org):
     org.set_ai(False)
     org.set_quality("agent", "best")
     org.set_limits(Limit("member", "week", "ada", soft=CREDIT, hard=2 * CREDIT, enforce=False))
-    org.client.settings.SetAlerts(alerts())
     before = org.settings()
     org.server.kill()
     org.server.restart()
@@ -134,36 +133,10 @@ def test_a_quality_needs_a_feature_of_the_rate_card(org):
     assert not org.settings().settings.qualities
 
 
-def alerts(**fields):
-    from tollgate.v1 import settings_pb2 as s
-
-    fields = {"low_balance_micros": [5 * CREDIT, 50 * CREDIT], "emails": ["ops@example.com"],
-              "webhook_url": "https://example.com/hook", **fields}
-    return s.SetAlertsRequest(alerts=s.AlertSettings(**fields))
-
-
-def test_alerts_are_replaced_whole_and_checked(org):
-    from tollgate.v1 import settings_pb2 as s
-
-    set_alerts = org.client.settings.SetAlerts
-    found = set_alerts(alerts()).settings.alerts
-    assert sorted(found.low_balance_micros) == [5 * CREDIT, 50 * CREDIT]
-    assert (list(found.emails), found.webhook_url) == (["ops@example.com"], "https://example.com/hook")
-    for fields in [
-            dict(low_balance_micros=[0]), dict(low_balance_micros=[-1]), dict(low_balance_micros=range(1, 12)),
-            dict(emails=[f"a{n}@example.com" for n in range(21)]), dict(emails=["no address"]),
-            dict(webhook_url="http://example.com"), dict(webhook_url="nothing")]:
-        with refused(StatusCode.INVALID_ARGUMENT, "INVALID_FIELD"):
-            set_alerts(alerts(**fields))
-    assert org.settings().settings.alerts == found
-    assert set_alerts(s.SetAlertsRequest()).settings.alerts == s.AlertSettings()
-
-
 def test_to_say_the_same_thing_twice_does_no_harm(org):
     limit = Limit("tenant", "day", hard=50 * CREDIT)
     for change in (
-            lambda: org.set_ai(False), lambda: org.set_quality("agent", "best"), lambda: org.set_limits(limit),
-            lambda: org.client.settings.SetAlerts(alerts())):
+            lambda: org.set_ai(False), lambda: org.set_quality("agent", "best"), lambda: org.set_limits(limit)):
         first = change().settings
         first.ClearField("update_time")
         advance(org.server, MINUTE)
