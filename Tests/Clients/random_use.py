@@ -27,7 +27,9 @@ class RandomUse:
         return str(uuid.UUID(int=self.random.getrandbits(128), version=4))
 
     def amount(self):
-        """Mostly small, sometimes more than there can be."""
+        """Mostly small; sometimes most of what is there or can be owed, or more than that."""
+        if self.random.random() < 0.12:
+            return max(1, int(self.book.spendable * self.random.uniform(0.3, 1.05)))
         size = self.random.choice([0.02, 0.2, 0.2, 1, 1, 1, 3, 3, 20, 400])
         return max(1, int(self.scale * size * self.random.random()))
 
@@ -133,14 +135,14 @@ class RandomUse:
             return {"do": "set_ai_enabled", "enabled": True}
         choose = self.random.choices(
             [self.gift, self.revocation, self.limits, self.quality, self.switch_ai, self.update, self.later, self.zone],
-            [8, 4, 6, 3, 2, 5, 2, 1])[0]
+            [5, 3, 6, 3, 1, 6, 4, 2])[0]
         return choose(at)
 
     def gift(self, at):
         span = self.random.choice([None, None, HOUR, DAY, 10 * DAY + 1, 31 * DAY, 90 * DAY])
         kind = self.random.choice(["gifted", "purchased", "complimentary", "subscription"])
         return {
-            "do": "grant", "grant_id": self.id(), "kind": kind, "amount": self.random.randint(1, self.scale * 20),
+            "do": "grant", "grant_id": self.id(), "kind": kind, "amount": self.random.randint(1, self.scale * 5),
             "expires": at + span if span else None, "comment": "a gift"}
 
     def revocation(self, at):

@@ -28,7 +28,7 @@ ZONES = ["Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Ho
 LONG = os.environ.get("TOLLGATE_LONG")
 # Of the hours of a stretch with use, how many see a tenant do something, and how many of those change what governs it.
 BUSY = 0.5
-CHANGES = 0.06
+CHANGES = 0.2
 AGAIN = 0.1
 DAY_OF_REFUSALS = DAY - HOUR
 
@@ -85,7 +85,7 @@ class Pass:
         features = {f"{name}-{feature}": units(price) for feature, price in catalog["features"].items()}
         plans = [f"{name}-{plan}" for plan in catalog["plans"]]
         allowances = [plan["allowance"]["micros"] for plan in catalog["plans"].values() if "allowance" in plan]
-        return RandomUse(self.random, player.book, features, plans + [""], max([*allowances, 10**8]) // 200)
+        return RandomUse(self.random, player.book, features, plans + [""], max([*allowances, 10**8]) // 50)
 
     def create(self):
         """Tenants with use: two of each catalog, five of that which has everything; and one asleep of every plan.
