@@ -157,7 +157,7 @@ class Subscribed:
             self.apply(rule)
         if plan == "":
             self.end_cycles()
-            self.anchor = None
+            self.anchor = self.next_plan = self.next_state = None
 
     def apply(self, rule):
         """What a rule makes of the running cycle's allowance under the new plan and state."""

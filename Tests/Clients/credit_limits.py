@@ -2,6 +2,9 @@
 
 import model_calendar as calendar
 from credit_parts import Limit, Refused
+from model_calendar import MINUTE
+
+QUARTER_HOUR = 15 * MINUTE
 
 
 class Governed:
@@ -41,11 +44,21 @@ class Governed:
         return calendar.month_start(at, zone), calendar.next_month_start(at, zone)
 
     def used(self, limit):
-        """What counts against a limit: consumed in its window, and held now. A refund lowers it, but not below 0."""
-        consumed = 0
-        for _, actor, feature, amount in self.uses_since(self.window(limit)[0]):
+        """What counts against a limit: consumed in its window, and held now.
+
+        A refund lowers it, but not below 0. What was used before the limit was set is known by quarters of an hour.
+        """
+        sums = []
+        for position, (_, actor, feature, amount) in self.uses_since(self.window(limit)[0]):
             if limit.matches(actor, feature):
-                consumed = max(0, consumed + amount)
+                quarter = self.uses[position][0] // QUARTER_HOUR if position < limit.known_uses else None
+                if quarter is not None and sums and sums[-1][0] == quarter:
+                    sums[-1][1] += amount
+                else:
+                    sums.append([quarter, amount])
+        consumed = 0
+        for _, amount in sums:
+            consumed = max(0, consumed + amount)
         held = sum(r.held for r in self.open_reservations if limit.matches(r.actor, r.feature))
         return consumed, held
 
@@ -75,6 +88,9 @@ class Governed:
 
     def set_limits(self, at, limits):
         self.advance(at)
+        before = {limit.key: limit for limit in self.limits}
+        for limit in limits:
+            limit.known_uses = before[limit.key].known_uses if limit.key in before else len(self.uses)
         self.limits, keys = limits, [limit.key for limit in limits]
         self.would_have_refused = [noted for noted in self.would_have_refused if noted[1] in keys]
 

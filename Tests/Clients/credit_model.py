@@ -64,14 +64,14 @@ class Book(Governed, Subscribed):
         return self.available + max(0, self.overage_cap - self.overage_held - self.owed)
 
     def consumed_since(self, start):
-        return sum(use[3] for use in self.uses_since(start))
+        return sum(amount for _, (_, _, _, amount) in self.uses_since(start))
 
     def uses_since(self, start):
-        """The uses from a moment on; they stand in the order of time."""
-        position = len(self.uses)
-        while position > 0 and self.uses[position - 1][0] >= start:
-            position -= 1
-        return self.uses[position:]
+        """The uses from a moment on, each with its position; they stand in the order of time."""
+        first = len(self.uses)
+        while first > 0 and self.uses[first - 1][0] >= start:
+            first -= 1
+        return [(position, self.uses[position]) for position in range(first, len(self.uses))]
 
     # MARK: What happens by itself
 

@@ -92,6 +92,8 @@ class Limit:
         self.scope, self.window, self.member, self.feature = scope, window, member, feature
         self.soft, self.hard, self.soft_percent, self.hard_percent = soft, hard, soft_percent, hard_percent
         self.enforce = enforce
+        # How many of the tenant's uses there were when it was set.
+        self.known_uses = 0
 
     @property
     def key(self):

@@ -326,6 +326,19 @@ def test_limits_count_what_is_held_and_are_asked_in_their_order():
     check(model)
 
 
+def test_a_limit_that_is_set_late_knows_quarters_of_an_hour():
+    model, limit = book(), Limit("tenant", "day")
+    model.grant(START, "g", "purchased", 1_000)
+    model.charge(START, "a", amount=100)
+    model.refund(START + DAY, "r", "a", 60)
+    model.charge(START + DAY, "b", amount=50)
+    model.charge(START + DAY + HOUR, "c", amount=10)
+    # It was there all the time, or came late: what was given back and charged in one quarter of an hour is netted.
+    assert model.used(limit) == (60, 0)
+    model.set_limits(START + DAY + HOUR, [limit])
+    assert model.used(limit) == (10, 0)
+
+
 def test_a_limit_on_trial_refuses_nothing_and_counts_what_it_would_have():
     model = book("month")
     model.set_limits(START, [Limit("tenant", "cycle", hard_percent=50, enforce=False)])

@@ -287,6 +287,22 @@ def test_use_before_a_limit_was_set_counts_against_it(org):
     org.release(held)
 
 
+def test_a_limit_that_is_set_late_counts_what_one_that_was_there_does(org):
+    """Also where what an earlier window charged was given back before."""
+    early, late = Limit("tenant", "day", hard=100 * CREDIT), Limit("feature", "day", feature="chat", hard=100 * CREDIT)
+    charged = org.spend(8 * CREDIT, feature="chat")
+    org.set_limits(early)
+    advance(org.server, DAY)
+    org.refund(charged, 5 * CREDIT)
+    advance(org.server, HOUR)
+    charged = org.spend(9 * CREDIT, feature="chat")
+    advance(org.server, HOUR)
+    org.refund(charged, 2 * CREDIT)
+    org.set_limits(early, late)
+    org.spend(CREDIT, feature="chat")
+    assert [status.consumed_micros for status in org.settings().limits] == [8 * CREDIT, 8 * CREDIT]
+
+
 def test_refusals_by_limits_are_remembered_under_their_id(org):
     org.set_limits(limit(hard=CREDIT))
     step = new_id()
