@@ -308,3 +308,110 @@ def test_003_2500_credits_for_25_dollars_stay_until_they_are_used(product):
     free, bought = by_kind(org)[enum("GRANT_KIND", "complimentary")], by_kind(org)[enum("GRANT_KIND", "purchased")]
     assert (free.available_micros, bought.available_micros) == (1_500 * CREDIT, 2_400 * CREDIT)
     assert instant(free, "next_expire_time") == utc(2027, 6, 1) and not bought.HasField("next_expire_time")
+
+
+# MARK: 004, Torqueflow
+
+
+def subscribed(server, tenant="acme"):
+    """A tenant that pays from the first day on."""
+    org = Org.create(server, tenant, plan="starter", zone="Europe/London")
+    org.update(state="active")
+    # The trial is over, and with it what it gave.
+    org.revoke(org.grants()[0].grant_id)
+    return org
+
+
+def test_004_subscription_purchased_and_gifted_credits_with_their_dates(product):
+    server = product("torqueflow")
+    org = subscribed(server)
+    org.grant(1_000 * CREDIT, "purchased")
+    org.grant(50 * CREDIT, "gifted", expires=utc(2026, 6, 15))
+    kinds = by_kind(org)
+    allowance = kinds[enum("GRANT_KIND", "subscription")]
+    # From the 10th of April on: "refreshes 10 May", at midnight in London.
+    assert instant(allowance, "refresh_time") == utc(2026, 5, 9, 23)
+    assert not kinds[enum("GRANT_KIND", "purchased")].HasField("next_expire_time")
+    assert instant(kinds[enum("GRANT_KIND", "gifted")], "next_expire_time") == utc(2026, 6, 15)
+    balance = org.balance()
+    assert balance.available_micros == 2_050 * CREDIT
+    # The gauge has the allowance as its maximum, and goes beyond 100 percent with what came besides.
+    assert (balance.gauge_percent, balance.status_text) == (205, "Credits healthy")
+    # Use takes the allowance first, then the gift, then what was bought.
+    org.spend(1_020 * CREDIT)
+    kinds = by_kind(org)
+    assert kinds[enum("GRANT_KIND", "gifted")].available_micros == 30 * CREDIT
+    advance_to(server, utc(2026, 6, 15))
+    assert org.available() == 2_000 * CREDIT
+
+
+def test_004_use_by_channel_and_what_a_cycle_brings(product):
+    from tollgate.v1 import common_pb2 as c
+
+    server = product("torqueflow")
+    org = subscribed(server)
+    month = org.available()
+    for channel, quantities, count in [
+            ("voice", {"seconds": 90}, 2), ("whatsapp", {"messages": 1}, 5), ("sms", {"messages": 1}, 3),
+            ("diagnostics", None, 1)]:
+        for _ in range(count):
+            org.charge(feature=channel, quantities=quantities)
+    interactions, credits = {}, {}
+    for entry in org.transactions():
+        if entry.reservation_id:
+            interactions[entry.feature] = interactions.get(entry.feature, 0) + 1
+            credits[entry.feature] = credits.get(entry.feature, 0) + entry.amount_micros // CREDIT
+    assert interactions == {"voice": 2, "whatsapp": 5, "sms": 3, "diagnostics": 1}
+    assert credits == {"voice": 18, "whatsapp": 5, "sms": 6, "diagnostics": 5}
+    # Consumption is reset with each billing cycle.
+    org.set_limits(Limit("tenant", "cycle", soft_percent=80))
+    assert org.limit().consumed_micros == 34 * CREDIT
+    advance_to(server, utc(2026, 5, 9, 23))
+    assert (org.available(), org.limit().consumed_micros) == (month, 0)
+    assert org.grants()[-1].origin == c.GRANT_ORIGIN_ALLOWANCE
+
+
+def test_004_a_trial_has_free_credits_and_may_not_buy(product):
+    server = product("torqueflow")
+    org = Org.create(server, plan="starter")
+    assert org.shown().subscription == enum("SUBSCRIPTION_STATE", "trial")
+    assert org.available() == 200 * CREDIT
+    shown = packs(org)
+    assert not shown.purchase_allowed
+    assert "trial" in shown.not_allowed_text.lower() and "upgrade" in shown.not_allowed_text.lower()
+    advance(server, 14 * DAY)
+    assert org.shown().subscription == enum("SUBSCRIPTION_STATE", "active")
+    assert org.available() == 1_000 * CREDIT
+    assert packs(org).purchase_allowed
+
+
+@pytest.mark.parametrize("state, allowed", [
+    ("active", True), ("grandfathered", True), ("past_due", False), ("canceled", False)])
+def test_004_packs_are_for_active_and_grandfathered_subscriptions(product, state, allowed):
+    org = subscribed(product("torqueflow"))
+    org.update(state=state)
+    shown = packs(org)
+    assert shown.purchase_allowed == allowed and bool(shown.not_allowed_text) != allowed
+    # 1,000 credits for 10.00 pounds are 1.0p per credit; the one with the lowest price is the best value.
+    first = shown.packs[0]
+    assert (first.name, first.amount_micros, first.price.currency, first.price.minor_units) == (
+        "Starter", 1_000 * CREDIT, "GBP", 1_000)
+    assert first.price_per_credit_millionths == 1_000_000
+    cheapest = min(shown.packs, key=lambda pack: pack.price_per_credit_millionths)
+    assert [pack.pack_id for pack in shown.packs if pack.best_value] == [cheapest.pack_id]
+
+
+def test_004_to_view_and_to_purchase_are_permissions_apart(product):
+    server = product("torqueflow")
+    org = subscribed(server)
+    for member, role in [("olga", "owner"), ("vera", "billing.credits.view"), ("paul", "billing.credits.purchase"),
+                         ("mo", "member")]:
+        org.set_member(member, role)
+    for member, views, buys in [("olga", True, True), ("vera", True, False), ("paul", True, True), ("mo", False, False)]:
+        who = org.by(member, "platform")
+        for may, call in [(views, who.balance), (buys, lambda: packs(who))]:
+            if may:
+                call()
+            else:
+                with refused(*MISSING):
+                    call()
