@@ -41,10 +41,10 @@ def catalogs():
 
 
 def merged(catalogs):
-    """All in one: names of features, plans and packs get that of their catalog in front."""
-    whole = {"features": {}, "plans": {}, "packs": {}, "tenants": {}}
+    """All in one: names of features and plans get that of their catalog in front. Packs are left out: nobody buys here."""
+    whole = {"features": {}, "plans": {}, "tenants": {}}
     for name, catalog in catalogs.items():
-        for part in ("features", "plans", "packs"):
+        for part in ("features", "plans"):
             whole[part] |= {f"{name}-{key}": value for key, value in catalog.get(part, {}).items()}
         for tenant, own in catalog.get("tenants", {}).items():
             features = {f"{name}-{key}": value for key, value in own["features"].items()}
