@@ -66,6 +66,8 @@ class Subscribed:
             self.add_grant(kind, "allowance", self.cycle_allowance, self.cycle_end)
 
     def end_cycles(self):
+        if self.cycle_end is not None:
+            self.cycles_ended = self.now
         self.cycle_start = self.cycle_end = None
         self.cycle_allowance = 0
 

@@ -41,7 +41,8 @@ class Governed:
             return calendar.week_start(at, zone), calendar.next_week_start(at, zone)
         if self.cycle_end is not None:
             return self.cycle_start, self.cycle_end
-        return calendar.month_start(at, zone), calendar.next_month_start(at, zone)
+        # A month in which cycles ended begins when they did.
+        return max(calendar.month_start(at, zone), self.cycles_ended), calendar.next_month_start(at, zone)
 
     def used(self, limit):
         """What counts against a limit: consumed in its window, and held now.

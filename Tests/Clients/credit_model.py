@@ -28,6 +28,7 @@ class Book(Governed, Subscribed):
         self.is_ai_enabled, self.qualities, self.limits = True, {}, []
         self.plan, self.state, self.terms = "", "active", None
         self.cycle_start = self.cycle_end = self.anchor = None
+        self.cycles_ended = 0
         self.cycle_number = self.cycle_allowance = 0
         self.next_plan = self.next_state = None
         self.had_sign_up = self.had_trial = False

@@ -260,20 +260,29 @@ def test_what_is_held_over_midnight_counts_in_both_windows_and_is_charged_in_the
     assert (status.consumed_micros, status.held_micros) == (4 * CREDIT, 0)
 
 
-def test_where_a_subscription_goes_the_whole_calendar_month_counts(server):
+def test_where_a_subscription_goes_or_comes_the_window_begins_at_that_moment(server):
     org = Org.create(server, plan="pro")
     org.grant(1_000 * CREDIT)
     org.set_limits(limit(hard=10 * CREDIT))
     org.spend(6 * CREDIT)
     advance(server, DAY)
     org.update(plan="")
-    status = org.limit()
-    assert (instant(status, "window_start_time"), status.consumed_micros) == (utc(2026, 3, 1), 6 * CREDIT)
+
+    def window():
+        status = org.limit()
+        return instant(status, "window_start_time"), instant(status, "window_end_time"), status.consumed_micros
+
+    assert window() == (utc(2026, 3, 5, 12), utc(2026, 4, 1), 0)
+    org.spend(10 * CREDIT)
+    # So it is for limits that are set later.
+    org.set_limits(limit(window="day", hard=100 * CREDIT))
+    org.set_limits(limit(hard=10 * CREDIT))
+    assert window() == (utc(2026, 3, 5, 12), utc(2026, 4, 1), 10 * CREDIT)
     with refused(*HARD):
-        org.charge(5 * CREDIT)
-    # A subscription that begins anew counts anew.
+        org.charge(1)
+    advance_to(server, utc(2026, 3, 10, 8))
     org.update(plan="pro")
-    assert org.limit().consumed_micros == 0
+    assert window() == (utc(2026, 3, 10, 8), utc(2026, 4, 1), 0)
 
 
 def test_use_before_a_limit_was_set_counts_against_it(org):
