@@ -23,6 +23,15 @@ def failed(server, *words, status=1, tenant="acme"):
     return done.stderr
 
 
+def test_help_names_them(server):
+    overview = server.run("--help").stdout
+    for command in ["tenant update", "member set", "member remove", "member list", "revoke", "settings show",
+                    "settings ai", "settings quality", "settings limits", "audit"]:
+        assert re.search(rf"^  {command} ", overview, re.M), command
+        shown = server.run(*command.split(), "--help")
+        assert shown.returncode == 0 and f"tollgate {command}" in shown.stdout
+
+
 def test_members_come_go_and_are_listed(server):
     server.tenant("acme")
     assert "ann is a member with the role owner" in ran(

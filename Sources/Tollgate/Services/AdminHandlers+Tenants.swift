@@ -53,7 +53,7 @@ extension AdminHandlers {
             let hasPlan = try await engine.read(tenant: record.id) { state, _ in state.governance.subscription != nil }
             // Where there are no plans, the name of one is a label like the tenant's own name.
             let isLabel = catalog.plans.isEmpty && !hasPlan
-            try await tellBook(change, isLabel: isLabel, of: record.id, caller)
+            try await tellBook(change, isLabel: isLabel, hasPlan: hasPlan, of: record.id, caller)
             try rename(change, isLabel: isLabel, of: record.id, caller)
             await courier.tryToDeliver(to: record.id)
             return try await currentTenant(record.id)
@@ -63,12 +63,14 @@ extension AdminHandlers {
 
     /// The part of a change that is the book's, and then in the directory.
     private func tellBook(
-        _ change: TenantChange, isLabel: Bool, of id: TenantID, _ caller: TenantAccess
+        _ change: TenantChange, isLabel: Bool, hasPlan: Bool, of id: TenantID, _ caller: TenantAccess
     ) async throws(RPCError) {
-        // The book of a tenant without a plan may never have heard of the zone that the tenant was made with.
-        let zone = change.timeZone == directory.tenant(id)?.timeZone ? nil : change.timeZone
+        let known = directory.tenant(id)?.timeZone
+        var zone = change.timeZone == known ? nil : change.timeZone
         let plan = isLabel ? nil : change.plan
         guard plan != nil || change.state != nil || zone != nil else { return }
+        // A book that an older build began never heard of the zone that its tenant was made with.
+        if plan != nil, !hasPlan { zone = zone ?? known }
         let command = SubscriptionCommand(
             plan: plan, state: change.state, zone: zone,
             isAtCycleEnd: change.isAtCycleEnd && (plan != nil || change.state != nil), allowance: change.allowance,

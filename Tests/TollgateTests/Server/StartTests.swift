@@ -1,4 +1,3 @@
-import Foundation
 import Ledger
 import Protobuf
 import RPC
@@ -8,67 +7,92 @@ import TollgateSchema
 
 @testable import Tollgate
 
-/// What a crash left owed is brought to the books before anybody is served.
+/// What a server makes of a directory that a crash or an older build left.
 @Suite(.timeLimit(.minutes(1))) struct StartTests {
-    @Test func whatIsOwedIsBroughtAtTheNextStart() async throws {
-        let path = FileManager.default.temporaryDirectory.appending(path: "tollgate-\(UUID().uuidString)").path
-        defer { try? FileManager.default.removeItem(atPath: path) }
-        let key = try DataDirectoryInit.create(path: path)
-        try leaveOwed(at: path)
+    private func tenant(zone: String = "UTC") throws -> TenantRecord {
+        let id = try #require(TenantID("acme"))
+        return TenantRecord(id: id, plan: "", displayName: "", timeZone: zone, createdAt: Instant(microseconds: 1))
+    }
+
+    @Test func whatIsOwedIsBroughtBeforeAnybodyIsServed() async throws {
+        let place = try ServerPlace()
+        let tenant = try tenant()
+        try place.withDirectory { directory in
+            _ = try directory.createTenant(tenant)
+            for (method, target) in [(AdminMethods.setMember, "first"), (AdminMethods.createKey, "second")] {
+                let step = OwedStep(
+                    kind: .note, origin: CallOrigin(keyID: "k"), method: method.auditName, target: target)
+                _ = try directory.updateTenant(tenant.id) { _, _ in
+                    step.note(for: tenant.id, at: tenant.createdAt)
+                } change: {
+                    $0.displayName = target
+                }
+            }
+        }
         // The second start finds nothing owed, and nothing is there twice.
         for _ in 0..<2 {
-            var configuration = ServerConfiguration(dataPath: path)
-            configuration.port = 0
-            let server = try TollgateServer(configuration, log: Logger { _ in })
-            let address = try await started(server)
-            var client = ClientConfiguration()
-            try client.metadata.add("authorization", "Bearer " + key)
-            try client.metadata.add("tollgate-tenant", "acme")
-            let channel = ClientChannel(
-                endpoints: [Endpoint(host: address.host, port: UInt16(address.port))], configuration: client)
-            let trail = try await SettingsClient(channel).listAuditEvents(ListAuditEventsRequest())
-            #expect(trail.events.map(\.target) == ["second", "first"])
-            #expect(trail.events.map(\.method) == ["tollgate.v1.Admin/CreateKey", "tollgate.v1.Admin/SetMember"])
-            await stop(server)
+            try await place.withServer(tenant: "acme") { channel in
+                let trail = try await SettingsClient(channel).listAuditEvents(ListAuditEventsRequest())
+                #expect(trail.events.map(\.target) == ["second", "first"])
+                #expect(trail.events.map(\.method) == ["tollgate.v1.Admin/CreateKey", "tollgate.v1.Admin/SetMember"])
+            }
         }
     }
 
-    /// A directory as a crash leaves it right after two changes.
-    private func leaveOwed(at path: String) throws {
-        let data = try DataDirectory(path: path, create: false)
-        defer { data.close() }
-        let directory = try Directory(path: data.directory)
-        defer { directory.close() }
-        let acme = try #require(TenantID("acme"))
-        let now = Instant(microseconds: 1)
-        let record = TenantRecord(id: acme, plan: "", displayName: "", timeZone: "UTC", createdAt: now)
-        _ = try directory.createTenant(record)
-        for (method, target) in [(AdminMethods.setMember, "first"), (AdminMethods.createKey, "second")] {
+    private let catalog = """
+        {"features": {}, "plans": {
+            "month": {"sign_up": [{"micros": 7, "kind": "complimentary"}],
+                      "allowance": {"micros": 100, "kind": "subscription"}}}}
+        """
+
+    @Test func aTenantThatWasToSubscribeWhenTheServerFellDoesSoOnce() async throws {
+        let place = try ServerPlace()
+        var tenant = try tenant(zone: "Asia/Kolkata")
+        tenant.plan = "month"
+        let made = tenant
+        try place.withDirectory { directory in
             let step = OwedStep(
-                kind: .note, origin: CallOrigin(keyID: "k"), method: method.auditName, target: target)
-            _ = try directory.updateTenant(acme) { _, _ in
-                step.note(for: acme, at: now)
-            } change: {
-                $0.displayName = target
+                kind: .subscribe, origin: CallOrigin(keyID: "k"), method: AdminMethods.createTenant.auditName,
+                plan: "month", zone: made.timeZone)
+            _ = try directory.createTenant(made, note: step.note(for: made.id, at: made.createdAt))
+        }
+        for _ in 0..<2 {
+            try await place.withServer(catalog: catalog, tenant: "acme") { channel in
+                let grants = try await CreditsClient(channel).listGrants(ListGrantsRequest()).grants
+                #expect(grants.map(\.origin) == [.signUp, .allowance])
+                let request = CreateTenantRequest.with {
+                    $0.tenantID = "acme"
+                    $0.plan = "month"
+                    $0.timeZone = "Asia/Kolkata"
+                }
+                let again = try await AdminClient(channel).createTenant(request)
+                #expect(again.replayed)
+                #expect(again.tenant?.subscriptionDetails?.allowanceMicros == 100)
             }
         }
     }
 
-    /// To start and to stop blocks, which no task of the pool may.
-    private func started(_ server: TollgateServer) async throws -> (host: String, port: Int) {
-        try await withCheckedThrowingContinuation { continuation in
-            Thread.detachNewThread {
-                continuation.resume(with: Result { () throws(StartupError) in try server.start() }.mapError { $0 })
+    @Test func aTenantOfAnOlderBuildSubscribesInItsOwnTimeZone() async throws {
+        let place = try ServerPlace()
+        let tenant = try tenant(zone: "Asia/Kolkata")
+        try place.withDirectory { directory in _ = try directory.createTenant(tenant) }
+        try await place.withServer(catalog: catalog, tenant: "acme") { channel in
+            let admin = AdminClient(channel)
+            let request = UpdateTenantRequest.with {
+                $0.tenantID = "acme"
+                $0.plan = "month"
             }
-        }
-    }
-
-    private func stop(_ server: TollgateServer) async {
-        await withCheckedContinuation { continuation in
-            Thread.detachNewThread {
-                server.shutDown(graceMs: 10_000)
-                continuation.resume()
-            }
+            let changed = try #require(try await admin.updateTenant(request).tenant)
+            #expect(changed.timeZone == "Asia/Kolkata")
+            // Midnight there is 18:30 UTC.
+            let end = try #require(changed.subscriptionDetails?.cycleEndTime)
+            #expect(end.seconds % 86_400 == 66_600)
+            let known = try await SettingsClient(channel).listAuditEvents(ListAuditEventsRequest()).events
+            #expect(known.map(\.method) == ["tollgate.v1.Admin/UpdateTenant"])
+            #expect(try await admin.updateTenant(request).tenant == changed)
+            let listed = try await admin.listTenants(ListTenantsRequest()).tenants
+            #expect(listed.map(\.plan) == ["month"])
+            #expect(try await SettingsClient(channel).listAuditEvents(ListAuditEventsRequest()).events == known)
         }
     }
 }

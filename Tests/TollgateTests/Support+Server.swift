@@ -1,0 +1,72 @@
+import Foundation
+import RPC
+import Storage
+import Testing
+
+@testable import Tollgate
+
+/// A data directory for servers of one test, one after the other.
+final class ServerPlace: Sendable {
+    let path: String
+    private let rootKey: String
+
+    init() throws {
+        path = FileManager.default.temporaryDirectory.appending(path: "tollgate-\(UUID().uuidString)").path
+        rootKey = try DataDirectoryInit.create(path: path)
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: path) }
+
+    /// The directory of the place while no server is there.
+    func withDirectory(_ body: (Directory) throws -> Void) throws {
+        let data = try DataDirectory(path: path, create: false)
+        defer { data.close() }
+        let directory = try Directory(path: data.directory)
+        defer { directory.close() }
+        try body(directory)
+    }
+
+    /// Runs `body` while a server is there, with connections that have the root key and name a tenant.
+    func withServer(
+        catalog: String? = nil, tenant: String, _ body: (ClientChannel) async throws -> Void
+    ) async throws {
+        var configuration = ServerConfiguration(dataPath: path)
+        configuration.port = 0
+        if let catalog {
+            configuration.catalogPath = path + "/catalog.json"
+            try Data(catalog.utf8).write(to: URL(filePath: path + "/catalog.json"))
+        }
+        let server = try TollgateServer(configuration, log: Logger { _ in })
+        let port = try await Self.blocking { () throws(StartupError) in try server.start().port }.get()
+        var client = ClientConfiguration()
+        try client.metadata.add("authorization", "Bearer " + rootKey)
+        try client.metadata.add("tollgate-tenant", tenant)
+        let channel = ClientChannel(
+            endpoints: [Endpoint(host: "127.0.0.1", port: UInt16(port))], configuration: client)
+        let outcome: Result<Void, any Error>
+        do {
+            outcome = .success(try await body(channel))
+        } catch {
+            outcome = .failure(error)
+        }
+        _ = await Self.blocking { server.shutDown(graceMs: 10_000) }
+        try outcome.get()
+    }
+
+    /// To start and to stop blocks, which no task of the pool may.
+    private static func blocking<Value: Sendable, Failure: Error>(
+        _ body: @escaping @Sendable () throws(Failure) -> Value
+    ) async -> Result<Value, Failure> {
+        await withCheckedContinuation { continuation in
+            Thread.detachNewThread {
+                let outcome: Result<Value, Failure>
+                do throws(Failure) {
+                    outcome = .success(try body())
+                } catch {
+                    outcome = .failure(error)
+                }
+                continuation.resume(returning: outcome)
+            }
+        }
+    }
+}
