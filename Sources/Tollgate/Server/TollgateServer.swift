@@ -155,8 +155,6 @@ package final class TollgateServer: Sendable {
     }
 }
 
-/// Every call answers UNIMPLEMENTED, once the caller's key and permission have been checked.
-
 /// Tells health and log how the disk fares.
 private final class DiskReporter: EngineObserver {
     /// The server as a whole and the services that are of no use while nothing can be written. The others still read.

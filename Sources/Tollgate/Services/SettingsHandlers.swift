@@ -32,9 +32,7 @@ struct SettingsHandlers: SettingsService {
     func setQuality(_ request: SetQualityRequest, context: ServerContext) async throws -> SetQualityResponse {
         let access = try context.tenantAccess()
         let quality = try checked { () throws(InvalidField) in
-            let catalog = catalogs.current.catalog
-            let own = catalog.tenants[access.tenant.description]?[request.feature]
-            guard (own ?? catalog.price(of: request.feature)) != nil else {
+            guard catalogs.current.price(of: request.feature, for: access.tenant) != nil else {
                 throw InvalidField("feature", "is not on the rate card")
             }
             return try FieldCheck.quality(request.quality.rawValue)
