@@ -310,10 +310,11 @@ final class SimulatedTenant {
             UnitPrice(unit: "output", amountMicros: 1, per: 2),
         ]
         if generator.chance(30) {
-            units[1].tiers = [
+            let sizes = [
                 PriceTier(name: "small", from: 2, amountMicros: 1, per: 2, minimumMicros: 1, maximumMicros: 6),
                 PriceTier(name: "large", from: 20, amountMicros: 1, per: 3, fixedMicros: 2, maximumMicros: 9),
             ]
+            units[1] = UnitPrice(unit: "output", tiers: sizes)
         }
         return FeaturePrice(
             feature: generator.chance(50) ? "chat" : "image", units: generator.chance(90) ? units : [units[0]],
