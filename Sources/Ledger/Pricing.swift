@@ -24,7 +24,7 @@ package struct UnitPrice: Equatable, Hashable, Sendable {
     package var amountMicros: Int64
     package var per: Int64
     /// From the smallest size on; empty where the unit has one price. Where there are some they alone count.
-    package var tiers: [PriceTier] = []
+    package private(set) var tiers: [PriceTier] = []
 
     package init(unit: String, amountMicros: Int64, per: Int64) {
         self.unit = unit

@@ -234,21 +234,33 @@ struct NaiveBook {
         return index
     }
 
-    private func cost(_ quantities: [Quantity], _ price: FeaturePrice?, _ quality: Quality) throws(Refusal) -> Int64 {
-        guard let price else { throw .price(.unknownUnit(quantities[0].unit)) }
-        var sum: Int64 = 0
+    private func cost(
+        _ quantities: [Quantity], _ price: FeaturePrice?, _ quality: Quality, isPartial: Bool = false
+    ) throws(Refusal) -> Int64 {
+        guard let price else { throw .price(quantities.isEmpty ? .noQuantities : .unknownUnit(quantities[0].unit)) }
+        if quantities.isEmpty, price.fixedMicros == nil { throw .price(.noQuantities) }
+        let percent = price.qualityPercent[quality == .unspecified ? 2 : Int(quality.rawValue)]
+        /// The smallest amount that covers it: small numbers, so it can be found by going up.
+        func share(_ micros: Int64, per: Int64) -> Int64 {
+            var amount = micros * percent / (per * 100)
+            while amount * per * 100 < micros * percent { amount += 1 }
+            return amount
+        }
+        var sum = price.fixedMicros.map { share($0, per: 1) } ?? 0
         for quantity in quantities {
             guard let unit = price.units.first(where: { $0.unit == quantity.unit }) else {
                 throw .price(.unknownUnit(quantity.unit))
             }
-            let percent = price.qualityPercent[quality == .unspecified ? 2 : Int(quality.rawValue)]
-            // The smallest amount that covers it: small numbers, so it can be found by going up.
-            let exact = quantity.count * unit.amountMicros * percent
-            var amount = exact / (unit.per * 100)
-            while amount * unit.per * 100 < exact { amount += 1 }
-            sum += amount
+            if unit.tiers.isEmpty {
+                sum += share(quantity.count * unit.amountMicros, per: unit.per)
+            } else if quantity.count > 0 {
+                var tier = unit.tiers[0]
+                for larger in unit.tiers where larger.from <= quantity.count { tier = larger }
+                let line = share(tier.fixedMicros * tier.per + quantity.count * tier.amountMicros, per: tier.per)
+                sum += min(max(line, tier.minimumMicros), tier.maximumMicros > 0 ? tier.maximumMicros : .max)
+            }
         }
-        return sum
+        return isPartial || sum > price.minimumMicros ? sum : price.minimumMicros
     }
 
     private mutating func open(_ command: ReserveCommand, minimum: Int64?, at now: Instant) throws(Refusal) -> Int64 {
@@ -290,7 +302,8 @@ struct NaiveBook {
         let amount: Int64
         switch command.ask {
         case .amount(let plain): amount = plain
-        case .quantities(let quantities, _, _): amount = try cost(quantities, hold.price, hold.quality)
+        case .quantities(let quantities, _, _):
+            amount = try cost(quantities, hold.price, hold.quality, isPartial: command.partial)
         }
         let own = sum { $0.place == .held(hold.id) }
         let fromHold = min(own, amount)

@@ -196,6 +196,34 @@ import Testing
         #expect(book.state.balance.available == 984)
     }
 
+    @Test func `a quote is what a reserve would come to, at the quality and with the refusal that it would meet`()
+        throws
+    {
+        let book = TestBook()
+        book.grant(100)
+        let price = feature(
+            [UnitPrice(unit: "u", amountMicros: 4, per: 1)], qualityPercent: [100, 50, 100, 200], fixed: 2, minimum: 20)
+        let ask = { (count: Int64, quality: Quality) in
+            Ask.quantities([Quantity(unit: "u", count: count)], quality: quality, price: PriceSchedule(price))
+        }
+        let first = try book.state.quote(ask(10, .best), feature: "x", member: "", at: book.now)
+        #expect(first.amountMicros == 84)
+        #expect(first.lines == (try price.lines(for: [Quantity(unit: "u", count: 10)], quality: .best)))
+        #expect((first.quality, first.priceVersion, first.refusal == nil) == (.best, 0, true))
+        _ = book.step(.reserve(open(1, PriceSchedule(price), [Quantity(unit: "u", count: 10)])))
+        let second = try book.state.quote(ask(15, .unspecified), feature: "x", member: "", at: book.now)
+        #expect((second.amountMicros, second.quality, second.priceVersion) == (62, .medium, 1))
+        #expect(second.refusal == .insufficientCredits(neededMicros: 62, availableMicros: 58))
+        let plain = try book.state.quote(.amount(58), feature: "", member: "", at: book.now)
+        #expect((plain.amountMicros, plain.lines.count, plain.priceVersion) == (58, 0, 0))
+        #expect(plain.refusal == nil)
+        #expect(throws: PricingError.unknownFeature) {
+            try book.state.quote(
+                .quantities([Quantity(unit: "u", count: 1)], quality: .medium, price: nil), feature: "y", member: "",
+                at: book.now)
+        }
+    }
+
     @Test func `what has none needs them, at both ends`() {
         let book = TestBook()
         book.grant(1_000)

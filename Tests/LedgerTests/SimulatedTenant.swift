@@ -295,7 +295,9 @@ final class SimulatedTenant {
 
     private func ask(priced price: FeaturePrice?) -> Ask {
         if generator.chance(60) { return .amount(generator.amount(price == nil ? 0...25 : 1...25)) }
-        var quantities = [Quantity(unit: "input", count: generator.amount(0...40))]
+        // What has a fixed price needs none.
+        var quantities =
+            generator.chance(5) ? [] : [Quantity(unit: "input", count: generator.amount(0...40))]
         if generator.chance(50) { quantities.append(Quantity(unit: "output", count: generator.amount(0...40))) }
         return .quantities(
             quantities, quality: Quality(rawValue: UInt8(generator.amount(0...3)))!,
@@ -303,13 +305,21 @@ final class SimulatedTenant {
     }
 
     private func price() -> FeaturePrice {
-        let units = [
+        var units = [
             UnitPrice(unit: "input", amountMicros: generator.amount(0...2), per: 3),
             UnitPrice(unit: "output", amountMicros: 1, per: 2),
         ]
+        if generator.chance(30) {
+            let sizes = [
+                PriceTier(name: "small", from: 2, amountMicros: 1, per: 2, minimumMicros: 1, maximumMicros: 6),
+                PriceTier(name: "large", from: 20, amountMicros: 1, per: 3, fixedMicros: 2, maximumMicros: 9),
+            ]
+            units[1] = UnitPrice(unit: "output", tiers: sizes)
+        }
         return FeaturePrice(
             feature: generator.chance(50) ? "chat" : "image", units: generator.chance(90) ? units : [units[0]],
-            qualityPercent: [100, 50, 100, 250])
+            qualityPercent: [100, 50, 100, 250], fixedMicros: generator.chance(30) ? generator.amount(0...3) : nil,
+            minimumMicros: generator.chance(20) ? generator.amount(1...5) : 0)
     }
 }
 

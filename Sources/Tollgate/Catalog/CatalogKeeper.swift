@@ -83,11 +83,12 @@ package final class CatalogKeeper: Sendable {
         changes.add(1, ordering: .releasing)
     }
 
-    /// What a plan promised at a moment: under the catalog that held then, or under the oldest one that is known.
+    /// What a plan promised at a moment: under the catalog that held then, or under the oldest one that is known. Before any
+    /// was applied there were no plans.
     func terms(of plan: String, at instant: Instant) -> PlanTerms? {
         let history = contents.withLock { $0.history }
         guard let held = history.last(where: { $0.appliedAt <= instant }) ?? history.first?.ifOlderOnesAreGone
-        else { return Catalog.builtIn.plans[plan] }
+        else { return nil }
         return held.plans[plan]
     }
 }
