@@ -138,6 +138,7 @@ class Pass:
 
     def act(self, player, use, is_even):
         """Has one tenant do something; returns what checks the answers."""
+        player.book.advance(self.now)
         if is_even and self.random.random() < CHANGES / 0.4:
             change = use.change(self.now)
             if change is not None:
