@@ -56,7 +56,8 @@ package struct BookSnapshot: Equatable, Sendable {
 
     package init(
         sequence: UInt64 = 0, at: Instant = .zero, totals: BookTotals = BookTotals(), grants: [Grant] = [],
-        overage: Overage = Overage(), governance: Governance = Governance(), openReservations: [Reservation] = [], prices: [VersionedPrice] = [], usage: [UsageBucket] = [],
+        overage: Overage = Overage(), governance: Governance = Governance(), openReservations: [Reservation] = [],
+        prices: [VersionedPrice] = [], usage: [UsageBucket] = [],
         newestTimeOrderedID: StepID = .zero, holdsOtherIDs: Bool = false
     ) {
         self.sequence = sequence
@@ -143,7 +144,8 @@ private struct SumOfGrants {
     }
 
     func matches(_ totals: BookTotals) -> Bool {
-        paid == 0 && overage == Int128(totals.overage) && granted == Int128(totals.granted) && available == Int128(totals.available) && held == Int128(totals.held)
+        paid == 0 && overage == Int128(totals.overage) && granted == Int128(totals.granted)
+            && available == Int128(totals.available) && held == Int128(totals.held)
             && consumed == Int128(totals.consumed) && expired == Int128(totals.expired)
     }
 }

@@ -12,7 +12,8 @@ package enum CodecError: Error, Equatable, Sendable {
 
     /// Which field it was.
     package enum Field: String, Sendable {
-        case audit, change, count, duration, flags, family, grantKind, key, limit, plan, price, quality, refusal, state, text
+        case audit, change, count, duration, flags, family, grantKind, key, limit, plan, price, quality, refusal, state,
+            text
         case varint
     }
 }

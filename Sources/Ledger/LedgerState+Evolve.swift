@@ -122,7 +122,8 @@ extension LedgerState {
             governance.apply(change, at: entry.at)
         case (.cycle, .subscription(let subscription, _, _, _)):
             // A cycle begins where the one before it ended: none is left out and none comes twice.
-            guard let before = governance.subscription?.cycle, subscription?.cycle.map({ $0.start == before.end }) ?? true
+            guard let before = governance.subscription?.cycle,
+                subscription?.cycle.map({ $0.start == before.end }) ?? true
             else { throw .detail }
             governance.apply(change, at: entry.at)
         default:

@@ -68,7 +68,8 @@ extension LedgerState {
             guard item.limit.isEnforced ? needed > room && check.reached == nil : amount > room else { return }
             let reached = LimitReached(
                 scope: item.limit.scope, window: item.limit.window, member: item.limit.member,
-                feature: item.limit.feature, hardMicros: hard, usedMicros: isHuge ? .max : used, neededMicros: item.limit.isEnforced ? needed : amount)
+                feature: item.limit.feature, hardMicros: hard, usedMicros: isHuge ? .max : used,
+                neededMicros: item.limit.isEnforced ? needed : amount)
             if item.limit.isEnforced {
                 check.reached = reached
             } else {

@@ -69,13 +69,15 @@ extension LedgerState {
     private func windows(
         for limits: [UsageLimit], at now: Instant, zone: String, under rules: any BookRules
     ) -> LimitWindows {
-        func span(_ window: LimitWindow) -> LimitWindows.Span? {
-            guard limits.contains(where: { $0.window == window }) else { return nil }
+        // What no limit needs now stays known: a later one may not count from before it began.
+        func span(_ window: LimitWindow, _ known: LimitWindows.Span?) -> LimitWindows.Span? {
+            guard limits.contains(where: { $0.window == window }) else { return known }
             return currentSpan(of: window, at: now, zone: zone, under: rules)
         }
+        let known = governance.limits.windows
         return LimitWindows(
-            day: span(.day), week: span(.week),
-            month: governance.subscription?.cycle == nil ? span(.cycle) : nil)
+            day: span(.day, known.day), week: span(.week, known.week),
+            month: governance.subscription?.cycle == nil ? span(.cycle, known.month) : known.month)
     }
 
     /// A limit of which it is not known what was used since its window began.

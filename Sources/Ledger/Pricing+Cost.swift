@@ -22,7 +22,7 @@ extension FeaturePrice {
                     per: tier?.per ?? unit.per, tier: tier?.name ?? "", qualityPercent: percent,
                     amountMicros: try unit.cost(of: quantity.count, percent: percent)))
         }
-        if let fixedMicros {
+        if let fixedMicros, !isPartial {
             lines.append(
                 PriceLine(
                     kind: .fixed, unitMicros: fixedMicros, qualityPercent: percent,
@@ -39,14 +39,14 @@ extension FeaturePrice {
     }
 
     /// The sum of the lines.
-    /// - Parameter isPartial: some of what a step uses; the minimum is asked once, of the rest.
+    /// - Parameter isPartial: some of what a step uses; fixed price and minimum are asked once, with the rest.
     package func cost(
         for quantities: [Quantity], quality: Quality, isPartial: Bool = false
     ) throws(PricingError) -> Int64 {
         let percent = percent(at: quality)
         var sum: Int64 = 0
         if let fixedMicros {
-            sum = try Self.scaled(fixedMicros, percent: percent)
+            if !isPartial { sum = try Self.scaled(fixedMicros, percent: percent) }
         } else if quantities.isEmpty {
             throw .noQuantities
         }

@@ -190,7 +190,7 @@ class Book(Governed, Subscribed):
         if reservation.state != "open" and not late:
             raise Refused("RESERVATION_CLOSED")
         if amount is None:
-            amount = cost(reservation.price, quantities or {}, reservation.quality, has_minimum=not partial)
+            amount = cost(reservation.price, quantities or {}, reservation.quality, has_rest=not partial)
         # Where the hold ended its draws hold nothing any more, so that all of it is excess.
         excess = max(0, amount - reservation.held)
         if excess:

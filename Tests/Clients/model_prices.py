@@ -50,17 +50,17 @@ def percent_of(price, quality):
     return price.get("quality_percent", {}).get(quality, 100)
 
 
-def lines(price, quantities, quality, has_minimum=True):
+def lines(price, quantities, quality, has_rest=True):
     """The lines of a price: (kind, unit, micros), units by name, then what is fixed, then what the minimum lacks."""
     percent = percent_of(price, quality)
     found = [("unit", unit, unit_line(price["units"][unit], quantities[unit], percent)) for unit in sorted(quantities)]
-    if "fixed_micros" in price:
+    if has_rest and "fixed_micros" in price:
         found.append(("fixed", "", ceiling(Fraction(price["fixed_micros"] * percent, 100))))
     missing = price.get("minimum_micros", 0) - sum(micros for _, _, micros in found)
-    if has_minimum and missing > 0:
+    if has_rest and missing > 0:
         found.append(("minimum", "", missing))
     return found
 
 
-def cost(price, quantities, quality, has_minimum=True):
-    return sum(micros for _, _, micros in lines(price, quantities, quality, has_minimum))
+def cost(price, quantities, quality, has_rest=True):
+    return sum(micros for _, _, micros in lines(price, quantities, quality, has_rest))

@@ -118,7 +118,7 @@ def test_lines_are_rounded_up_once_and_the_minimum_is_met():
     assert lines(price, {"pixels": 10}, "cheap")[0] == ("unit", "pixels", 9)
     assert lines(price, {"pixels": 0}, "medium")[0] == ("unit", "pixels", 0)
     assert cost(price, {"tokens": 100}, "medium") == 153
-    assert cost(price, {"tokens": 1}, "medium", has_minimum=False) == 5
+    assert cost(price, {"tokens": 1}, "medium", has_rest=False) == 2
 
 
 def test_prices_are_dated_and_a_tenant_may_have_its_own():

@@ -246,7 +246,7 @@ struct NaiveBook {
             while amount * per * 100 < micros * percent { amount += 1 }
             return amount
         }
-        var sum = price.fixedMicros.map { share($0, per: 1) } ?? 0
+        var sum = isPartial ? 0 : price.fixedMicros.map { share($0, per: 1) } ?? 0
         for quantity in quantities {
             guard let unit = price.units.first(where: { $0.unit == quantity.unit }) else {
                 throw .price(.unknownUnit(quantity.unit))

@@ -101,18 +101,21 @@ import Testing
         #expect(try cost(feature([unit]), "u", 20) == 20)
     }
 
-    @Test func `the minimum is compared with the sum, knows no quality, and is not asked of a part`() throws {
+    @Test
+    func `the minimum is compared with the sum, knows no quality, and like the fixed price is not asked of a part`()
+        throws
+    {
         let price = feature(
             [UnitPrice(unit: "u", amountMicros: 4, per: 1)], qualityPercent: [100, 50, 100, 200], fixed: 2, minimum: 20)
         let few = [Quantity(unit: "u", count: 3)]
         #expect(try cost(price, "u", 3, .cheap) == 20)
         #expect(try cost(price, "u", 3, .best) == 28)
-        #expect(try price.cost(for: few, quality: .medium, isPartial: true) == 14)
+        #expect(try price.cost(for: few, quality: .medium, isPartial: true) == 12)
         let lines = try price.lines(for: few, quality: .medium)
         #expect(lines.map(\.kind) == [.unit, .fixed, .minimum])
         #expect(lines.map(\.amountMicros) == [12, 2, 6])
         #expect(lines.last?.qualityPercent == 100)
-        #expect(try price.lines(for: few, quality: .medium, isPartial: true).map(\.kind) == [.unit, .fixed])
+        #expect(try price.lines(for: few, quality: .medium, isPartial: true).map(\.kind) == [.unit])
     }
 
     @Test func `sums that do not fit are refused`() {

@@ -14,7 +14,8 @@ enum AuditText {
     static func grant(_ grant: Grant) -> String {
         object([
             ("kind", quoted("\(grant.kind)")), ("amount_micros", "\(grant.amount)"),
-            ("available_micros", "\(grant.available)"), ("expires_at_micros", grant.expiresAt.map { "\($0.microseconds)" }),
+            ("available_micros", "\(grant.available)"),
+            ("expires_at_micros", grant.expiresAt.map { "\($0.microseconds)" }),
         ])
     }
 

@@ -68,6 +68,8 @@ package struct Pack: Equatable, Sendable {
     package var price: Price
     /// Recommended; at most one pack is.
     package var isPopular: Bool
+    /// What is shown as saved, where it is not to be worked out from the prices.
+    package var savingsPercent: Int64?
 
     package init(id: String, name: String, amountMicros: Int64, price: Price, isPopular: Bool = false) {
         self.id = id

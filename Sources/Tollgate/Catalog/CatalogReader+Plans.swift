@@ -217,7 +217,8 @@ extension CatalogReader {
             case "micros": read.amountMicros = micros(member.node, from: 1, at: memberPath) ?? 1
             case "price": read.price = price(member.node, at: memberPath)
             case "popular": read.isPopular = bool(member.node, at: memberPath) ?? false
-            default: unknown(member, at: path, known: "name, micros, price, popular")
+            case "savings_percent": read.savingsPercent = integer(member.node, 0...100, at: memberPath)
+            default: unknown(member, at: path, known: "name, micros, price, popular, savings_percent")
             }
         }
         if !found.contains("micros") {

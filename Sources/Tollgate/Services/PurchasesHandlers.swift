@@ -73,7 +73,8 @@ extension TollgateSchema.Pack {
                 $0.amountMicros = pack.amountMicros
                 $0.price = Money(pack.price)
                 $0.pricePerCreditMillionths = pack.pricePerCreditMillionths
-                $0.savingsPercent = pack.savingsPercent(over: dearest)
+                $0.savingsPercent =
+                    pack.savingsPercent.map { Int32(clamping: $0) } ?? pack.savingsPercent(over: dearest)
                 $0.bestValue = pack.id == cheapest?.id
                 $0.popular = pack.isPopular
             }

@@ -32,10 +32,12 @@ struct SettingsHandlers: SettingsService {
     func setQuality(_ request: SetQualityRequest, context: ServerContext) async throws -> SetQualityResponse {
         let access = try context.tenantAccess()
         let quality = try checked { () throws(InvalidField) in
-            guard catalogs.current.price(of: request.feature, for: access.tenant) != nil else {
-                throw InvalidField("feature", "is not on the rate card")
-            }
-            return try FieldCheck.quality(request.quality.rawValue)
+            let quality = try FieldCheck.quality(request.quality.rawValue)
+            try FieldCheck.name(request.feature, "feature", maxBytes: Limits.maxFeatureBytes)
+            // A setting may be taken back also where the catalog has the feature no more.
+            guard quality == .unspecified || catalogs.current.price(of: request.feature, for: access.tenant) != nil
+            else { throw InvalidField("feature", "is not on the rate card") }
+            return quality
         }
         let settings = try await set(.quality(feature: request.feature, quality), access, context)
         return .with { $0.settings = settings }

@@ -34,7 +34,10 @@ extension LedgerProbe.Report {
 
     fileprivate var text: String {
         listing([
-            ("large book", "\(grouped(size.grants)) grants, \(grouped(size.holds)) holds, \(grouped(size.limits)) limits"),
+            (
+                "large book",
+                "\(grouped(size.grants)) grants, \(grouped(size.holds)) holds, \(grouped(size.limits)) limits"
+            ),
             ("new book", "\(Int(Self.median(fresh))) ns for a reserve and its release"),
             ("large book", "\(Int(Self.median(large))) ns"),
             ("ratio", "\(Double(Int(ratio * 100 + 0.5)) / 100)"),

@@ -147,7 +147,8 @@ public struct Pack: Message {
     public var price: Money?
     /// What one credit of it costs, in millionths of the currency's smallest unit: 1.0p is 1,000,000.
     public var pricePerCreditMillionths: Int64 = 0
-    /// How much cheaper a credit is than in the dearest pack, in percent, rounded down; 0 for that pack itself.
+    /// How much cheaper a credit is than in the dearest pack, in percent, rounded down; 0 for that pack itself. What the
+    /// catalog says instead, where it says something.
     public var savingsPercent: Int32 = 0
     /// True for the pack with the lowest price per credit, where there are several.
     public var bestValue: Bool = false

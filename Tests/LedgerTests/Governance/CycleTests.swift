@@ -74,7 +74,8 @@ import Testing
         #expect(book.state.governance.subscription?.anchorDay == 31)
     }
 
-    @Test func `a midnight that does not exist is the first moment after it and one that exists twice is the earlier`() {
+    @Test func `a midnight that does not exist is the first moment after it and one that exists twice is the earlier`()
+    {
         // Day 20,600 is 2026-05-27, day 20,700 is 2026-09-04.
         let gap = GovernedBook([.monthly().with { $0.cycle = .anniversary }], at: moment(2026, 4, 27, hour: 12))
         gap.subscribe("monthly", zone: "jump")
@@ -84,7 +85,9 @@ import Testing
         #expect(twice.state.governance.subscription?.cycle?.end == moment(2026, 9, 3, hour: 22))
         let plain = GovernedBook([.monthly()], at: moment(2026, 4, 27, hour: 12))
         plain.subscribe("monthly", zone: "+5:45")
-        #expect(plain.state.governance.subscription?.cycle?.end == moment(2026, 4, 30, hour: 18).advanced(microseconds: 15 * minute))
+        #expect(
+            plain.state.governance.subscription?.cycle?.end
+                == moment(2026, 4, 30, hour: 18).advanced(microseconds: 15 * minute))
     }
 
     @Test(arguments: [(10, 0), (40, 40), (90, 50)])
@@ -161,7 +164,10 @@ import Testing
         #expect(book.balance.available == 300)
     }
 
-    @Test func `a smaller plan takes nothing by topping up, and what is held of a replaced allowance expires when it comes back`() {
+    @Test
+    func
+        `a smaller plan takes nothing by topping up, and what is held of a replaced allowance expires when it comes back`()
+    {
         let book = GovernedBook([.monthly(), .monthly("small", 40)])
         book.subscribe("monthly")
         let hold = book.reserve(25).id
@@ -206,7 +212,9 @@ import Testing
         book.subscribe(zone: "+5:45")
         #expect(book.state.governance.subscription?.cycle?.end == moment(2026, 2, 1))
         book.move(to: moment(2026, 2, 1))
-        #expect(book.state.governance.subscription?.cycle?.end == moment(2026, 2, 28, hour: 18).advanced(microseconds: 15 * minute))
+        #expect(
+            book.state.governance.subscription?.cycle?.end
+                == moment(2026, 2, 28, hour: 18).advanced(microseconds: 15 * minute))
     }
 
     @Test func `an entry that would turn a cycle twice is found out`() throws {

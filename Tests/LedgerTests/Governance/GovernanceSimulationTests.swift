@@ -64,7 +64,9 @@ import Testing
     }
 
     @Test(arguments: 0..<40)
-    func `a book that sleeps, one that is looked at all the time, and one that is replayed are the same`(run: Int) throws {
+    func `a book that sleeps, one that is looked at all the time, and one that is replayed are the same`(run: Int)
+        throws
+    {
         let seed = UInt64.random(in: 0 ... .max)
         var generator = SeededGenerator(seed: seed)
         let awake = GovernedBook(Self.plans)

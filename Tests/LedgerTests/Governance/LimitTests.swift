@@ -168,7 +168,8 @@ import Testing
         var wider = tenant
         wider.hard = .micros(200)
         #expect(
-            book.state.newLimits([wider, member], zone: "UTC", at: book.now, under: book.rules).map(\.limit) == [member])
+            book.state.newLimits([wider, member], zone: "UTC", at: book.now, under: book.rules).map(\.limit) == [member]
+        )
         book.limit(wider, member, used: [7])
         #expect(book.state.governance.limits.items.map(\.consumed) == [40, 7])
         let count = book.entries.count
@@ -187,7 +188,8 @@ import Testing
                 .charge(
                     ReserveCommand(
                         id: id, fingerprint: 1,
-                        ask: .quantities([Quantity(unit: "u", count: 1)], quality: quality, price: PriceSchedule(price)),
+                        ask: .quantities(
+                            [Quantity(unit: "u", count: 1)], quality: quality, price: PriceSchedule(price)),
                         feature: "chat"))
             ).answer?.amount
         }
