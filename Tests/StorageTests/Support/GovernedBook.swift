@@ -251,7 +251,8 @@ final class GovernedBook {
         let new = state.newLimits(limits, zone: "+5:45", at: now, under: rules)
         let (uses, through) = try store.use(tenant, of: new)
         precondition(through == state.sequence, "what is flushed is looked at")
-        try step(.set(SettingCommand(.limits(limits, zone: "+5:45", used: uses.map(\.used)), origin: origin(), method: "m")))
+        try step(
+            .set(SettingCommand(.limits(limits, zone: "+5:45", used: uses.map(\.used)), origin: origin(), method: "m")))
     }
 
     private func changeSetting() throws {
