@@ -88,9 +88,21 @@ extension BookSnapshot {
         sum.add(overage)
         guard sum.matches(totals) else { throw .conservation }
         try checkHolds()
+        try checkGovernance()
         for (index, price) in prices.enumerated() where price.version != index + 1 {
             throw .price(version: price.version)
         }
+    }
+
+    /// A cycle runs where the book stands, so that none is turned for ages that never were; what stands against limits is
+    /// not less than nothing.
+    private func checkGovernance() throws(Contradiction) {
+        if let cycle = governance.subscription?.cycle {
+            guard cycle.start < cycle.end, cycle.start <= at, at <= cycle.end, cycle.allowanceMicros >= 0,
+                cycle.grantsBefore <= grants.count
+            else { throw .governance }
+        }
+        for item in governance.limits.items where item.consumed < 0 || item.wouldHaveRefused < 0 { throw .governance }
     }
 
     /// Open reservations hold exactly what the grants say is held.

@@ -25,6 +25,8 @@ package enum Contradiction: Error, Equatable, Sendable {
     case reservation(StepID)
     /// A step was done twice.
     case stepExists(StepKey)
+    /// What governs the book cannot be, as the book stands.
+    case governance
     /// A price with another version than the next.
     case price(version: UInt32)
 }

@@ -119,8 +119,10 @@ package struct LimitTable: Equatable, Sendable {
         for index in items.indices { items[index].held = 0 }
         for reservation in open {
             let terms = reservation.terms
+            // Wraps around where the numbers come from a damaged file.
+            let held = reservation.progress.draws.reduce(0) { $0 &+ $1.held }
             add(
-                consumed: 0, held: reservation.progress.held, isRefund: false, feature: terms.feature,
+                consumed: 0, held: held, isRefund: false, feature: terms.feature,
                 member: terms.actor)
         }
     }

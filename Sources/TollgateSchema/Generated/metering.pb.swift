@@ -134,7 +134,8 @@ public struct ReserveResponse: Message {
 }
 
 /// Asks to charge a reservation: either `quantities`, priced as the reservation was, or `amount_micros`; both are
-/// INVALID_ARGUMENT, and so is neither: what was not used is released. Quantities may come to 0 micros, though.
+/// INVALID_ARGUMENT, and so is neither, but for a feature with a fixed price: what was not used is released. Quantities may
+/// come to 0 micros, though. A fixed price and a minimum charge come with the final commit.
 public struct CommitRequest: Message {
     /// The reservation to charge, a UUID.
     public var reservationID: String = ""
