@@ -15,6 +15,7 @@ GOAL_CPU_TIMES = 4.0
 GOAL_BALANCE_SHARE = 0.6
 GOAL_START_SECONDS, GOAL_MEMORY_MIB = 2.0, 512
 GOAL_BOOK_SHARE = 0.10
+GOAL_GOVERNED_TIMES = 2
 GOAL_PAIR_BYTES = 250
 # The shards keep up where what is left after the last answer is done within this share of the run, or so many seconds.
 KEEPS_UP_SHARE, KEEPS_UP_SECONDS = 0.05, 2.0
@@ -59,6 +60,16 @@ def lines(results, plan):
         cpu_line(results, one),
         balance_line(results),
     ]
+    rows.append(
+        at_most(
+            results,
+            "a reserve with 10,000 grants, 10,000 holds and 50 limits, × one in a new book",
+            "ledger",
+            "ratio",
+            GOAL_GOVERNED_TIMES,
+            lambda v: f"{v:.2f} ×",
+        )
+    )
     rows += book_lines(results, plan)
     rows.append(
         at_most(

@@ -107,6 +107,12 @@ def h2load(url, shape, seconds, *more):
     return report, cpu
 
 
+def governed(setup):
+    """What a reserve and its release cost the core in a tenant with much in its book, beside a new one."""
+    report, _ = machine.run_json([setup.tollgate, "bench", "ledger", "--json"], slack(10), allowed=(0,))
+    return {field: report[field] for field in ("fresh_ns", "large_ns", "ratio")}
+
+
 def sync(setup, seconds):
     """What one overwrite in place with fdatasync takes, as the journal does it."""
     directory = setup.directory / "sync"

@@ -50,6 +50,7 @@ class Plan:
             Turn("echo", "echo", 5 * short + 2, echo_turn),
             Turn("nghttpd", "nghttpd", 2 * short + 2, nghttpd_turn),
             Turn("sync", "fdatasync/1/4096", short, sync_turn),
+            Turn("ledger", "ledger", 5, ledger_turn),
         ]
         for name, tenants in (("one", one), ("many", many)):
             more = (4 if tenants == one else 2) * short
@@ -140,6 +141,10 @@ def nghttpd_turn(run):
 
 def sync_turn(run):
     run.into("fdatasync/1/4096", lambda: limits.sync(run.setup, run.plan.short_seconds))
+
+
+def ledger_turn(run):
+    run.into("ledger", lambda: limits.governed(run.setup))
 
 
 def tollgate_turn(run, tenants):

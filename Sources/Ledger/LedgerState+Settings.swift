@@ -69,9 +69,11 @@ extension LedgerState {
     private func windows(
         for limits: [UsageLimit], at now: Instant, zone: String, under rules: any BookRules
     ) -> LimitWindows {
-        // What no limit needs now stays known: a later one may not count from before it began.
+        // Of one that no limit needs now it stays known where it began: a later one may not begin before that.
         func span(_ window: LimitWindow, _ known: LimitWindows.Span?) -> LimitWindows.Span? {
-            guard limits.contains(where: { $0.window == window }) else { return known }
+            guard limits.contains(where: { $0.window == window }) else {
+                return known.map { LimitWindows.Span(start: $0.start, end: $0.start) }
+            }
             return currentSpan(of: window, at: now, zone: zone, under: rules)
         }
         let known = governance.limits.windows
