@@ -17,8 +17,12 @@ KEPT = 40
 class RandomUse:
     """Makes steps as player.py takes them."""
 
-    def __init__(self, random, book, features, plans, scale):
-        """`features`: the units of each by name; `plans`: those to change between; `scale`: micros of a usual step."""
+    def __init__(self, random, book, features, plans, scale, has_limits):
+        """`features`: the units of each by name; `plans`: those to change between; `scale`: micros of a usual step.
+
+        Who has no limits changes its time zone now and then.
+        """
+        self.has_limits = has_limits
         self.random, self.book, self.features, self.plans, self.scale = random, book, features, plans, scale
         # The last reservations that were charged, or ended, to refund or to commit late.
         self.charged, self.ended = [], []
@@ -151,6 +155,8 @@ class RandomUse:
         return {"do": "revoke", "grant_id": self.random.choice(there).grant_id} if there else None
 
     def limits(self, at):
+        if not self.has_limits:
+            return None
         found = {}
         for _ in range(self.random.randint(0, 4)):
             scope = self.random.choice(["tenant", "feature", "member", "member_feature"])
@@ -200,7 +206,7 @@ class RandomUse:
         return {"do": "update_at_cycle_end", "state": self.random.choice([s for s in STATES if s != self.book.state])}
 
     def zone(self, at):
-        # Windows that run when the zone changes are a matter of test_limits.py.
-        if self.book.limits:
+        # Windows that run while the zone changes are a matter of test_limits.py.
+        if self.has_limits:
             return None
         return {"do": "set_zone", "zone": self.random.choice([zone for zone in ZONES if zone != self.book.zone])}

@@ -383,7 +383,7 @@ def test_the_laws_hold_in_the_model_whatever_is_done(seed, plan):
     catalog = json.loads((pathlib.Path(__file__).parent / "catalogs/everything.json").read_text())
     units = {name: sorted(price.get("units", {})) for name, price in catalog["features"].items()}
     model = Book("acme", [(0, catalog)], START, "Europe/Berlin", plan)
-    use = RandomUse(rng, model, units, [*catalog["plans"], ""], 10**6)
+    use = RandomUse(rng, model, units, [*catalog["plans"], ""], 10**6, has_limits=True)
     at = START
     for _ in range(600):
         at += rng.choice([MINUTE, HOUR, HOUR, 5 * HOUR, DAY])

@@ -248,6 +248,22 @@ def test_windows_begin_at_midnight_in_the_tenants_time_zone(server, window, turn
             assert text(instant(status, "window_end_time")) == text(after)
 
 
+def test_a_window_that_runs_while_the_zone_changes_ends_as_it_was_to_end(server):
+    org = Org.create(server, plan="pro", zone="Europe/Berlin")
+    org.set_limits(limit(window="day", hard=10 * CREDIT))
+    org.spend(6 * CREDIT)
+    org.update(zone="Pacific/Auckland")
+    berlin = utc(2026, 3, 4, 23)
+    assert (instant(org.limit(), "window_end_time"), org.limit().consumed_micros) == (berlin, 6 * CREDIT)
+    advance_to(server, berlin)
+    # The next one begins there, and ends with the day in Auckland.
+    status = org.limit()
+    assert (instant(status, "window_start_time"), status.consumed_micros) == (berlin, 0)
+    assert instant(status, "window_end_time") == utc(2026, 3, 5, 11)
+    advance_to(server, utc(2026, 3, 5, 11))
+    assert instant(org.limit(), "window_start_time") == utc(2026, 3, 5, 11)
+
+
 def test_what_is_held_over_midnight_counts_in_both_windows_and_is_charged_in_the_later(server):
     org = Org.create(server, plan="pro")
     org.set_limits(limit(window="day", hard=10 * CREDIT))

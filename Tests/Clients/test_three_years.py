@@ -85,7 +85,8 @@ class Pass:
         features = {f"{name}-{feature}": units(price) for feature, price in catalog["features"].items()}
         plans = [f"{name}-{plan}" for plan in catalog["plans"]]
         allowances = [plan["allowance"]["micros"] for plan in catalog["plans"].values() if "allowance" in plan]
-        return RandomUse(self.random, player.book, features, plans + [""], max([*allowances, 10**8]) // 50)
+        scale = max([*allowances, 10**8]) // 50
+        return RandomUse(self.random, player.book, features, plans + [""], scale, has_limits=len(self.users) % 3 > 0)
 
     def create(self):
         """Tenants with use: two of each catalog, five of that which has everything; and one asleep of every plan.
