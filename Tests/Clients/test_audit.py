@@ -7,7 +7,7 @@ import pytest
 from credit_model import Limit
 from grpc import StatusCode
 from model_calendar import DAY, HOUR, MINUTE
-from org import Org, advance, now
+from organisation import Org, advance, now
 from player import moment
 from schema import methods
 from support import CREDIT, new_id, refused

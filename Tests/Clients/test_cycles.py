@@ -4,7 +4,7 @@ import pytest
 from book import assert_adds_up
 from grpc import StatusCode
 from model_calendar import DAY, HOUR, MINUTE, text, utc
-from org import Org, advance, advance_to, wake_up_at
+from organisation import Org, advance, advance_to, wake_up_at
 from player import enum, instant
 from support import CREDIT, refused
 

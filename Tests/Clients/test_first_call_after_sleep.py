@@ -4,7 +4,7 @@ import pytest
 from book import reservation, reservations
 from credit_model import Limit
 from model_calendar import DAY, MINUTE, text, utc
-from org import Org, wake_up_at
+from organisation import Org, wake_up_at
 from player import enum, instant
 from support import CREDIT, new_id
 

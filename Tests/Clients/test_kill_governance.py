@@ -5,7 +5,7 @@ import threading
 import time
 
 import grpc
-from org import Org
+from organisation import Org
 from support import CREDIT, DEADLINE_S, Server
 
 ROUNDS = 8

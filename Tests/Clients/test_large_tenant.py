@@ -7,7 +7,7 @@ from book import grants, reservations
 from credit_model import Limit
 from grpc import StatusCode
 from model_calendar import DAY, HOUR
-from org import Org, advance, now
+from organisation import Org, advance, now
 from player import duration, enum, moment
 from support import CREDIT, new_id, refused
 

@@ -6,7 +6,7 @@ from book import assert_adds_up
 from credit_model import Limit
 from grpc import StatusCode
 from model_calendar import DAY, HOUR, MINUTE, text, utc
-from org import Org, advance, advance_to
+from organisation import Org, advance, advance_to
 from player import instant
 from support import CREDIT, details, in_parallel, new_id, refused
 

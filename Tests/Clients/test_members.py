@@ -5,7 +5,7 @@ import pytest
 from book import pages
 from grpc import StatusCode
 from model_calendar import MINUTE
-from org import Org, advance
+from organisation import Org, advance
 from schema import methods
 from support import CREDIT, details, in_parallel, new_id, refused
 

@@ -5,7 +5,7 @@ from book import assert_adds_up, reservation
 from credit_model import Limit
 from grpc import StatusCode
 from model_calendar import DAY, HOUR, MINUTE, utc
-from org import Org, advance, advance_to, now, wake_up_at
+from organisation import Org, advance, advance_to, now, wake_up_at
 from player import enum, instant
 from support import CREDIT, in_parallel, new_id, refused
 

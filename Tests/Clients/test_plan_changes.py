@@ -5,7 +5,7 @@ from book import assert_adds_up
 from credit_model import Limit
 from grpc import StatusCode
 from model_calendar import DAY, MINUTE, utc
-from org import Org, advance, advance_to, now
+from organisation import Org, advance, advance_to, now
 from player import enum, instant
 from support import CREDIT, new_id, refused
 from test_cycles import CATALOG, origins, summary

@@ -8,7 +8,7 @@ import pytest
 from grpc import StatusCode
 from model_calendar import DAY, utc
 from model_prices import lines
-from org import Org, advance_to
+from organisation import Org, advance_to
 from player import enum, instant
 from support import CREDIT, DEADLINE_S, details, refused
 

@@ -4,7 +4,7 @@ import pytest
 from book import assert_adds_up
 from credit_model import Limit
 from model_calendar import DAY
-from org import Org, advance
+from organisation import Org, advance
 from support import CREDIT, in_parallel, new_id
 
 CALLERS = 32

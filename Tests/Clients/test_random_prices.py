@@ -3,7 +3,7 @@
 import random
 
 from model_prices import cost, instant, lines, price_of
-from org import Org, advance_to
+from organisation import Org, advance_to
 from player import enum
 from support import CREDIT
 

@@ -7,7 +7,7 @@ from book import assert_adds_up
 from credit_model import Limit
 from grpc import StatusCode
 from model_calendar import DAY, utc
-from org import Org, advance, advance_to
+from organisation import Org, advance, advance_to
 from player import enum, instant
 from support import CREDIT, ROOT, refused
 

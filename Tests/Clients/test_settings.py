@@ -4,7 +4,7 @@ import pytest
 from credit_model import Limit
 from grpc import StatusCode
 from model_calendar import HOUR, MINUTE
-from org import Org, advance, now
+from organisation import Org, advance, now
 from player import enum
 from support import CREDIT, in_parallel, new_id, refused
 

@@ -5,7 +5,7 @@ import zoneinfo
 import model_calendar as calendar
 from credit_model import Limit
 from model_calendar import DAY, text, utc
-from org import Org, advance_to
+from organisation import Org, advance_to
 from player import instant
 from support import CREDIT
 
