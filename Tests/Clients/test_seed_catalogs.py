@@ -407,7 +407,8 @@ def test_004_to_view_and_to_purchase_are_permissions_apart(product):
     for member, role in [("olga", "owner"), ("vera", "billing.credits.view"), ("paul", "billing.credits.purchase"),
                          ("mo", "member")]:
         org.set_member(member, role)
-    for member, views, buys in [("olga", True, True), ("vera", True, False), ("paul", True, True), ("mo", False, False)]:
+    for member, views, buys in [
+            ("olga", True, True), ("vera", True, False), ("paul", True, True), ("mo", False, False)]:
         who = org.by(member, "platform")
         for may, call in [(views, who.balance), (buys, lambda: packs(who))]:
             if may:

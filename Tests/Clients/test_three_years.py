@@ -41,7 +41,7 @@ def catalogs():
 
 
 def merged(catalogs):
-    """All in one: names of features and plans get that of their catalog in front. Packs are left out: nobody buys here."""
+    """All in one: names of features and plans get that of their catalog in front. Packs are left out: nobody buys."""
     whole = {"features": {}, "plans": {}, "tenants": {}}
     for name, catalog in catalogs.items():
         for part in ("features", "plans"):
