@@ -235,3 +235,14 @@ def test_one_tenants_trail_is_its_own(org):
     other.set_ai(False)
     assert all(event.method != "tollgate.v1.Settings/SetAIEnabled" for event in org.events())
     assert newest(other)[0].method == "tollgate.v1.Settings/SetAIEnabled"
+
+
+def test_what_is_above_all_tenants_is_told_in_the_servers_log(org):
+    made = org.server.new_key("service")
+    from tollgate.v1 import admin_pb2 as a
+
+    org.server.client().admin.RevokeKey(a.RevokeKeyRequest(key_id=made.key_id))
+    for what in ("a key for all tenants was made", "a key for all tenants was revoked"):
+        assert [line for line in org.server.log().splitlines() if what in line and made.key_id in line]
+    assert made.key not in org.server.log()
+    assert all(event.target != made.key_id for event in org.events())

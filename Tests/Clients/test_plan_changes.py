@@ -193,3 +193,15 @@ def test_a_plan_without_cycles_lets_the_running_one_go_on_to_its_end(serve):
     assert (org.available(), org.cycle()) == (0, (None, None))
     org.update(plan="month")
     assert (org.available(), org.cycle()) == (100 * CREDIT, (utc(2026, 3, 15), utc(2026, 4, 1)))
+
+
+def test_a_plan_may_end_with_its_cycle(serve):
+    server = serve(CATALOG, "2026-01-15T00:00:00Z")
+    org = Org.create(server, plan="month")
+    shown = org.update(plan="", when="cycle_end").subscription_details
+    assert (shown.plan, shown.next_plan, shown.ends_with_cycle) == ("month", "", True)
+    assert not org.update(plan="month", when="cycle_end").subscription_details.ends_with_cycle
+    org.update(plan="", when="cycle_end")
+    advance_to(server, utc(2026, 2, 1))
+    assert (org.available(), origins(org)) == (0, [("allowance", 100)])
+    assert_adds_up(org.client)

@@ -15,6 +15,10 @@ extension AdminHandlers {
                 return .with { $0.version = catalogs.current.version }
             }
             let (version, isNew) = try catalogs.apply(request.catalogJSON, at: engine.now)
+            if isNew {
+                let origin = context.principal(as: Principal.self)?.origin(from: context.peer)
+                courier.tell("a catalog was put in force", by: origin ?? CallOrigin(keyID: ""), "\(version)")
+            }
             return .with {
                 $0.version = version
                 $0.applied = isNew

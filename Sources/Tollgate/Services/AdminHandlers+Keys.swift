@@ -36,7 +36,12 @@ extension AdminHandlers {
             ).note(for: caller.tenant, at: record.createdAt)
         }
         try stored { () throws(StorageError) in try directory.createKey(record, note: owed) }
-        if let caller { await courier.tryToDeliver(to: caller.tenant) }
+        if let caller {
+            await courier.tryToDeliver(to: caller.tenant)
+        } else {
+            courier.tell(
+                "a key for all tenants was made", by: try context.principal().origin(from: context.peer), record.keyID)
+        }
         return .with {
             $0.keyID = record.keyID
             $0.key = key.text
@@ -60,7 +65,11 @@ extension AdminHandlers {
         let revoked = try stored { () throws(StorageError) in
             try directory.revokeKey(record.keyID, at: now, note: owed)
         }
-        if let caller { await courier.tryToDeliver(to: caller.tenant) }
+        if let caller {
+            await courier.tryToDeliver(to: caller.tenant)
+        } else {
+            courier.tell("a key for all tenants was revoked", by: principal.origin(from: context.peer), record.keyID)
+        }
         return .with { $0.info = KeyInfo(revoked ?? record) }
     }
 

@@ -218,6 +218,7 @@ extension TollgateSchema.Subscription {
         }
         if subscription.terms.cycle == .anniversary { anchorDay = Int32(subscription.anchorDay) }
         nextPlan = subscription.nextPlan ?? ""
+        endsWithCycle = subscription.nextPlan == ""
         if let next = subscription.nextState { nextState = .init(next) }
         packsAllowed = subscription.mayBuyPacks
         overageCapMicros = subscription.overageCapMicros

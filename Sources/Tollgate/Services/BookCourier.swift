@@ -16,6 +16,11 @@ final class BookCourier: Sendable {
         self.log = log
     }
 
+    /// Says in the server's log what is above all tenants, and so in no book's trail.
+    func tell(_ what: String, by origin: CallOrigin, _ target: String) {
+        log.info(what, ["target": target, "key": origin.keyID, "actor": origin.actor, "address": origin.address])
+    }
+
     /// Brings a tenant's book what it is owed, the oldest first.
     func deliver(to tenant: TenantID) async throws(RPCError) {
         while true {

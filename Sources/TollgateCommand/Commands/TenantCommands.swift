@@ -119,6 +119,7 @@ enum TenantCommands {
             pairs.append((name: "allowance", value: "\(allowance) credits"))
         }
         if !subscription.nextPlan.isEmpty { pairs.append((name: "next plan", value: subscription.nextPlan)) }
+        if subscription.endsWithCycle { pairs.append((name: "next plan", value: "none")) }
         if subscription.nextState != .unspecified {
             pairs.append((name: "next state", value: name(of: subscription.nextState)))
         }

@@ -111,8 +111,9 @@ public struct AdminClient: Sendable {
         try await channel.unary(AdminMethods.listMembers, request, options: options)
     }
 
-    /// Makes a key and shows it, this once. Each call makes another key. Errors: TENANT_NOT_FOUND, INVALID_FIELD;
-    /// PERMISSION_MISSING for a key bound to one tenant that asks for one for all, or for a role that may what it may not.
+    /// Makes a key and shows it, this once. Each call makes another key. One for all tenants is told in the server's log, as
+    /// no tenant's audit trail is its place. Errors: TENANT_NOT_FOUND, INVALID_FIELD; PERMISSION_MISSING for a key bound to
+    /// one tenant that asks for one for all, or for a role that may what it may not.
     public func createKey(_ request: CreateKeyRequest, options: CallOptions = CallOptions()) async throws(RPCError) -> CreateKeyResponse {
         try await channel.unary(AdminMethods.createKey, request, options: options)
     }

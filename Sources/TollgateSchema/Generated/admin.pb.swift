@@ -158,7 +158,7 @@ public struct Subscription: Message {
     public var allowanceMicros: Int64 = 0
     /// Of cycles by the day the subscription began: that day of the month, 1 to 31.
     public var anchorDay: Int32 = 0
-    /// The plan from the cycle's end on; empty where it stays.
+    /// The plan from the cycle's end on; empty where it stays, and where it ends.
     public var nextPlan: String = ""
     /// The state from the cycle's end on; unspecified where it stays.
     public var nextState: SubscriptionState = SubscriptionState(rawValue: 0)
@@ -166,6 +166,8 @@ public struct Subscription: Message {
     public var packsAllowed: Bool = false
     /// Micros up to which use may go on past zero; 0 for none.
     public var overageCapMicros: Int64 = 0
+    /// True where the tenant has no plan from the cycle's end on.
+    public var endsWithCycle: Bool = false
     /// Fields that came over the wire and are not in this build's schema.
     public var unknownFields = UnknownFields()
     public static var messageName: String { "tollgate.v1.Subscription" }
@@ -186,6 +188,7 @@ public struct Subscription: Message {
             case 64: self.nextState = try reader.enumeration()
             case 72: self.packsAllowed = try reader.bool()
             case 80: self.overageCapMicros = try reader.int64()
+            case 88: self.endsWithCycle = try reader.bool()
             default: try reader.skip(tag, into: &self.unknownFields)
             }
         }
@@ -202,6 +205,7 @@ public struct Subscription: Message {
         if self.nextState.rawValue != 0 { writer.write(EnumCodec<SubscriptionState>.self, self.nextState, tag: 64) }
         if self.packsAllowed { writer.write(BoolCodec.self, self.packsAllowed, tag: 72) }
         if self.overageCapMicros != 0 { writer.write(Int64Codec.self, self.overageCapMicros, tag: 80) }
+        if self.endsWithCycle { writer.write(BoolCodec.self, self.endsWithCycle, tag: 88) }
         writer.writeUnknown(self.unknownFields)
     }
 
@@ -217,6 +221,7 @@ public struct Subscription: Message {
         if self.nextState.rawValue != 0 { json.write(EnumCodec<SubscriptionState>.self, self.nextState, key: "nextState") }
         if self.packsAllowed { json.write(BoolCodec.self, self.packsAllowed, key: "packsAllowed") }
         if self.overageCapMicros != 0 { json.write(Int64Codec.self, self.overageCapMicros, key: "overageCapMicros") }
+        if self.endsWithCycle { json.write(BoolCodec.self, self.endsWithCycle, key: "endsWithCycle") }
         json.endObject()
     }
 }
