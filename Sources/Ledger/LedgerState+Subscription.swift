@@ -1,4 +1,4 @@
-/// Plans, how subscriptions stand, and cycles. The rules are told in `ARCHITECTURE.md`, "Plans and cycles".
+/// Plans, how subscriptions stand, and cycles. The rules are told in `ARCHITECTURE.md`, "Plans, limits and the audit trail".
 extension LedgerState {
     // MARK: - Cycles turn
 

@@ -76,7 +76,7 @@ enum AuditText {
         _ scope: LimitScope, _ window: LimitWindow, _ member: String, _ feature: String
     ) -> [(String, String?)] {
         [
-            ("scope", quoted("\(scope)")), ("window", quoted("\(window)")),
+            ("scope", quoted(scope.name)), ("window", quoted("\(window)")),
             ("member", member.isEmpty ? nil : quoted(member)), ("feature", feature.isEmpty ? nil : quoted(feature)),
         ]
     }

@@ -6,6 +6,9 @@ package enum LimitScope: UInt8, CaseIterable, Sendable, Comparable {
     case memberFeature = 4
 
     package static func < (a: LimitScope, b: LimitScope) -> Bool { a.rawValue < b.rawValue }
+
+    /// As programs are told it.
+    package var name: String { self == .memberFeature ? "member_feature" : "\(self)" }
 }
 
 /// Over what time a limit counts, in the order in which limits of one scope are asked. Raw values are stored for ever.

@@ -96,7 +96,7 @@ extension RPCError {
     private init(_ limit: LimitReached) {
         let subject = [limit.member, limit.feature].filter { !$0.isEmpty }.joined(separator: ", ")
         var facts = [
-            "scope": "\(limit.scope)", "window": "\(limit.window)", "limit_micros": String(limit.hardMicros),
+            "scope": limit.scope.name, "window": "\(limit.window)", "limit_micros": String(limit.hardMicros),
             "used_micros": String(limit.usedMicros), "needed_micros": String(limit.neededMicros),
         ]
         if !limit.member.isEmpty { facts["member"] = limit.member }
