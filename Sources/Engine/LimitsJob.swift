@@ -86,7 +86,7 @@ extension Partition {
             journal(settled, [], of: book, nil)
             return { [self, core] in lookUp(new, for: job, of: book.tenant, core) }
         }
-        return decide(job.step(used: used), job.queue, job.completion, settled, on: book, at: now, recalled: false)
+        return decide(job.step(used: used), job.queue, job.completion, settled, on: book, at: now)
     }
 
     private func lookUp(_ new: [LedgerState.NewLimit], for job: LimitsJob, of tenant: TenantID, _ core: EngineCore) {

@@ -42,7 +42,7 @@ final class Partition: @unchecked Sendable {
     typealias After = () -> Void
 
     func enter(_ job: Job, book: Book) -> After? {
-        if book.phase == .awake { return run(job, on: book, adopted: false) }
+        if book.phase == .awake { return run(job, on: book) }
         if core.groupCommit.isStopping {
             forgetIfIdle(book)
             return fail([job], .stopping)
@@ -57,8 +57,7 @@ final class Partition: @unchecked Sendable {
 
     // MARK: - Running a job
 
-    /// - Parameter adopted: the state knows all that the shard knows about the step.
-    func run(_ job: Job, on book: Book, adopted: Bool) -> After? {
+    func run(_ job: Job, on book: Book) -> After? {
         book.wasUsed = true
         let now = max(core.clock.now(), book.state!.ledger.lastAt)
         switch job {
@@ -79,7 +78,7 @@ final class Partition: @unchecked Sendable {
                 Waiter(queue: read.queue, body: .other { if let error = $0 { read.failed(error) } else { deliver() } }))
         case .step(let command, let queue, let completion):
             if let error = core.whyNotWrite { return { completion(.failure(error)) } }
-            return step(command, queue, completion, on: book, at: now, adopted: adopted)
+            return step(command, queue, completion, on: book, at: now)
         case .steps(let many):
             if let error = core.whyNotWrite { return abandon(many, error, on: book) }
             return steps(many, on: book, at: now)
@@ -91,28 +90,30 @@ final class Partition: @unchecked Sendable {
 
     private func step(
         _ command: Command, _ queue: (any CompletionQueue)?, _ completion: @escaping StepCompletion, on book: Book,
-        at now: Instant, adopted: Bool
+        at now: Instant
     ) -> After? {
-        let settled = settle(book, at: now)
-        if !adopted, book.state!.ledger.recall(for: command) != nil {
-            journal(settled, [], of: book, nil)
-            // All of it, for memory may let go of what it knows now before the look-up is over.
-            let recall = Recall(step: command.key, reservation: command.reservation)
-            return look(up: recall, for: .step(command, queue: queue, completion), on: book)
+        if book.state!.ledger.recall(for: command) != nil {
+            return steps(StepsJob([command], queue: queue, order: nil) { completion($0[0]) }, on: book, at: now)
         }
-        return decide(command, queue, completion, settled, on: book, at: now, recalled: adopted)
+        return decide(command, queue, completion, settle(book, at: now), on: book, at: now)
     }
 
-    /// Decides a step of which memory knows enough, in a book that is settled.
+    /// Decides a step of which memory knows enough, in a book that is settled, and has its caller told.
     func decide(
         _ command: Command, _ queue: (any CompletionQueue)?, _ completion: @escaping StepCompletion,
-        _ settled: [Entry], on book: Book, at now: Instant, recalled: Bool
+        _ settled: [Entry], on book: Book, at now: Instant
     ) -> After? {
+        let decision = decide(command, on: book, at: now, recalled: false)
+        let result = StepResult(outcome: decision.outcome, replayed: decision.replayed)
+        return finish(book, settled, decision.entries, Waiter(queue: queue, body: .step(result, completion)))
+    }
+
+    /// Decides a step and evolves what comes of it; journaling is the caller's.
+    func decide(_ command: Command, on book: Book, at now: Instant, recalled: Bool) -> Decision {
         let decision = book.state!.ledger.decide(command, at: now, under: core.rules, recalled: recalled)
         for entry in decision.entries { book.state!.ledger.evolve(entry) }
         if decision.isLeftOut { book.state!.ledger.leaveOut() }
-        let result = StepResult(outcome: decision.outcome, replayed: decision.replayed)
-        return finish(book, settled, decision.entries, Waiter(queue: queue, body: .step(result, completion)))
+        return decision
     }
 
     func settle(_ book: Book, at now: Instant) -> [Entry] {
@@ -150,45 +151,9 @@ final class Partition: @unchecked Sendable {
         core.writeBehind.added(byteCount: book.pending.byteCount - before, to: book)
     }
 
-    // MARK: - Looking up what memory let go of
-
-    private func look(up recall: Recall, for job: Job, on book: Book) -> After? {
-        let generation = book.generation
-        let began = book.flushedSequence
-        let isQueued = core.readers.submit { [self, core] in
-            let found = Result { () throws(StorageError) in try core.shards.recall(book.tenant, recall) }
-            monitor.lock()
-            endRecall(began, on: book)
-            let after = resume(job, recall, with: found, on: book, generation: generation)
-            forgetIfIdle(book)
-            monitor.unlock()
-            after?()
-        }
-        guard isQueued else { return { [core] in job.fail(core.groupCommit.whyNotRead) } }
-        book.recalls.append(began)
-        return nil
-    }
-
     func endRecall(_ began: UInt64, on book: Book) {
         guard let index = book.recalls.firstIndex(of: began) else { preconditionFailure("a recall that never began") }
         book.recalls.remove(at: index)
-    }
-
-    private func resume(
-        _ job: Job, _ recall: Recall, with found: Result<Recalled, StorageError>, on book: Book, generation: Int
-    ) -> After? {
-        switch found {
-        case .failure(let error):
-            return { [core] in
-                core.report(error, of: book.tenant)
-                job.fail(.reading(book.tenant, error))
-            }
-        case .success(let recalled):
-            // A state that was thrown away meanwhile may lack, when it comes back, what was looked up for the one before.
-            guard book.generation == generation, book.phase == .awake else { return enter(job, book: book) }
-            book.state!.ledger.adopt(recalled, for: recall)
-            return run(job, on: book, adopted: true)
-        }
     }
 
     // MARK: - Loading and letting go
@@ -342,7 +307,7 @@ final class Partition: @unchecked Sendable {
                 guard let (deadline, book) = deadlines.popDue(at: now) else { return false }
                 guard book.phase == .awake, book.scheduledDeadline == deadline else { continue }
                 book.scheduledDeadline = .distantFuture
-                _ = run(.settle, on: book, adopted: false)
+                _ = run(.settle, on: book)
             }
             return true
         }

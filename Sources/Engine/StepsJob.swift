@@ -72,13 +72,19 @@ extension Partition {
         }
         let results = job.results ?? StepResults(count: job.commands.count, job.completion)
         job.results = results
-        let told = finish(
-            book, settled, entries,
-            Waiter(
-                queue: job.queue,
-                body: .other { [outcomes] error in
-                    results.set(from: first, error.map { error in outcomes.map { _ in .failure(error) } } ?? outcomes)
-                }))
+        var told: After?
+        if outcomes.isEmpty {
+            journal(settled, [], of: book, nil)
+        } else {
+            told = finish(
+                book, settled, entries,
+                Waiter(
+                    queue: job.queue,
+                    body: .other { [outcomes] error in
+                        results.set(
+                            from: first, error.map { error in outcomes.map { _ in .failure(error) } } ?? outcomes)
+                    }))
+        }
         let rest = isWhole ? release(job.order, on: book) : lookUpRest(of: job, on: book)
         return {
             told?()
@@ -93,10 +99,7 @@ extension Partition {
         } else if book.state!.ledger.recall(for: command) != nil {
             return nil
         }
-        let decision = book.state!.ledger.decide(command, at: now, under: core.rules, recalled: found != nil)
-        for entry in decision.entries { book.state!.ledger.evolve(entry) }
-        if decision.isLeftOut { book.state!.ledger.leaveOut() }
-        return decision
+        return decide(command, on: book, at: now, recalled: found != nil)
     }
 
     /// Looks up what the steps that are left need, all at once.
@@ -146,7 +149,7 @@ extension Partition {
             // A state that was thrown away meanwhile may lack, when it comes back, what was looked up for the one before.
             guard book.generation == generation, book.phase == .awake else { return enter(.steps(job), book: book) }
             for (index, recalled) in found { job.found[index] = recalled }
-            return run(.steps(job), on: book, adopted: true)
+            return run(.steps(job), on: book)
         }
     }
 
