@@ -84,7 +84,9 @@ extension BookSnapshot {
             guard grant.number == index + 1 else { throw .newGrant(grant.number) }
             try sum.add(grant)
         }
-        guard overage.held >= 0, overage.paid >= 0, overage.consumed >= overage.paid else { throw .grant(Move.overage) }
+        guard overage.held >= 0, overage.paid >= 0, overage.consumed >= overage.paid else {
+            throw .grant(Move.overageNumber)
+        }
         sum.add(overage)
         guard sum.matches(totals) else { throw .conservation }
         try checkHolds()
@@ -120,7 +122,7 @@ extension BookSnapshot {
                 held[Int(draw.grant)] += Int128(draw.held)
             }
         }
-        guard held[0] == Int128(overage.held) else { throw .grant(Move.overage) }
+        guard held[0] == Int128(overage.held) else { throw .grant(Move.overageNumber) }
         for grant in grants where Int128(grant.held) != held[Int(grant.number)] { throw .grant(grant.number) }
     }
 }

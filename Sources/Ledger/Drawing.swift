@@ -11,7 +11,7 @@ struct Drawing {
     mutating func hold(_ amount: Int64, _ grants: GrantTable, available: Int64) {
         let covered = min(amount, available)
         grants.draw(covered) { hold($1, of: $0) }
-        if amount > covered { hold(amount - covered, of: Move.overage) }
+        if amount > covered { hold(amount - covered, of: Move.overageNumber) }
     }
 
     private mutating func hold(_ part: Int64, of grant: UInt32) {
@@ -23,7 +23,7 @@ struct Drawing {
     mutating func charge(_ amount: Int64, _ grants: GrantTable, available: Int64) {
         let covered = min(amount, available)
         grants.draw(covered) { charge($1, to: $0) }
-        if amount > covered { charge(amount - covered, to: Move.overage) }
+        if amount > covered { charge(amount - covered, to: Move.overageNumber) }
     }
 
     private mutating func charge(_ part: Int64, to grant: UInt32) {
@@ -91,7 +91,7 @@ struct Drawing {
 
     /// Where less is overage now than later grants have paid, what they paid too much goes back to them, the latest first.
     private mutating func payBack(_ grants: GrantTable, at now: Instant) {
-        let refunded = moves.reduce(0) { $0 - ($1.grant == Move.overage ? $1.consumed : 0) }
+        let refunded = moves.reduce(0) { $0 - ($1.grant == Move.overageNumber ? $1.consumed : 0) }
         guard refunded > 0 else { return }
         var left = grants.overage.paid - (grants.overage.consumed - refunded)
         for grant in grants.grants.reversed() where left > 0 && grant.paid > 0 {

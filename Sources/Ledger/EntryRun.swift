@@ -33,19 +33,24 @@ struct EntryRun {
                 comment: comment, detail: detail, audit: audit))
     }
 
-    /// A grant that comes by itself. It pays what is owed first. One that no book can hold is left out.
-    mutating func grant(_ kind: GrantKind, _ amount: Int64, expiresAt: Instant?, _ origin: GrantOrigin) {
-        guard amount > 0, let sum = granted.checkedSum(amount), grantCount < Limits.maxGrants else { return }
-        granted = sum
-        grantCount += 1
-        let paid = min(amount, owed)
+    /// A new grant, which pays what is owed first. The book can hold it.
+    mutating func add(_ grant: Grant) {
+        let paid = min(grant.amount, owed)
         owed -= paid
-        let number = UInt32(grantCount)
-        let grant = Grant(
-            number: number, id: .derived(at: at, sequence: sequence + 1), kind: kind, createdAt: at,
-            expiresAt: expiresAt, comment: "", amount: amount, origin: origin)
+        granted += grant.amount
+        grantCount += 1
         add(
-            .grant, amount: amount, moves: paid > 0 ? [Move(grant: number, paid: paid)] : [], detail: .grant(grant))
+            .grant, amount: grant.amount, moves: paid > 0 ? [Move(grant: grant.number, paid: paid)] : [],
+            detail: .grant(grant))
+    }
+
+    /// A grant that comes by itself. One that no book can hold is left out.
+    mutating func grant(_ kind: GrantKind, _ amount: Int64, expiresAt: Instant?, _ origin: GrantOrigin) {
+        guard amount > 0, granted.checkedSum(amount) != nil, grantCount < Limits.maxGrants else { return }
+        add(
+            Grant(
+                number: UInt32(grantCount + 1), id: .derived(at: at, sequence: sequence + 1), kind: kind, createdAt: at,
+                expiresAt: expiresAt, comment: "", amount: amount, origin: origin))
     }
 
     /// Takes back what is available of a grant.

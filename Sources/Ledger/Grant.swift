@@ -104,7 +104,7 @@ package struct Move: Equatable, Sendable {
     /// What of the grant pays overage.
     package var paid: Int64
 
-    package static let overage: UInt32 = 0
+    package static let overageNumber: UInt32 = 0
 
     package init(grant: UInt32, held: Int64 = 0, consumed: Int64 = 0, expired: Int64 = 0, paid: Int64 = 0) {
         self.grant = grant
@@ -116,12 +116,12 @@ package struct Move: Equatable, Sendable {
 
     /// By how much it changes what is available. Wraps around where the numbers come from a damaged file.
     package var available: Int64 {
-        grant == Self.overage ? 0 : 0 &- held &- consumed &- expired &- paid
+        grant == Self.overageNumber ? 0 : 0 &- held &- consumed &- expired &- paid
     }
 
     /// By how much it changes what is held or owed beyond the grants.
     package var overage: Int64 {
-        grant == Self.overage ? held &+ consumed : 0 &- paid
+        grant == Self.overageNumber ? held &+ consumed : 0 &- paid
     }
 }
 

@@ -53,7 +53,7 @@ struct GrantTable: Sendable {
 
     /// What comes back to a grant that is over expires at once.
     func isOver(_ number: UInt32, at now: Instant) -> Bool {
-        number != Move.overage && grants[Int(number) - 1].isOver(at: now)
+        number != Move.overageNumber && grants[Int(number) - 1].isOver(at: now)
     }
 
     /// Calls `body` with what each grant gives, in burn-down order, until `amount` is together. That much is available.
@@ -80,7 +80,7 @@ struct GrantTable: Sendable {
     }
 
     mutating func apply(_ move: Move, isRefund: Bool) throws(Contradiction) {
-        if move.grant == Move.overage { return try applyOverage(move) }
+        if move.grant == Move.overageNumber { return try applyOverage(move) }
         guard move.grant <= grants.count else { throw .unknownGrant(move.grant) }
         let index = Int(move.grant) - 1
         let before = grants[index].available

@@ -84,7 +84,9 @@ extension LedgerState {
         let grant = Grant(
             number: UInt32(grants.count + 1), id: command.id, kind: command.kind, createdAt: now,
             expiresAt: command.expiresAt, comment: command.comment, amount: command.amountMicros)
-        var entry = newGrant(grant, at: now)
+        var run = EntryRun(after: self, at: now)
+        run.add(grant)
+        var entry = run.entries[0]
         entry.key = StepKey(family: .grant, id: command.id)
         entry.fingerprint = command.fingerprint
         entry.actor = command.actor
@@ -94,17 +96,6 @@ extension LedgerState {
                 after: AuditText.grant(grant), reason: command.comment)
         }
         return done(entry)
-    }
-
-    /// The entry of a new grant, which pays what is owed first.
-    /// - Parameter skipping: entries of the same decision that come before it; they change no balance.
-    func newGrant(_ grant: Grant, at now: Instant, skipping: Int = 0) -> Entry {
-        let paid = min(grant.amount, overage.owed)
-        var entry = entry(
-            .grant, at: now, amount: grant.amount, moves: paid > 0 ? [Move(grant: grant.number, paid: paid)] : [],
-            detail: .grant(grant), skipping: skipping)
-        entry.after.available += grant.amount
-        return entry
     }
 
     // MARK: - Reserve and charge

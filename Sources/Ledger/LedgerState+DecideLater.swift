@@ -114,7 +114,7 @@ extension LedgerState {
         drawing.refund(amount, grantTable, at: now)
         // Refunds add up over a grant's whole life, which nothing else bounds.
         var perGrant: [UInt32: Int64] = [:]
-        for move in drawing.moves where move.grant != Move.overage {
+        for move in drawing.moves where move.grant != Move.overageNumber {
             let before = perGrant[move.grant] ?? grantTable.refunded(of: move.grant)
             guard let sum = before.checkedSum(-move.consumed) else { throw .overflow }
             perGrant[move.grant] = sum

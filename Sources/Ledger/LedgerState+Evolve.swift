@@ -61,7 +61,7 @@ extension LedgerState {
             totals.consumed = consumed
             totals.expired = expired
         }
-        guard grantTable.overage.consumed >= grantTable.overage.paid else { throw .grant(Move.overage) }
+        guard grantTable.overage.consumed >= grantTable.overage.paid else { throw .grant(Move.overageNumber) }
         totals.overage = grantTable.overage.total
         // Each column is a part of what the grants have, so the difference fits; `isConserved` proves it.
         totals.available =

@@ -147,9 +147,11 @@ extension LedgerState {
         return [entry(.window, at: now, amount: 0, detail: .change(.windows(ended)))]
     }
 
-    /// All limits as they stand at `now`, in the order in which they are asked.
-    package func limitReadings(at now: Instant, under rules: any BookRules) -> [LimitReading] {
-        governance.limits.items.map { item in
+    /// The limits as they stand at `now`, all of them or those of one scope, in the order in which they are asked.
+    package func limitReadings(
+        of scope: LimitScope? = nil, at now: Instant, under rules: any BookRules
+    ) -> [LimitReading] {
+        governance.limits.items.filter { scope == nil || $0.limit.scope == scope }.map { item in
             let isRunning = self.isRunning(item.limit.window, at: now)
             return LimitReading(
                 limit: item.limit, consumed: isRunning ? item.consumed : 0, held: item.held,

@@ -43,7 +43,7 @@ extension LedgerState {
             && reservation.progress.draws.allSatisfy { draw in
                 draw.grant <= grants.count && draw.held == 0 && draw.consumed >= 0
                     && draw.consumed
-                        <= (draw.grant == Move.overage
+                        <= (draw.grant == Move.overageNumber
                             ? grantTable.overage.consumed : grants[Int(draw.grant) - 1].consumed)
             }
     }

@@ -30,8 +30,7 @@ extension LedgerState {
         of ended: Subscription, at end: Instant, under rules: any BookRules
     ) -> Subscription? {
         var next = ended
-        let wasTrial = ended.cycle?.isTrial ?? false
-        next.state = ended.nextState ?? (wasTrial ? ended.terms.trial?.then ?? .active : ended.state)
+        next.state = ended.stateAfterCycle
         if let plan = ended.nextPlan {
             if plan.isEmpty { return nil }
             next.terms = rules.terms(of: plan, at: end) ?? ended.terms

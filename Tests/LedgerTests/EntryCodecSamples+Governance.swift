@@ -143,7 +143,7 @@ extension EntryCodecTests {
         } + [
             entry(
                 40, .reserve, key: StepKey(family: .opening, id: id(70)), reservation: id(70), amount: 300,
-                moves: [Move(grant: 3, held: 100), Move(grant: Move.overage, held: 200)],
+                moves: [Move(grant: 3, held: 100), Move(grant: Move.overageNumber, held: 200)],
                 detail: .opening(
                     ReservationTerms(feature: "chat", actor: "bob"),
                     progress(.open, [Draw(grant: 3, held: 100, consumed: 0), Draw(grant: 0, held: 200, consumed: 0)])),
@@ -151,7 +151,8 @@ extension EntryCodecTests {
             entry(
                 41, .commit, key: StepKey(family: .commit, id: id(70)), reservation: id(70), amount: 350,
                 moves: [
-                    Move(grant: 3, held: -100, consumed: 100), Move(grant: Move.overage, held: -200, consumed: 250),
+                    Move(grant: 3, held: -100, consumed: 100),
+                    Move(grant: Move.overageNumber, held: -200, consumed: 250),
                 ],
                 detail: .progress(
                     progress(
@@ -160,7 +161,7 @@ extension EntryCodecTests {
             entry(
                 42, .refund, key: StepKey(family: .refund, id: id(71)), reservation: id(70), amount: 60,
                 moves: [
-                    Move(grant: Move.overage, consumed: -60), Move(grant: 9, paid: -40),
+                    Move(grant: Move.overageNumber, consumed: -60), Move(grant: 9, paid: -40),
                     Move(grant: 8, expired: 10, paid: -10),
                 ],
                 detail: .progress(

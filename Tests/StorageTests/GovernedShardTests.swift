@@ -106,7 +106,7 @@ import Testing
                     origins.insert(grant.origin)
                     if !entry.moves.isEmpty { seen.insert("a grant that pays") }
                 }
-                for move in entry.moves where move.grant == Move.overage {
+                for move in entry.moves where move.grant == Move.overageNumber {
                     seen.insert(move.held > 0 ? "overage held" : "overage moved")
                     if entry.kind == .refund { seen.insert("overage refunded") }
                 }

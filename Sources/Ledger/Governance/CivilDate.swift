@@ -116,10 +116,20 @@ extension LimitWindows.Span {
             let monday = date.days - date.weekday
             (first, next) = (CivilDate(days: monday), CivilDate(days: monday + 7))
         case .cycle:
-            let (year, month, _) = date.parts
-            first = CivilDate(year: year, month: month, clampedDay: 1)
-            next = CivilDate(year: year, month: month + 1, clampedDay: 1)
+            return .month(of: date, zone: zone, rules)
         }
         return LimitWindows.Span(start: first.start(in: zone, rules), end: next.start(in: zone, rules))
+    }
+
+    /// The calendar month that a moment belongs to.
+    package static func month(of instant: Instant, zone: String, _ rules: any BookRules) -> LimitWindows.Span {
+        month(of: CivilDate(instant, zone: zone, rules), zone: zone, rules)
+    }
+
+    private static func month(of date: CivilDate, zone: String, _ rules: any BookRules) -> LimitWindows.Span {
+        let (year, month, _) = date.parts
+        return LimitWindows.Span(
+            start: CivilDate(year: year, month: month, clampedDay: 1).start(in: zone, rules),
+            end: CivilDate(year: year, month: month + 1, clampedDay: 1).start(in: zone, rules))
     }
 }

@@ -10,6 +10,8 @@ package struct LimitWindows: Equatable, Sendable {
             self.start = start
             self.end = end
         }
+
+        package func contains(_ instant: Instant) -> Bool { start <= instant && instant < end }
     }
 
     package var day: Span?

@@ -42,6 +42,14 @@ package struct Subscription: Equatable, Sendable {
         self.nextState = nextState
     }
 
+    /// The plan from the running cycle's end on, empty for none.
+    package var planAfterCycle: String { nextPlan ?? terms.name }
+
+    /// The state from the running cycle's end on.
+    package var stateAfterCycle: SubscriptionState {
+        nextState ?? (cycle?.isTrial ?? false ? terms.trial?.then ?? .active : state)
+    }
+
     /// What the state lets come of the plan's allowance.
     var allowanceMicros: Int64 {
         terms.counts.contains(state) ? terms.allowance?.amountMicros ?? 0 : 0

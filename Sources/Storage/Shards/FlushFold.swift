@@ -158,7 +158,7 @@ struct FlushFold {
 
     /// Sums wrap around instead of trapping: what does not add up is found by the check that follows.
     private mutating func add(_ move: Move, isRefund: Bool) {
-        if move.grant == Move.overage {
+        if move.grant == Move.overageNumber {
             meta.overage.held &+= move.held
             meta.overage.consumed &+= move.consumed
         } else {

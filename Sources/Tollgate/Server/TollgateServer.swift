@@ -138,7 +138,7 @@ package final class TollgateServer: Sendable {
     ) -> ServiceRegistry {
         let registry = ServiceRegistry()
         MeteringHandlers(engine: engine, catalogs: catalogs).register(in: registry)
-        CreditsHandlers(engine: engine, directory: directory, catalogs: catalogs).register(in: registry)
+        CreditsHandlers(engine: engine, catalogs: catalogs).register(in: registry)
         AdminHandlers(engine: engine, directory: directory, catalogs: catalogs, access: access, courier: courier)
             .register(in: registry)
         SettingsHandlers(engine: engine, catalogs: catalogs, courier: courier).register(in: registry)

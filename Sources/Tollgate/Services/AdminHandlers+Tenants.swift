@@ -174,9 +174,7 @@ extension TenantRecord {
             next = nil
             return
         }
-        let then = cycle.isTrial ? current.terms.trial?.then ?? .active : current.state
-        let turn = Turn(
-            plan: current.nextPlan ?? current.terms.name, subscription: current.nextState ?? then, at: cycle.end)
+        let turn = Turn(plan: current.planAfterCycle, subscription: current.stateAfterCycle, at: cycle.end)
         next = turn.plan == plan && turn.subscription == subscription ? nil : turn
     }
 

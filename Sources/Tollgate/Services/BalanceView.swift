@@ -64,11 +64,8 @@ struct BalanceView: Sendable {
     private static func limitState(
         _ state: borrowing LedgerState, at now: Instant, _ rules: any BookRules
     ) -> LimitState {
-        // They come first.
-        guard state.governance.limits.items.first?.limit.scope == .tenant else { return .none }
-        let readings = state.limitReadings(at: now, under: rules).prefix { $0.limit.scope == .tenant }
-        return LimitState(
-            readings.map { reading in
+        LimitState(
+            state.limitReadings(of: .tenant, at: now, under: rules).map { reading in
                 var reading = reading
                 if !reading.limit.isEnforced { reading.hardMicros = nil }
                 return reading
@@ -83,8 +80,7 @@ struct BalanceView: Sendable {
             guard !next.isEmpty, let known = rules.terms(of: next, at: cycle.end) else { return nil }
             terms = known
         }
-        let then = cycle.isTrial ? subscription.terms.trial?.then ?? .active : subscription.state
-        guard terms.counts.contains(subscription.nextState ?? then), terms.cycle != nil,
+        guard terms.counts.contains(subscription.stateAfterCycle), terms.cycle != nil,
             let allowance = terms.allowance, allowance.kind == .subscription, allowance.amountMicros > 0
         else { return nil }
         return cycle.end

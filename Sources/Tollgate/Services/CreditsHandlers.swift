@@ -8,9 +8,14 @@ import TollgateSchema
 /// `tollgate.v1.Credits`: what a billing page shows.
 struct CreditsHandlers: CreditsService {
     let engine: Engine
-    let directory: Directory
     let catalogs: CatalogKeeper
-    let months = MonthCalendar()
+    let months: MonthCalendar
+
+    init(engine: Engine, catalogs: CatalogKeeper) {
+        self.engine = engine
+        self.catalogs = catalogs
+        months = MonthCalendar(engine.rules)
+    }
 
     func getBalance(_ request: GetBalanceRequest, call: DirectCall<GetBalanceResponse>) {
         do throws(RPCError) {

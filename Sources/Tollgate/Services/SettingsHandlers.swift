@@ -59,7 +59,7 @@ extension TenantSettings {
         self.init()
         aiEnabled = governance.isAIEnabled
         limits = governance.limits.items.map { TollgateSchema.UsageLimit($0.limit) }
-        qualities = governance.qualities.mapValues { TollgateSchema.Quality(rawValue: Int32($0.rawValue)) }
+        qualities = governance.qualities.mapValues { TollgateSchema.Quality($0) }
         if let changedAt = governance.changedAt { updateTime = .init(changedAt) }
     }
 }

@@ -27,7 +27,7 @@ extension TollgateSchema.Reservation {
         createTime = Timestamp(reservation.createdAt)
         if let closedAt = progress.closedAt { closeTime = Timestamp(closedAt) }
         late = progress.late
-        quality = TollgateSchema.Quality(rawValue: Int32(reservation.terms.quality.rawValue))
+        quality = TollgateSchema.Quality(reservation.terms.quality)
         priceVersion = reservation.terms.priceVersion
         for quantity in reservation.terms.quantities { quantities[quantity.unit] = quantity.count }
         for label in reservation.terms.labels { labels[label.key] = label.value }

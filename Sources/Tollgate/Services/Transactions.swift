@@ -34,7 +34,7 @@ extension Transaction {
     private mutating func add(_ terms: ReservationTerms, isOpening: Bool) {
         feature = terms.feature
         actor = terms.actor
-        quality = TollgateSchema.Quality(rawValue: Int32(terms.quality.rawValue))
+        quality = TollgateSchema.Quality(terms.quality)
         priceVersion = terms.priceVersion
         for label in terms.labels { labels[label.key] = label.value }
         guard isOpening else { return }
