@@ -1,8 +1,8 @@
 import Glibc
 import Ledger
 
-/// What a reserve and a release cost the core in a book that is new, and in one with many grants, holds and limits: the
-/// same steps in turns on both, the processor's time of this thread alone.
+/// What a reserve and a release cost the core in a book that is new, and in one with a plan, many grants, holds and limits:
+/// the same steps in turns on both, the processor's time of this thread alone.
 struct LedgerProbe {
     /// How much the larger book has.
     struct Size: Sendable {
@@ -31,8 +31,8 @@ struct LedgerProbe {
     private static let member = "ann@example.com"
 
     static func run(_ size: Size, rounds: Int) -> Report {
-        var fresh = ProbedBook(Size(grants: 1, holds: 0, limits: 0))
-        var large = ProbedBook(size)
+        var fresh = ProbedBook(Size(grants: 1, holds: 0, limits: 0), plan: nil)
+        var large = ProbedBook(size, plan: "plan")
         // Caches and tables take their shape first.
         _ = fresh.round(stepsPerRound)
         _ = large.round(stepsPerRound)
@@ -44,12 +44,27 @@ struct LedgerProbe {
         return report
     }
 
+    /// UTC, and one plan with all that a step has to do with.
+    private final class ProbedPlan: BookRules {
+        func offsetSeconds(of zone: String, at instant: Instant) -> Int64 { 0 }
+
+        func terms(of plan: String, at instant: Instant) -> PlanTerms? {
+            var terms = PlanTerms(name: plan)
+            terms.allowance = .init(kind: .subscription, amountMicros: 1_000_000_000)
+            terms.cycle = .calendarMonth
+            terms.overage = .init(capMicros: 1_000_000_000, isBilled: false)
+            return terms
+        }
+    }
+
     private struct ProbedBook: ~Copyable {
+        private let rules = ProbedPlan()
         private var state = LedgerState()
         private var now = Instant(microseconds: 1_800_000_000_000_000)
         private var ids: UInt64 = 0
 
-        init(_ size: Size) {
+        init(_ size: Size, plan: String?) {
+            if let plan { step(.subscribe(SubscriptionCommand(plan: plan))) }
             for number in 0..<size.grants {
                 // Every second one expires, far from now, so that they have an order to be taken in.
                 let expiresAt = number % 2 == 0 ? nil : now.advanced(microseconds: Int64(number + 1) * 86_400_000_000)
@@ -111,7 +126,7 @@ struct LedgerProbe {
         @discardableResult
         private mutating func step(_ command: Command) -> [Entry] {
             now = now.advanced(microseconds: 1)
-            let decision = state.decide(command, at: now)
+            let decision = state.decide(command, at: now, under: rules)
             for entry in decision.entries { state.evolve(entry) }
             return decision.entries
         }
