@@ -24,6 +24,9 @@ extension TollgateServer {
         }
     }
 
+    /// The number of the catalog in force, from 1; 0 for the one that is built in.
+    package var catalogVersion: Int64 { catalogs.current.version }
+
     /// Reads the catalog's file again and puts it in force. One with a fault changes nothing; the log says how it went.
     package func reloadCatalog() {
         guard let catalogPath else {

@@ -48,7 +48,12 @@ enum ServeCommand {
             }
             let text = Endpoint(host: address.host, port: UInt16(address.port)).description
             try console.line("listening on \(text)")
-            log.info("serving", ["version": Program.version, "address": text, "data": configuration.dataPath])
+            log.info(
+                "serving",
+                [
+                    "version": Program.version, "address": text, "data": configuration.dataPath,
+                    "catalog": server.catalogVersion == 0 ? "built-in" : String(server.catalogVersion),
+                ])
             waitForEnd(signals, server, log)
             endAtOnceOnSignal(signals)
             server.shutDown(graceMs: graceMs)

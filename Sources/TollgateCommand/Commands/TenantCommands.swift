@@ -49,7 +49,7 @@ enum TenantCommands {
         "--time-zone", "ZONE", "its time zone, at once, such as Europe/Berlin")
     private static let atCycleEnd = OptionSpec.toggle("--at-cycle-end", "plan and state change when the cycle ends")
     private static let allowance = OptionSpec.value(
-        "--allowance", "RULE", "what a change at once does to this cycle's allowance: keep, top-up or replace",
+        "--allowance", "RULE", "what a change at once does to this cycle's allowance: keep, top_up or replace",
         fallback: "keep")
     private static let reason = OptionSpec.value("--reason", "TEXT", "why, for the audit trail")
 
@@ -87,9 +87,9 @@ enum TenantCommands {
         request.when = arguments.has(atCycleEnd) ? .cycleEnd : .now
         switch arguments.value(allowance) ?? "" {
         case "keep": request.allowance = .keep
-        case "top-up": request.allowance = .topUp
+        case "top_up": request.allowance = .topUp
         case "replace": request.allowance = .replace
-        case let other: throw arguments.wrong("--allowance \(quoted(other)) must be keep, top-up or replace")
+        case let other: throw arguments.wrong("--allowance \(quoted(other)) must be keep, top_up or replace")
         }
         request.reason = arguments.value(reason) ?? ""
         return request
