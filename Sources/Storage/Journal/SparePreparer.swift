@@ -1,4 +1,5 @@
 import CLinux
+import Locks
 import Synchronization
 
 #if canImport(Glibc)
@@ -35,7 +36,7 @@ final class SparePreparer: @unchecked Sendable {
     private let fileSystem: any FileSystem
     private let segmentBytes: Int64
     private let preparation: SparePreparation
-    private let state = Mutex(State.none)
+    private let state = Protected(State.none)
     private let isClosing = Atomic(false)
     private var thread: pthread_t?
 
