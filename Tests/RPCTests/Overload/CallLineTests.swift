@@ -70,6 +70,7 @@ import Testing
     }
 
     @Test func theSlowerTheTurnsTheFewerMayWait() {
+        var limits = limits
         limits.waitNs = 1_000_000
         var line = CallLine(limits)
         let one = CallShare()
