@@ -21,7 +21,7 @@ struct CallLine {
     /// Whose call was the last, and how long several are there.
     private var latest: ObjectIdentifier?
     private var contendedUntilNs = Int64.min
-    /// How long a unit of work took lately, while some were waiting.
+    /// How long a unit of work took lately, while there was always something to do.
     private(set) var nsPerWork = OverloadLimits.firstNsPerWork
 
     init(_ limits: OverloadLimits) {
@@ -41,9 +41,10 @@ struct CallLine {
     }
 
     /// Whether a call that arrives may run now, in the turn that began then; where not it is to be added.
+    /// - Parameter wasBusy: The turn before left something behind, so that the loop did not sleep since.
     @inline(__always)
-    mutating func mayRun(_ share: CallShare, work: Int, nowNs: Int64) -> Bool {
-        if nowNs != turnNs { beginTurn(nowNs) }
+    mutating func mayRun(_ share: CallShare, work: Int, nowNs: Int64, wasBusy: Bool = false) -> Bool {
+        if nowNs != turnNs { beginTurn(nowNs, wasBusy) }
         note(share, nowNs)
         let most = nowNs < contendedUntilNs ? limits.shareWorkPerTurn : limits.workPerTurn
         guard !share.isInLine, turnWork < limits.workPerTurn, share.work(inTurn: nowNs) < most else { return false }
@@ -69,7 +70,7 @@ struct CallLine {
 
     /// Who is to be run next; nil where nobody waits, or this turn has run enough.
     mutating func next(nowNs: Int64) -> WaitingCall? {
-        if nowNs != turnNs { beginTurn(nowNs) }
+        if nowNs != turnNs { beginTurn(nowNs, false) }
         let most = nowNs < contendedUntilNs ? limits.contendedWorkPerTurn : limits.workPerTurn
         guard servedWork < most else { return nil }
         while first < shares.count {
@@ -113,9 +114,9 @@ struct CallLine {
         latest = one
     }
 
-    private mutating func beginTurn(_ nowNs: Int64) {
+    private mutating func beginTurn(_ nowNs: Int64, _ wasBusy: Bool) {
         let work = turnWork + servedWork
-        if waitingWork > 0, work > 0 {
+        if waitingWork > 0 || wasBusy, work > 0 {
             let sample = min(OverloadLimits.mostNsPerWork, max(0, nowNs - turnNs) / Int64(work))
             nsPerWork = max(1, nsPerWork + (sample - nsPerWork) / 16)
         }

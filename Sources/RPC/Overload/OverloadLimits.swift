@@ -23,8 +23,9 @@ package struct OverloadLimits: Sendable {
     package var streamedStepsOfEach = 64
     /// Spans of time in which refusals are counted.
     package var windowNs: Int64 = 100_000_000
-    /// Refusals of a span above which clients are told to have fewer streams open: 5 % of a loop's time.
-    package var refusalsPerWindow = 2_500
+    /// Refusals, in percent of the steps that could be run in a span, above which clients are told to have fewer streams open.
+    /// A refusal costs a third of a step: these cost 5 % of a loop's time.
+    package var refusalPercent = 15
     /// What they are told at least.
     package var leastStreams: UInt32 = 64
 
