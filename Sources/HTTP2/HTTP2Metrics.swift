@@ -16,6 +16,8 @@ package final class HTTP2Metrics: Sendable {
         case resetsReceived, resetsSent
         /// GOAWAY sent in peace, for too many pings, for floods, and for what nghttp2 found wrong.
         case goawayDrain, goawayPings, goawayFlood, goawayProtocol
+        /// Bounds of streams told to a client because of overload.
+        case streamLimits
         /// Header blocks over the limit.
         case headersTooLarge
         /// Streams reset because their connection's output was over the bound.

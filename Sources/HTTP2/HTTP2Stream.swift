@@ -44,6 +44,8 @@ package final class HTTP2Stream: @unchecked Sendable {
     @exclusivity(unchecked) var receivedHeaders = false
     /// Received and not yet credited to the connection's window.
     @exclusivity(unchecked) var unconsumedBytes = 0
+    /// Whether it goes on for as long as the peer likes, and is counted so.
+    @exclusivity(unchecked) var isLong = false
     /// Clients: whether the request's HEADERS went out.
     @exclusivity(unchecked) var wasSent = false
     /// Clients: whether the peer refused it, by REFUSED_STREAM or a GOAWAY with a lower id.
@@ -83,6 +85,7 @@ package final class HTTP2Stream: @unchecked Sendable {
         receivedHeaders = false
         wasSent = false
         wasRefused = false
+        isLong = false
         loop.sparedStreams.append(self)
     }
 

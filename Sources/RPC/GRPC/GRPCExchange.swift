@@ -20,6 +20,9 @@ final class GRPCExchange: HTTP2StreamDelegate, ServerExchange {
     @exclusivity(unchecked) private var isGiving = false
     /// Whether response headers were sent.
     @exclusivity(unchecked) private var hasSentHeaders = false
+    /// The answer to a call that was refused before it began, for when its request has arrived: who is answered earlier has to
+    /// be stopped too.
+    @exclusivity(unchecked) private var refusal: HTTP2ConstantHeaders?
 
     private init(home: ServerLoop) {
         self.home = home
@@ -43,6 +46,7 @@ final class GRPCExchange: HTTP2StreamDelegate, ServerExchange {
         hasRequestEnded = false
         requestEnd = nil
         hasSentHeaders = false
+        refusal = nil
         home.sparedExchanges.append(self)
     }
 
@@ -54,7 +58,20 @@ final class GRPCExchange: HTTP2StreamDelegate, ServerExchange {
             return headersReceived(stream, headers: HTTP2Headers(block), endStream: endStream)
         }
         hasRequestEnded = endStream
-        begin(head)
+        if let answer = home.answerAtOnce(to: head) {
+            refusal = answer
+            if endStream || head.method.startsEarly { sendRefusal() }
+        } else {
+            begin(head)
+        }
+    }
+
+    /// Ends a call that was never begun.
+    private func sendRefusal() {
+        guard let refusal else { return }
+        self.refusal = nil
+        stream.sendHeaders(refusal, endStream: true)
+        endEarly()
     }
 
     private func begin(_ head: RequestHead) {
@@ -98,6 +115,7 @@ final class GRPCExchange: HTTP2StreamDelegate, ServerExchange {
         if endStream { hasRequestEnded = true }
         guard let call else {
             stream.consume(bytes.count)
+            sendRefusal()
             return
         }
         do throws(DeframeError) {
@@ -151,6 +169,7 @@ final class GRPCExchange: HTTP2StreamDelegate, ServerExchange {
 
     func trailersReceived(_ stream: HTTP2Stream, headers: HTTP2Headers) {
         hasRequestEnded = true
+        sendRefusal()
         if call?.streamHandler == nil { endRequest() } else { giveRequests() }
     }
 
@@ -176,6 +195,8 @@ final class GRPCExchange: HTTP2StreamDelegate, ServerExchange {
     var peer: String { stream.connection.peerAddress }
 
     var isWritable: Bool { stream.isWritable }
+
+    func goesOnForLong() { stream.goesOnForLong() }
 
     func send(_ message: [UInt8], initialMetadata: Metadata) {
         sendHeaders(initialMetadata)

@@ -30,6 +30,8 @@ extension HTTP2Metrics.Event {
         case .goawayPings: ("goaways", "", "reason", "pings")
         case .goawayFlood: ("goaways", "", "reason", "flood")
         case .goawayProtocol: ("goaways", "", "reason", "protocol")
+        case .streamLimits:
+            ("stream_limits", "Times that a client was told to have fewer or more streams open", nil, nil)
         case .headersTooLarge: ("large_header_blocks", "Header blocks over the limit", nil, nil)
         case .outputTooLarge: ("unread_output_resets", "Streams cut because too much waited to be read", nil, nil)
         case .handshakeTimeouts: ("timeouts", "What was given up because the peer took too long", "what", "handshake")

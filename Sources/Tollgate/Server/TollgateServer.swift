@@ -129,6 +129,7 @@ package final class TollgateServer: Sendable {
         rpc.port = configuration.port
         rpc.loopCount = configuration.loopCount
         rpc.maxRequestBytes = configuration.maxRequestBytes
+        rpc.overloadDetails = [.overloaded]
         return rpc
     }
 
