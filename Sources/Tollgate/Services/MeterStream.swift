@@ -38,7 +38,8 @@ final class MeterStream: DirectStreamHandler, @unchecked Sendable {
     }
 
     var wantsMore: Bool {
-        underWay < Limits.maxMeterStepsUnderWay && ending == nil && stream.isWritable && stream.mayTake(having: underWay)
+        underWay < Limits.maxMeterStepsUnderWay && ending == nil && stream.isWritable
+            && stream.mayTake(having: underWay)
     }
 
     func received(_ request: UnsafeRawBufferPointer) {
