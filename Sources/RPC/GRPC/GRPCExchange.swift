@@ -1,4 +1,5 @@
 import HTTP2
+import Synchronization
 
 /// One gRPC call over one HTTP/2 stream, at the server: turns frames into messages and a call's end into trailers.
 /// Confined to its loop's thread. `@exclusivity(unchecked)`: as in `HTTP2Stream`.
@@ -12,6 +13,8 @@ final class GRPCExchange: HTTP2StreamDelegate, ServerExchange {
     @exclusivity(unchecked) private var call: ServerCall?
     /// Request bytes for which the client was not given new room.
     @exclusivity(unchecked) private var uncreditedBytes = 0
+    /// What this exchange keeps of its request, as it stands in the loop's sum.
+    @exclusivity(unchecked) private var gatheredBytes = 0
     /// Whether the client has sent all that it will.
     @exclusivity(unchecked) private var hasRequestEnded = false
     /// Why no further request is taken, where the client has not ended them.
@@ -40,6 +43,7 @@ final class GRPCExchange: HTTP2StreamDelegate, ServerExchange {
         guard home.sparedExchanges.count < Limits.sparedExchanges else { return }
         deframer.removeAll(keepingBytes: Limits.sparedDeframerBytes)
         uncreditedBytes = 0
+        countGathered()
         hasRequestEnded = false
         requestEnd = nil
         hasSentHeaders = false
@@ -112,13 +116,43 @@ final class GRPCExchange: HTTP2StreamDelegate, ServerExchange {
             }
             uncreditedBytes += bytes.count
             if requestEnd == nil { deframer.push(bytes) }
-            if call.streamHandler != nil { return giveRequests() }
+            if call.streamHandler != nil {
+                giveRequests()
+                return checkGathered()
+            }
             while let message = try deframer.next() { call.receive(message) }
         } catch {
             call.fail(error.rpcError)
         }
         if endStream { endRequest() }
         if self.call?.wantsMore ?? true { took(uncreditedBytes, idle: true) }
+        checkGathered()
+    }
+
+    /// What many requests keep together is bounded, whatever each may have: the one that grows over its share ends.
+    private func checkGathered() {
+        countGathered()
+        let left = max(0, Limits.gatheredBytes - home.gatheredBytes)
+        guard gatheredBytes > left / Limits.gatheredShare, call != nil else { return }
+        home.core.gatheredRefusals.wrappingAdd(1, ordering: .relaxed)
+        call?.fail(ServerCall.noRoom)
+        deframer.removeAll(keepingBytes: 0)
+        countGathered()
+    }
+
+    private func countGathered() {
+        let bytes = max(uncreditedBytes, deframer.pendingBytes) + (call?.message?.count ?? 0)
+        home.gatheredBytes += bytes - gatheredBytes
+        gatheredBytes = bytes
+    }
+
+    /// A request of one message must come within its time; a stream of messages may go on.
+    func requestOverdue(_ stream: HTTP2Stream) -> Bool {
+        guard let call, !call.head.method.startsEarly else { return false }
+        call.fail(.deadlineExceeded, "the request did not arrive in time")
+        deframer.removeAll(keepingBytes: 0)
+        countGathered()
+        return true
     }
 
     /// The messages are given where they lie. Whatever its handler does meanwhile, also an end of the call or a wish for more,
@@ -216,6 +250,7 @@ final class GRPCExchange: HTTP2StreamDelegate, ServerExchange {
         let credited = idle ? uncreditedBytes : min(byteCount, uncreditedBytes)
         guard credited > 0 else { return }
         uncreditedBytes -= credited
+        if gatheredBytes > 0 { countGathered() }
         stream.consume(credited)
     }
 

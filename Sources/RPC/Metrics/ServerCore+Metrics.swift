@@ -1,4 +1,5 @@
 import HTTP2
+import Synchronization
 
 extension ServerCore {
     /// All that the server tells of itself at `GET /metrics`: of connections, of calls, and what the sources add.
@@ -8,7 +9,11 @@ extension ServerCore {
             MetricFamily("tollgate_rpc_calls", .gauge, "Calls that are under way now", counts.active),
             MetricFamily(
                 "tollgate_rpc_refused_total", .counter, "Calls refused to protect the server, by why", by: "reason",
-                [MetricFamily.Sample(label: "too_many_calls", value: counts.refused)]),
+                [
+                    MetricFamily.Sample(label: "too_many_calls", value: counts.refused),
+                    MetricFamily.Sample(
+                        label: "request_memory", value: gatheredRefusals.load(ordering: .relaxed)),
+                ]),
         ]
         return http2Metrics.families + own + metrics.flatMap { $0() }
     }

@@ -14,6 +14,9 @@ package struct RPCServerConfiguration: Sendable {
     package var maxResponseBytes = Limits.messageBytes
     /// Calls under way beyond which further ones are refused with UNAVAILABLE.
     package var maxConcurrentCalls = Limits.concurrentCalls
+    /// Calls that one tenant may cancel on a loop, at once and each second, beside as many as it lets end.
+    package var cancelBurst = Limits.cancelBurst
+    package var cancelsPerSecond = Limits.cancelsPerSecond
     /// What HTTP/2 allows: streams, windows, headers, keepalive, floods.
     package var http2 = HTTP2Configuration()
 

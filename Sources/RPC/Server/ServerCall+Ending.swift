@@ -231,6 +231,13 @@ extension ServerCall {
             details: [.retry(afterMs: Limits.retryAfterMs)])
     }
 
+    /// Too much of requests that are not whole is kept already; the caller may try again after a moment.
+    static var noRoom: RPCError {
+        RPCError(
+            code: .unavailable, message: "the server has no room for more of this request",
+            details: [.retry(afterMs: Limits.retryAfterMs)])
+    }
+
     /// The server goes away; another one, or this one after its restart, takes the call.
     static var draining: RPCError {
         RPCError(

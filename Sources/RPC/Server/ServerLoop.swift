@@ -21,6 +21,9 @@ final class ServerCore: Sendable {
     /// How many calls were refused because too many were under way.
     private let refusedCalls = Atomic<Int>(0)
 
+    /// Calls that were refused because too much of requests was kept.
+    let gatheredRefusals = Atomic<Int>(0)
+
     init(
         configuration: RPCServerConfiguration, methods: MethodTable, interceptors: [any ServerInterceptor],
         health: HealthStatus, http2Metrics: HTTP2Metrics = HTTP2Metrics(), metrics: [MetricsSource] = []
@@ -74,6 +77,8 @@ final class ServerLoop: @unchecked Sendable {
     @exclusivity(unchecked) var heads = HeadTable()
     /// Exchanges that ended, for the next ones.
     @exclusivity(unchecked) var sparedExchanges: [GRPCExchange] = []
+    /// Bytes of requests that its exchanges keep; see `GRPCExchange.checkGathered`.
+    @exclusivity(unchecked) var gatheredBytes = 0
     private var calls: [ObjectIdentifier: ServerCall] = [:]
     /// Where responses are encoded; nil while that is going on.
     @exclusivity(unchecked) private var writer: WireWriter?
