@@ -47,7 +47,7 @@ extension HTTP2Connection {
         nghttp2_submit_goaway(
             session, UInt8(NGHTTP2_FLAG_NONE.rawValue), nghttp2_session_get_last_proc_stream_id(session),
             HTTP2ErrorCode.noError, nil, 0)
-        turnEnded()
+        flush()
         destroy(.closedLocally, lingers: false)
     }
 }

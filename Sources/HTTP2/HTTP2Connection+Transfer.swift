@@ -139,7 +139,7 @@ extension HTTP2Connection: ReadinessHandler, TurnEndHandler {
         queuedFrames = count
     }
 
-    private func flush() {
+    func flush() {
         for _ in 0..<Limits.writesPerTurnMax {
             if !pendingOutput.isEmpty {
                 guard writePending() else { return }

@@ -139,8 +139,9 @@ final class ConnectionGroup: @unchecked Sendable {
         let idle = connections.values.compactMap { connection in
             connection.idleSinceNs.map { (hasServed: connection.hasServed, sinceNs: $0, connection: connection) }
         }
+        let count = max(1, min(Limits.evictionsMax, connections.count / Limits.evictionsMax))
         let first = idle.sorted { ($0.hasServed ? 1 : 0, $0.sinceNs) < ($1.hasServed ? 1 : 0, $1.sinceNs) }
-        for entry in first.prefix(Limits.evictionsMax) { entry.connection.evict() }
+        for entry in first.prefix(count) { entry.connection.evict() }
     }
 
     func drain(graceNs: Int64?, whenEmpty: @escaping @Sendable () -> Void) {

@@ -352,7 +352,174 @@ def dripped_continuations(target):
         yield from [b""] * 8
 
 
-def new_charge(credits_micros=1):
-    """A ChargeRequest: its id and an amount."""
+# Streams that are opened and left alone.
+
+def charge(credit_micros=1):
+    """A framed ChargeRequest: its id and an amount."""
     text = str(uuid.uuid4()).encode()
-    return b"\x0a" + bytes([len(text)]) + text
+    return grpc_message(b"\x0a" + bytes([len(text)]) + text + b"\x30" + bytes([credit_micros]))
+
+
+def unfinished_requests(streams=400, body=b""):
+    """Calls whose requests never end. What came of them: the grpc-status of each that was answered."""
+    def attack(target):
+        with Peer(target) as peer:
+            peer.send(b"".join(
+                headers(stream, target.block()) + frame(DATA, 0, stream, body) for stream in
+                [peer.stream() for _ in range(streams)]))
+            return answered(peer, streams)
+    return attack
+
+
+def answered(peer, streams):
+    """Waits until every stream was answered or reset."""
+    ended, end = set(), time.monotonic() + DEADLINE_S
+    while len(ended) < streams and peer.cut.by is None and time.monotonic() < end:
+        for kind, flags, stream, _ in peer.frames(wait_s=0.2):
+            if kind == RST or kind == HEADERS and flags & END_STREAM:
+                ended.add(stream)
+    peer.cut.text = peer.cut.text or f"{len(ended)} of {streams} ended"
+    return peer.cut
+
+
+def gathered_megabytes(target, streams=300):
+    """Messages of 4 MB, of each of which all comes but the last byte."""
+    part = grpc_message(bytes(4_000_000))[:16_000]
+    with Peer(target) as peer:
+        opened = [peer.stream() for _ in range(streams)]
+        for stream in opened:
+            peer.send(headers(stream, target.block()) + frame(DATA, 0, stream, part))
+        ended = set()
+        for _ in range(60):
+            for stream in opened:
+                if stream not in ended and not peer.send(frame(DATA, 0, stream, part)):
+                    return peer.cut
+            for kind, flags, stream, _ in peer.frames():
+                if kind == RST or kind == HEADERS and flags & END_STREAM:
+                    ended.add(stream)
+        peer.cut.text = f"{len(ended)} of {streams} ended"
+        return peer.cut
+
+
+def unread_answers(window):
+    """Asks for pages of history and gives them no window, or a byte of it now and then."""
+    def attack(target):
+        with Peer(target, first=settings((INITIAL_WINDOW, 0))) as peer:
+            streams = [peer.stream() for _ in range(200)]
+            for stream in streams:
+                peer.send(headers(stream, target.block("/tollgate.v1.Credits/ListTransactions"))
+                          + frame(DATA, END_STREAM, stream, EMPTY_MESSAGE))
+            ended, end = set(), time.monotonic() + DEADLINE_S
+            while len(ended) < len(streams) and peer.cut.by is None and time.monotonic() < end:
+                for kind, _, stream, _ in peer.frames(wait_s=0.5):
+                    if kind == RST:
+                        ended.add(stream)
+                if window:
+                    peer.send(b"".join(frame(WINDOW_UPDATE, 0, s, word(window)) for s in streams[:50] if s not in ended))
+            peer.cut.text = f"{len(ended)} of {len(streams)} ended"
+            return peer.cut
+    return attack
+
+
+def unread_socket(target):
+    """Asks for much and reads nothing, so that the socket fills up."""
+    with Peer(target, first=settings((INITIAL_WINDOW, (1 << 31) - 1)), receive_buffer=4_096) as peer:
+        peer.send(frame(WINDOW_UPDATE, 0, 0, word(1 << 30)))
+        for _ in range(900):
+            stream = peer.stream()
+            if not peer.send(headers(stream, target.block("/tollgate.v1.Credits/ListTransactions"))
+                             + frame(DATA, END_STREAM, stream, EMPTY_MESSAGE)):
+                break
+        time.sleep(0.5)
+        end = time.monotonic() + DEADLINE_S
+        while time.monotonic() < end and peer.send(frame(WINDOW_UPDATE, 0, 0, word(1))):
+            time.sleep(0.2)
+        return peer.cut
+
+
+FLOOD, PROTOCOL, TIMEOUT, LARGE = (
+    "tollgate_http2_floods_total", "tollgate_http2_goaways_total", "tollgate_http2_timeouts_total",
+    "tollgate_http2_large_header_blocks_total")
+
+
+@dataclasses.dataclass
+class Attack:
+    run: object
+    """The GOAWAY's code that must come, "closed", any of several, or None where the attack is to be borne."""
+    cut: tuple
+    """The counter that must move, and its label's value."""
+    counter: tuple
+    """Whether it waits for a time-out, for which the tests have a server with short ones."""
+    slow: bool = False
+
+
+def constant(data, **more):
+    return flood(lambda peer, target, i: data, **more)
+
+
+def calm(run, kind, slow=False):
+    """An attack that ends with GOAWAY ENHANCE_YOUR_CALM."""
+    return Attack(run, (CALM,), (FLOOD, kind), slow)
+
+
+def wrong(run):
+    """An attack that nghttp2 finds wrong by itself, or that is over its budget before."""
+    return Attack(run, (0x1, 0x5, 0x6, CALM, "closed"), None)
+
+
+CONTROL = "control_frames"
+ATTACKS = {
+    "rapid reset": calm(flood(rapid_reset), "resets"),
+    "rapid reset, nothing read": calm(flood(rapid_reset, reads=False), "resets"),
+    "rapid reset of whole requests": calm(flood(rapid_reset_of_whole_requests), "resets"),
+    "rapid reset with a key": calm(flood(keyed_rapid_reset, frames=60_000), "resets"),
+    "resets of one stream": calm(flood(resets_of_nothing, opening=open_stream()), CONTROL),
+    **{f"made you reset: {name}": wrong(flood(made_you_reset(bad))) for name, bad in MADE_YOU_RESET.items()},
+    "made you reset, nothing read": calm(
+        flood(made_you_reset(MADE_YOU_RESET["window overflow"]), frames=60_000, reads=False), "provoked_resets"),
+    **{f"made you reset: {name} in a request": calm(flood(malformed_request((name, value))), "provoked_resets")
+       for name, value in [("connection", "x"), ("te", "gzip"), ("Upper", "x"), (":path", "/x"), ("bad name", "x"),
+                           ("transfer-encoding", "chunked")]},
+    "made you reset: content-length": calm(flood(content_length_mismatch), "provoked_resets"),
+    "continuation": calm(continuation_flood, "continuations"),
+    "settings": calm(constant(settings()), CONTROL),
+    "settings, nothing read": calm(constant(settings(), reads=False), CONTROL),
+    "settings that resize the table": calm(flood(lambda p, t, i: settings((HEADER_TABLE_SIZE, i % 2 * 4096))), CONTROL),
+    "settings acknowledged unasked": wrong(constant(frame(SETTINGS, ACK))),
+    "ping": Attack(constant(frame(PING, 0, 0, bytes(8))), (CALM,), None),
+    "ping acknowledged unasked": calm(constant(frame(PING, ACK, 0, bytes(8))), CONTROL),
+    "empty data": calm(constant(frame(DATA, 0, 1), opening=open_stream()), CONTROL),
+    "padding alone": calm(constant(frame(DATA, PADDED, 1, b"\xff" + bytes(255)), opening=open_stream()), CONTROL),
+    "tiny data": calm(flood(tiny_data, opening=open_stream()), CONTROL),
+    "priority": calm(constant(frame(PRIORITY, 0, 99, word(3) + b"\0")), CONTROL),
+    "window update": calm(constant(frame(WINDOW_UPDATE, 0, 0, word(1))), CONTROL),
+    "window update of a stream": calm(constant(frame(WINDOW_UPDATE, 0, 1, word(1)), opening=open_stream()), CONTROL),
+    "unknown frames": calm(constant(frame(0x77)), CONTROL),
+    "large unknown frames": calm(constant(frame(0x77, 0xFF, 1, bytes(16_000)), frames=5_000), CONTROL),
+    "altsvc, origin and priority_update": calm(
+        constant(frame(0xA, payload=b"\0\0") + frame(0xC) + frame(0x10, payload=word(1) + b"u=1")), CONTROL),
+    "goaway": wrong(constant(frame(GOAWAY, 0, 0, bytes(8)))),
+    "push promise": wrong(constant(frame(PUSH, END_HEADERS, 1, word(2) + literal("a", "b")), opening=open_stream())),
+    "header bomb": calm(flood(header_bomb, frames=400), "header_bombs"),
+    "table size updates": Attack(flood(table_resizing, frames=400), (None, CALM), None),
+    "cookie crumbs": Attack(flood(cookie_crumbs, frames=300), (None,), (LARGE, None)),
+    "many metadata": Attack(flood(many_metadata, frames=300), (None,), (LARGE, None)),
+    "broken base64": Attack(flood(broken_base64, frames=2_000), (None,), None),
+    "trailers": Attack(flood(trailers_flood, frames=1_000), (None,), None),
+    "HTTP/1.1": Attack(drip(http1, preface=False), ("closed",), (PROTOCOL, "protocol")),
+    "TLS": Attack(drip(tls, preface=False), ("closed",), (PROTOCOL, "protocol")),
+    "nothing said": Attack(drip(nothing, preface=False), ("closed",), (TIMEOUT, "handshake"), slow=True),
+    "half a preface": Attack(drip(half_preface, preface=False), ("closed",), (TIMEOUT, "handshake"), slow=True),
+    "no settings": Attack(drip(preface_only, preface=False), ("closed",), (TIMEOUT, "handshake"), slow=True),
+    "dripped headers": Attack(drip(dripped_headers), ("closed",), (TIMEOUT, "header_block"), slow=True),
+    "dripped continuations": Attack(
+        drip(dripped_continuations), ("closed",), (TIMEOUT, "header_block"), slow=True),
+    "requests that never end": Attack(unfinished_requests(), (None,), (TIMEOUT, "request"), slow=True),
+    "messages that never end": Attack(
+        unfinished_requests(body=grpc_message(bytes(100))[:40]), (None,), (TIMEOUT, "request"), slow=True),
+    "messages whose end of stream never comes": Attack(
+        unfinished_requests(body=charge()), (None,), (TIMEOUT, "request"), slow=True),
+    "answers without a window": Attack(unread_answers(0), (None,), (TIMEOUT, "unread_stream"), slow=True),
+    "answers read by the byte": Attack(unread_answers(1), (None,), (TIMEOUT, "unread_stream"), slow=True),
+    "a socket that is not read": Attack(unread_socket, ("closed",), (TIMEOUT, "unread_output"), slow=True),
+}
