@@ -194,7 +194,9 @@ extension HTTP2Connection {
         case NGHTTP2_RST_STREAM:
             metrics.add(.resetsSent)
             // What follows an early status is bounded by its delay; the rest is what a peer may provoke.
-            guard role == .server, frame.pointee.rst_stream.error_code != HTTP2ErrorCode.noError else { return }
+            let code = frame.pointee.rst_stream.error_code
+            guard role == .server, code != HTTP2ErrorCode.noError else { return }
+            if code == HTTP2ErrorCode.refusedStream, mayBeExcess() { return }
             if !ownResets.take(nowNs: loop.nowNs) { cutOff(.ownResets) }
         case NGHTTP2_GOAWAY:
             drainNoticeSent()

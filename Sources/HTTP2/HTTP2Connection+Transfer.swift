@@ -23,14 +23,18 @@ extension HTTP2Connection: ReadinessHandler, TurnEndHandler {
     // MARK: Reading
 
     private func readAvailable() {
-        for _ in 0..<Limits.readsPerTurnMax {
+        let reads = loop.isPressed ? 1 : Limits.readsPerTurnMax
+        let room =
+            loop.isPressed
+            ? UnsafeMutableRawBufferPointer(rebasing: loop.readBuffer[..<Limits.pressedReadBytes]) : loop.readBuffer
+        for _ in 0..<reads {
             guard case .open = phase, closeReason == nil else { return }
-            switch transport.read(into: loop.readBuffer) {
+            switch transport.read(into: room) {
             case .bytes(let count):
                 clock.bytesRead(nowNs: loop.nowNs)
                 feed(UnsafeRawBufferPointer(rebasing: loop.readBuffer[..<count]))
                 // A short read has emptied the socket; if not, epoll says so again.
-                if count < loop.readBuffer.count { return }
+                if count < room.count { return }
             case .wouldBlock:
                 return
             case .ended, .failed:
@@ -53,6 +57,7 @@ extension HTTP2Connection: ReadinessHandler, TurnEndHandler {
                 session, slice.baseAddress?.assumingMemoryBound(to: UInt8.self), slice.count)
         }
         deliverHeldData()
+        followStreamLimit()
         if result < 0 { return refuse(result) }
         chargeIgnoredHeaders()
         if role == .server, nghttp2_session_get_outbound_queue_size(session) > queuedFramesMax {

@@ -67,6 +67,13 @@ package final class HTTP2Connection: @unchecked Sendable {
     /// The output of all streams.
     @exclusivity(unchecked) var bufferedBytes = 0
 
+    // The bound of streams; see `HTTP2Connection+StreamLimit`.
+    /// What the peer was told last, how many of its streams go on for long, and how many above the bound it may have tried to
+    /// open before it heard of that.
+    @exclusivity(unchecked) var announcedStreams: UInt32
+    @exclusivity(unchecked) var longStreams: UInt32 = 0
+    @exclusivity(unchecked) var excessStreams = 0
+
     // Ends.
     var drain = DrainState.none
     /// The error code of the peer's GOAWAY; nil where it has said none.
@@ -99,6 +106,7 @@ package final class HTTP2Connection: @unchecked Sendable {
         self.peerAddress = peerAddress
         self.configuration = configuration
         self.metrics = metrics
+        announcedStreams = configuration.concurrentStreamsMax
         let nowNs = loop.nowNs
         clock = ConnectionClock(configuration, nowNs: nowNs, jitter: Double.random(in: -1...1))
         strikes = PingStrikes(configuration.keepalive)
@@ -222,6 +230,7 @@ package final class HTTP2Connection: @unchecked Sendable {
             last.liveIndex = stream.liveIndex
         }
         stream.liveIndex = -1
+        if stream.isLong { longStreams -= 1 }
         if liveStreams.isEmpty { streamCountChanged() }
     }
 

@@ -18,6 +18,8 @@ package final class HTTP2Metrics: Sendable {
         case goawayDrain, goawayPings, goawayFlood, goawayProtocol
         /// The floods by what they were made of; see `HTTP2CutOff.Reason`.
         case peerResetFloods, ownResetFloods, controlFrameFloods, queuedFrameFloods, continuationFloods, headerBombs
+        /// Bounds of streams told to a client because of overload.
+        case streamLimits
         /// Header blocks over the limit.
         case headersTooLarge
         /// Streams reset because their connection's output was over the bound.

@@ -44,6 +44,8 @@ package final class HTTP2Stream: @unchecked Sendable {
     @exclusivity(unchecked) var receivedHeaders = false
     /// Received and not yet credited to the connection's window.
     @exclusivity(unchecked) var unconsumedBytes = 0
+    /// Whether it goes on for as long as the peer likes, and is counted so.
+    @exclusivity(unchecked) var isLong = false
     /// Clients: whether the request's HEADERS went out.
     @exclusivity(unchecked) var wasSent = false
     /// Clients: whether the peer refused it, by REFUSED_STREAM or a GOAWAY with a lower id.
@@ -91,6 +93,7 @@ package final class HTTP2Stream: @unchecked Sendable {
         wasRefused = false
         openedNs = .max
         readMarkNs = nil
+        isLong = false
         loop.sparedStreams.append(self)
     }
 

@@ -17,6 +17,9 @@ package enum Limits {
     static let writesPerTurnMax = 16
     /// Readiness reports taken from the kernel at once.
     static let eventsPerTurnMax = 256
+    /// The same, and what is read of each connection, while the loop has more to do than one turn should hold.
+    static let eventsPerPressedTurnMax = 16
+    static let pressedReadBytes = 16 * 1024
     /// Connections accepted in a turn of the loop.
     static let acceptsPerTurnMax = 64
     /// How long accepting pauses when the process is out of descriptors.

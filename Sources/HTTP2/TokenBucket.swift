@@ -20,6 +20,15 @@ package struct TokenBucket {
         return true
     }
 
+    /// Brings one back.
+    package mutating func give() { tokens = min(burst, tokens + 1) }
+
+    /// Whether it is as a new one would be.
+    package mutating func isFull(nowNs: Int64) -> Bool {
+        refill(nowNs: nowNs)
+        return tokens == burst
+    }
+
     /// Takes so many, or all that are left and says false; fewer than none gives some back.
     mutating func take(_ count: Int, nowNs: Int64) -> Bool {
         guard count > 0 else {

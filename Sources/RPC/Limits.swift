@@ -20,6 +20,8 @@ package enum Limits {
     /// Calls that one tenant may cancel on a loop, at once and each second, beside as many as it lets end.
     package static let cancelBurst = 6_000
     package static let cancelsPerSecond = 200
+    /// When a tenant that has cancelled too much may try again, as `RetryInfo` tells it, in milliseconds.
+    static let cancelRetryAfterMs: Int64 = 1_000
     /// Bytes of requests that are not whole, or that no handler has taken, on one loop. One call may have a fourth of what
     /// all together leave free.
     package static let gatheredBytes = 256 << 20

@@ -36,6 +36,8 @@ extension HTTP2Metrics.Event {
         case .queuedFrameFloods: ("floods", "", "of", "unread_frames")
         case .continuationFloods: ("floods", "", "of", "continuations")
         case .headerBombs: ("floods", "", "of", "header_bombs")
+        case .streamLimits:
+            ("stream_limits", "Times that a client was told to have fewer or more streams open", nil, nil)
         case .headersTooLarge: ("large_header_blocks", "Header blocks over the limit", nil, nil)
         case .outputTooLarge: ("unread_output_resets", "Streams cut because too much waited to be read", nil, nil)
         case .streamsRefused: ("refused_streams", "Streams refused because too many were open", nil, nil)

@@ -99,7 +99,10 @@ package final class RPCServer: Sendable {
     }
 
     private static func end(_ homes: [ServerLoop]) {
-        for home in homes { home.loop.stop() }
+        for home in homes {
+            home.loop.execute { home.forgetWaiting() }
+            home.loop.stop()
+        }
         for home in homes { home.loop.join() }
     }
 }

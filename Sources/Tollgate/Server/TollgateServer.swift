@@ -132,6 +132,7 @@ package final class TollgateServer: Sendable {
         rpc.loopCount = configuration.loopCount
         rpc.maxRequestBytes = configuration.maxRequestBytes
         configuration.connections.apply(to: &rpc)
+        rpc.overloadDetails = [.overloaded]
         return rpc
     }
 
