@@ -11,6 +11,8 @@ import struct
 import time
 import uuid
 
+import hpack
+
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 DATA, HEADERS, PRIORITY, RST, SETTINGS, PUSH, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = range(10)
 END_STREAM, ACK, END_HEADERS, PADDED, HAS_PRIORITY = 0x1, 0x1, 0x4, 0x8, 0x20
@@ -106,7 +108,9 @@ class Peer:
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.buffer = b""
         self.cut = Cut()
-        self.resets = 0
+        self.decoder = hpack.Decoder()
+        # The grpc-status of each stream that was answered, and the streams that the server reset.
+        self.status, self.reset = {}, set()
         self.next_stream = 1
         if preface:
             self.send(PREFACE + first)
@@ -153,7 +157,12 @@ class Peer:
             found.append((kind, flags, stream, payload))
             if kind == GOAWAY and int.from_bytes(payload[4:8], "big"):
                 self.cut.by, self.cut.text = int.from_bytes(payload[4:8], "big"), payload[8:].decode()
-            self.resets += kind == RST
+            if kind == RST:
+                self.reset.add(stream)
+            if kind == HEADERS:
+                fields = dict(self.decoder.decode(payload))
+                if "grpc-status" in fields:
+                    self.status[stream] = int(fields["grpc-status"])
         return found
 
     def wait_for_end(self, deadline_s=DEADLINE_S):
@@ -169,6 +178,22 @@ class Peer:
                 break
         return self.cut
 
+    def call(self, fields, body, cancels=False):
+        """One whole request, which may be cancelled with the next frame."""
+        stream = self.stream()
+        reset = frame(RST, 0, stream, word(CANCEL)) if cancels else b""
+        self.send(headers(stream, fields) + frame(DATA, END_STREAM, stream, body) + reset)
+        return stream
+
+    def wait_for(self, streams, deadline_s=DEADLINE_S):
+        """The grpc-status of each of these; None for those that were not answered."""
+        end = time.monotonic() + deadline_s
+        while not all(s in self.status or s in self.reset for s in streams) and time.monotonic() < end:
+            if self.cut.by is not None:
+                break
+            self.frames(wait_s=0.2)
+        return [self.status.get(s) for s in streams]
+
     def flood(self, make, frames, reads=True, batch=256):
         """Sends make(i) for each i, and stops when the server has ended the connection."""
         for start in range(0, frames, batch):
@@ -178,7 +203,7 @@ class Peer:
                 self.frames()
             if self.cut.by is not None:
                 break
-        return self.wait_for_end(5 if self.cut.by is None else DEADLINE_S)
+        return self.wait_for_end(1 if self.cut.by is None else DEADLINE_S)
 
 
 def flood(make, frames=20_000, reads=True, first=settings(), opening=None):
@@ -357,7 +382,7 @@ def dripped_continuations(target):
 def charge(credit_micros=1):
     """A framed ChargeRequest: its id and an amount."""
     text = str(uuid.uuid4()).encode()
-    return grpc_message(b"\x0a" + bytes([len(text)]) + text + b"\x30" + bytes([credit_micros]))
+    return grpc_message(b"\x0a" + bytes([len(text)]) + text + b"\x28" + bytes([credit_micros]))
 
 
 def unfinished_requests(streams=400, body=b""):
@@ -437,7 +462,7 @@ def unread_socket(target):
         return peer.cut
 
 
-FLOOD, PROTOCOL, TIMEOUT, LARGE = (
+FLOOD, GOAWAYS, TIMEOUT, LARGE = (
     "tollgate_http2_floods_total", "tollgate_http2_goaways_total", "tollgate_http2_timeouts_total",
     "tollgate_http2_large_header_blocks_total")
 
@@ -481,7 +506,7 @@ ATTACKS = {
        for name, value in [("connection", "x"), ("te", "gzip"), ("Upper", "x"), (":path", "/x"), ("bad name", "x"),
                            ("transfer-encoding", "chunked")]},
     "made you reset: content-length": calm(flood(content_length_mismatch), "provoked_resets"),
-    "continuation": calm(continuation_flood, "continuations"),
+    "continuation": Attack(continuation_flood, (CALM,), (GOAWAYS, "flood")),
     "settings": calm(constant(settings()), CONTROL),
     "settings, nothing read": calm(constant(settings(), reads=False), CONTROL),
     "settings that resize the table": calm(flood(lambda p, t, i: settings((HEADER_TABLE_SIZE, i % 2 * 4096))), CONTROL),
@@ -506,8 +531,8 @@ ATTACKS = {
     "many metadata": Attack(flood(many_metadata, frames=300), (None,), (LARGE, None)),
     "broken base64": Attack(flood(broken_base64, frames=2_000), (None,), None),
     "trailers": Attack(flood(trailers_flood, frames=1_000), (None,), None),
-    "HTTP/1.1": Attack(drip(http1, preface=False), ("closed",), (PROTOCOL, "protocol")),
-    "TLS": Attack(drip(tls, preface=False), ("closed",), (PROTOCOL, "protocol")),
+    "HTTP/1.1": Attack(drip(http1, preface=False), ("closed",), (GOAWAYS, "protocol")),
+    "TLS": Attack(drip(tls, preface=False), ("closed",), (GOAWAYS, "protocol")),
     "nothing said": Attack(drip(nothing, preface=False), ("closed",), (TIMEOUT, "handshake"), slow=True),
     "half a preface": Attack(drip(half_preface, preface=False), ("closed",), (TIMEOUT, "handshake"), slow=True),
     "no settings": Attack(drip(preface_only, preface=False), ("closed",), (TIMEOUT, "handshake"), slow=True),

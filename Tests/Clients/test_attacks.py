@@ -84,7 +84,8 @@ class WellBehaved:
         self.ends.set()
         self.thread.join(DEADLINE_S)
         assert not self.failures, self.failures[0]
-        assert self.calls > 0 and not self.thread.is_alive()
+        assert self.calls > 0, "no call was answered while the attack went on"
+        assert not self.thread.is_alive()
 
 
 def rss_mb(server):
@@ -200,6 +201,70 @@ def test_idle_connections_cost_little_and_give_way(binary, tmp_path, covered):
             one.close()
         server.end()
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+OK, EXHAUSTED = 0, 8
+
+
+@pytest.fixture
+def strict(binary, tmp_path):
+    """A server on which a tenant may cancel 300 calls at once, with three tenants and their own keys."""
+    server = Server(binary, tmp_path, "--cancels-per-second", "10")
+    try:
+        server.start()
+        server.blocks = {}
+        for name in ["rude", "honest", "third"]:
+            server.tenant(name, credits=1_000)
+            server.blocks[name] = attacks.block(key=server.new_key("service", name).key)
+        yield server
+    finally:
+        server.end()
+
+
+def test_callers_behind_one_proxy_may_cancel_their_own_calls(target):
+    """As many as they let end, and thousands a minute beside: nobody's connection is cut for it."""
+    cancelled, kept = 0, []
+    with Peer(target.target) as proxy:
+        for _ in range(200):
+            for _ in range(20):
+                proxy.call(target.target.block(), charge(), cancels=True)
+                cancelled += 1
+            kept.append(proxy.call(target.target.block(), charge()))
+            proxy.frames()
+        assert set(proxy.wait_for(kept)) == {OK}
+        assert proxy.cut.by is None, proxy.cut
+    assert cancelled == 4_000
+    done.append(cancelled)
+
+
+def test_a_tenant_that_only_cancels_is_refused_wherever_it_comes_from_and_its_neighbours_are_not(strict, covered):
+    rude, honest, third = (strict.blocks[name] for name in ["rude", "honest", "third"])
+    with Peer(Target(strict.address)) as proxy:
+        for _ in range(30):
+            for _ in range(20):
+                proxy.call(rude, charge(), cancels=True)
+            assert proxy.wait_for([proxy.call(honest, charge()), proxy.call(third, charge())]) == [OK, OK]
+        assert proxy.wait_for([proxy.call(rude, charge())]) == [EXHAUSTED]
+        with Peer(Target(strict.address)) as elsewhere:
+            assert elsewhere.wait_for([elsewhere.call(rude, charge())]) == [EXHAUSTED]
+            assert elsewhere.wait_for([elsewhere.call(honest, charge())]) == [OK]
+        assert proxy.cut.by is None, "600 are no reason to end what others share"
+        assert metrics(strict.address)["tollgate_rpc_refused_total"]["cancels"] >= 2
+        # Thousands are: then the proxy connects anew, and only the one who cancels is still refused.
+        cut = proxy.flood(
+            lambda _: headers(stream := proxy.stream(), rude) + frame(attacks.RST, 0, stream, bytes(4)), 10_000)
+        assert cut.by == attacks.CALM, cut
+    with Peer(Target(strict.address)) as proxy:
+        calls = [proxy.call(block, charge()) for block in [honest, rude, third]]
+        assert proxy.wait_for(calls) == [OK, EXHAUSTED, OK]
+    deadline = time.monotonic() + DEADLINE_S
+    while time.monotonic() < deadline:
+        with Peer(Target(strict.address)) as proxy:
+            if proxy.wait_for([proxy.call(rude, charge())]) == [OK]:
+                break
+    else:
+        raise AssertionError("a tenant that stopped cancelling is served again")
+    covered("proxy: 4,000 honest cancels on one connection and no cut; a tenant that only cancels refused on all of them")
 
 
 def test_what_the_attacks_came_to(covered):
