@@ -66,6 +66,8 @@ package final class EventLoop: @unchecked Sendable {
     /// One buffer for what any connection reads, one for what it writes: neither keeps anything between two turns.
     let readBuffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Limits.readBufferBytes, alignment: 16)
     let writeBuffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Limits.writeBufferBytes, alignment: 16)
+    /// What its connections hold together.
+    @exclusivity(unchecked) var holdings = LoopHoldings()
     /// What the loop's sessions live in.
     let sessionMemory = BlockPool()
     /// Streams that ended and that nobody holds any more, for the next ones.
@@ -292,7 +294,7 @@ package final class EventLoop: @unchecked Sendable {
 }
 
 /// The monotonic clock, in nanoseconds.
-func monotonicNanoseconds() -> Int64 {
+package func monotonicNanoseconds() -> Int64 {
     var time = timespec()
     clock_gettime(CLOCK_MONOTONIC, &time)
     return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)

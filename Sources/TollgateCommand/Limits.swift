@@ -28,6 +28,10 @@ enum Limits {
     static let requestBytes = 1_024...256 << 20
     /// Threads that `serve` may be told to have for connections.
     static let loops = 1...64
+    /// What `serve` may be told of its connections.
+    static let connections = 1...1_000_000
+    static let peerSeconds = 1...86_400
+    static let perSecond = 1...1_000_000
     /// How long `serve` lets calls under way finish, in seconds. The end as a whole takes ten at most: the engine brings the
     /// shards up to the journal in what is left.
     static let graceSeconds = 3

@@ -129,7 +129,7 @@ import Testing
         clock.handshakeDueNs = nil
         #expect(clock.nextNs == nil)
         clock.headerBlock(isOpen: true, nowNs: 20)
-        #expect(due(&clock, 30) == .closeHandshakeTimeout)
+        #expect(due(&clock, 30) == .closeHeaderBlockTimeout)
     }
 
     @Test("silence is answered with a ping, and silence after it with the end")
@@ -179,15 +179,18 @@ import Testing
         }
     }
 
-    @Test("a socket that takes nothing is given up, one that takes a little is not")
+    @Test("a socket that takes nothing, or a trickle, is given up, one that takes enough is not")
     func stall() {
         var clock = clock { $0.writeStallTimeoutNs = 100 }
         clock.handshakeDueNs = nil
-        clock.writeStalled(true, nowNs: 10)
-        clock.writeStalled(true, nowNs: 90)
+        clock.writeStalled(nowNs: 10)
+        clock.written(100, all: false)
+        clock.writeStalled(nowNs: 90)
         #expect(clock.nextNs == 110)
-        clock.writeStalled(false, nowNs: 100)
-        clock.writeStalled(true, nowNs: 100)
+        clock.written(16 * 1024, all: false)
+        clock.writeStalled(nowNs: 95)
+        clock.written(1, all: true)
+        clock.writeStalled(nowNs: 100)
         #expect(due(&clock, 110) == .nothing)
         #expect(due(&clock, 200) == .closeWriteStall)
     }

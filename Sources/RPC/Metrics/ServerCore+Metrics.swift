@@ -8,6 +8,8 @@ extension Refusal {
         case .share: "share"
         case .line: "line"
         case .wait: "wait"
+        case .cancels: "cancels"
+        case .requestBytes: "request_memory"
         }
     }
 }

@@ -1,3 +1,5 @@
+import HTTP2
+
 /// What one tenant takes of a loop: its calls under way and those that wait for their turn. Of calls without a tenant: one
 /// key, or all that nobody is known of.
 ///
@@ -45,8 +47,13 @@ final class CallShare: @unchecked Sendable {
         return call
     }
 
+    /// What its calls may cancel; nil before the first was. See `CallShare+Cancels`.
+    @exclusivity(unchecked) var cancels: TokenBucket?
+
     /// Nobody asks after it.
-    var isIdle: Bool { underWay == 0 && streamedSteps == 0 && !isInLine }
+    var isIdle: Bool {
+        underWay == 0 && streamedSteps == 0 && !isInLine && cancels?.isFull(nowNs: monotonicNs()) ?? true
+    }
 }
 
 /// A call whose request is whole and that waits for its turn.

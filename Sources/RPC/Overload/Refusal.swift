@@ -10,6 +10,10 @@ enum Refusal: CaseIterable {
     case line
     /// The call has waited too long.
     case wait
+    /// The caller's tenant has cancelled too many calls.
+    case cancels
+    /// Too much of requests that are not whole is kept already.
+    case requestBytes
 }
 
 /// How often each happened since the start.
@@ -18,6 +22,8 @@ final class RefusalCounts: Sendable {
     private let share = Atomic(0)
     private let line = Atomic(0)
     private let wait = Atomic(0)
+    private let cancels = Atomic(0)
+    private let requestBytes = Atomic(0)
 
     func count(_ refusal: Refusal) {
         switch refusal {
@@ -25,6 +31,8 @@ final class RefusalCounts: Sendable {
         case .share: share.wrappingAdd(1, ordering: .relaxed)
         case .line: line.wrappingAdd(1, ordering: .relaxed)
         case .wait: wait.wrappingAdd(1, ordering: .relaxed)
+        case .cancels: cancels.wrappingAdd(1, ordering: .relaxed)
+        case .requestBytes: requestBytes.wrappingAdd(1, ordering: .relaxed)
         }
     }
 
@@ -34,6 +42,8 @@ final class RefusalCounts: Sendable {
         case .share: share.load(ordering: .relaxed)
         case .line: line.load(ordering: .relaxed)
         case .wait: wait.load(ordering: .relaxed)
+        case .cancels: cancels.load(ordering: .relaxed)
+        case .requestBytes: requestBytes.load(ordering: .relaxed)
         }
     }
 

@@ -19,6 +19,9 @@ package struct RPCServerConfiguration: Sendable {
     package var overload = OverloadLimits()
     /// What stands beside `RetryInfo` in the status of calls that are refused for that.
     package var overloadDetails: [ProtoAny] = []
+    /// Calls that one tenant may cancel on a loop, at once and each second, beside as many as it lets end.
+    package var cancelBurst = Limits.cancelBurst
+    package var cancelsPerSecond = Limits.cancelsPerSecond
     /// What HTTP/2 allows: streams, windows, headers, keepalive, floods.
     package var http2 = HTTP2Configuration()
 

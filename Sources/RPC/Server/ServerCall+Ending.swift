@@ -192,7 +192,7 @@ extension ServerCall {
     /// Lets go of everything once. With an error, the handler that still runs is told so.
     func close(code: RPCStatusCode, cancelling error: RPCError?) {
         exchange = nil
-        leaveShare()
+        leaveShare(code: code)
         if let timer { home.loop.cancel(timer) }
         timer = nil
         message = nil
@@ -224,6 +224,13 @@ extension ServerCall {
     }
 
     // MARK: Errors
+
+    /// Too much of requests that are not whole is kept already; the caller may try again after a moment.
+    static var noRoom: RPCError {
+        RPCError(
+            code: .unavailable, message: "the server has no room for more of this request",
+            details: [.retry(afterMs: Limits.retryAfterMs)])
+    }
 
     /// The server goes away; another one, or this one after its restart, takes the call.
     static var draining: RPCError {

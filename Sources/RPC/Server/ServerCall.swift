@@ -143,9 +143,16 @@ package final class ServerCall: @unchecked Sendable {
 
     /// Takes a place among the calls of its tenant; where it is to have none it ends.
     private func enterShare() -> Bool {
-        if !head.method.isVital, let why = home.whyNotTake(share, waitedNs: waitedNs) {
-            fail(home.refuse(why))
-            return false
+        if !head.method.isVital {
+            if share.hasSpentCancels(nowNs: home.loop.nowNs) {
+                home.core.refusals.count(.cancels)
+                fail(ServerCall.tooManyCancels)
+                return false
+            }
+            if let why = home.whyNotTake(share, waitedNs: waitedNs) {
+                fail(home.refuse(why))
+                return false
+            }
         }
         isInShare = true
         share.underWay += 1
@@ -155,9 +162,10 @@ package final class ServerCall: @unchecked Sendable {
     }
 
     /// Gives that place back, once.
-    func leaveShare() {
+    func leaveShare(code: RPCStatusCode) {
         guard isInShare else { return }
         isInShare = false
+        if code != .cancelled { share.callEnded() }
         share.underWay -= 1
         home.underWay -= 1
     }

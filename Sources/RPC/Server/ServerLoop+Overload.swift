@@ -18,8 +18,12 @@ extension ServerLoop {
     /// The answer to a call that need not be begun to be refused; nil where it is to be begun. Its caller was let in before.
     @inline(__always)
     func answerAtOnce(to head: RequestHead, waitedNs: Int64) -> HTTP2ConstantHeaders? {
-        guard !head.method.isVital, let share = head.admission?.share, let why = whyNotTake(share, waitedNs: waitedNs)
-        else { return nil }
+        guard !head.method.isVital, let share = head.admission?.share else { return nil }
+        if share.hasSpentCancels(nowNs: loop.nowNs) {
+            core.refusals.count(.cancels)
+            return ServerCall.tooManyCancelsAnswer
+        }
+        guard let why = whyNotTake(share, waitedNs: waitedNs) else { return nil }
         noteRefusal(why)
         return core.overloadAnswers.headers(level: window.level, turn: refusalTurn)
     }

@@ -76,6 +76,8 @@ final class ServerLoop: @unchecked Sendable {
     @exclusivity(unchecked) var heads = HeadTable()
     /// Exchanges that ended, for the next ones.
     @exclusivity(unchecked) var sparedExchanges: [GRPCExchange] = []
+    /// Bytes of requests that its exchanges keep; see `GRPCExchange.checkGathered`.
+    @exclusivity(unchecked) var gatheredBytes = 0
     private var calls: [ObjectIdentifier: ServerCall] = [:]
     /// Where responses are encoded; nil while that is going on.
     @exclusivity(unchecked) private var writer: WireWriter?
