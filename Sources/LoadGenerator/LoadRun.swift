@@ -125,7 +125,8 @@ final class LoadRun {
         count(lane) { tally in
             if isLate { tally.countLate() } else { tally.countRefused() }
         }
-        next(lane, nowNs: monotonicNs())
+        // At the end nobody tries again: a hold that is left ends by itself.
+        if case .ending = phase { liveLanes -= 1 } else { next(lane, nowNs: monotonicNs()) }
     }
 
     /// Whether calls that a server turns away are what the run is about.

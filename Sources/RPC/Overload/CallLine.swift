@@ -2,8 +2,8 @@
 ///
 /// A call runs as it arrives unless its tenant, or all together, have run enough in this turn of the loop. Those that wait
 /// are run in the next turns, a little of each tenant in turn (deficit round robin), so that who floods a server waits behind
-/// itself. What may wait is bounded by time: no more than the measured pace can run within `waitNs`. Of that one tenant has
-/// as much as it leaves free (Choudhury and Hahne's dynamic threshold): alone a half, so that others find room.
+/// itself. What may wait is bounded by time: no more than the measured pace can run within `waitNs`. Of that one tenant beside
+/// others has as much as it leaves free (Choudhury and Hahne's dynamic threshold), a half at most, so that they find room.
 ///
 /// It holds the order only and knows no clock: a turn is named by the time at which it began.
 struct CallLine {
@@ -34,8 +34,10 @@ struct CallLine {
 
     /// Whether a further call of this tenant would wait too long, or take the room of others.
     @inline(__always)
-    func isFull(for share: CallShare) -> Bool {
-        guard waitingWork > 0, share.waitingWork + waitingWork > capacityWork else { return false }
+    func isFull(for share: CallShare, nowNs: Int64) -> Bool {
+        guard waitingWork > 0 else { return false }
+        let own = nowNs < contendedUntilNs ? share.waitingWork : 0
+        guard own + waitingWork > capacityWork else { return false }
         // Who waits for nothing has its turn at once, unless there are very many of them.
         return share.isInLine || waitingWork > capacityWork * 2
     }

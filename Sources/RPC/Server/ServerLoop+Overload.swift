@@ -11,7 +11,7 @@ extension ServerLoop {
     @inline(__always)
     func whyNotTake(_ share: CallShare, waitedNs: Int64) -> Refusal? {
         if waitedNs > core.configuration.overload.waitNs { return .wait }
-        if line.isFull(for: share) { return .line }
+        if line.isFull(for: share, nowNs: loop.nowNs) { return .line }
         return share.underWay + underWay > callsMax ? .share : nil
     }
 
