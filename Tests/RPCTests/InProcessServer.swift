@@ -24,8 +24,15 @@ final class InProcessServer: TestServer {
     }
 
     func open(_ method: MethodDescriptor, metadata: Metadata, timeoutNs: Int64?) async -> any TestCall {
+        open(method, metadata: metadata, timeoutNs: timeoutNs, waitedNs: 0)
+    }
+
+    /// As a call that has waited so long in a socket.
+    func open(
+        _ method: MethodDescriptor, metadata: Metadata = [:], timeoutNs: Int64?, waitedNs: Int64
+    ) -> any TestCall {
         let method = methods.first { $0.descriptor.path == method.path }!
-        let exchange = InProcessExchange(home, metadata: metadata)
+        let exchange = InProcessExchange(home, metadata: metadata, waitedNs: waitedNs)
         loop.execute { exchange.start(method, timeoutNs: timeoutNs) }
         return exchange
     }
@@ -56,14 +63,16 @@ private final class InProcessExchange: ServerExchange, TestCall, @unchecked Send
     private let headers: HTTP2Headers
     let peer = "in-process"
     let isWritable = true
+    let waitedNs: Int64
     let events: AsyncStream<CallEvent>
     private let home: ServerLoop
     private let continuation: AsyncStream<CallEvent>.Continuation
     private var call: ServerCall?
     private var hasSentHeaders = false
 
-    init(_ home: ServerLoop, metadata: Metadata) {
+    init(_ home: ServerLoop, metadata: Metadata, waitedNs: Int64) {
         self.home = home
+        self.waitedNs = waitedNs
         var headers = HTTP2Headers()
         for entry in metadata.entries { headers.add(name: entry.key, value: entry.wireValue) }
         self.headers = headers

@@ -111,6 +111,23 @@ import Testing
         await server.stop()
     }
 
+    @Test func whatWaitedInTheSocketCountsForDeadlineAndWait() async throws {
+        let server = try InProcessServer(RPCServerConfiguration(), [])
+        let second: Int64 = 1_000_000_000
+        // The deadline is 60 s after the call surely arrived, which was 61 s ago; or there is none, and it is late all the same.
+        for (timeoutNs, waitedNs, code) in [
+            (60 * second, 61 * second, RPCStatusCode.deadlineExceeded), (nil, second, .unavailable),
+            (60 * second, 50_000_000, .ok),
+        ] as [(Int64?, Int64, RPCStatusCode)] {
+            let call = server.open(EchoService.direct, timeoutNs: timeoutNs, waitedNs: waitedNs)
+            call.send(.with { $0.text = "hello" })
+            call.end()
+            #expect(await call.answer().code == code)
+        }
+        #expect(server.echo.seen.started == 1)
+        await server.stop()
+    }
+
     @Test func healthIsToldHoweverMuchThereIsToDo() async throws {
         var configuration = RPCServerConfiguration()
         configuration.maxConcurrentCalls = 1
