@@ -15,6 +15,8 @@ package enum Limits {
     package static let concurrentCalls = 20_000
     /// When a refused caller may try again, in milliseconds, as `RetryInfo` tells it.
     package static let retryAfterMs: Int64 = 200
+    /// Nearer than this a deadline is compared with the clock itself, not with the time at which the loop's turn began.
+    package static let closeDeadlineNs: Int64 = 100_000_000
     /// Taken request bytes that are gathered before the client is told of the room.
     package static let creditBytes = 32 << 10
     /// Calls that one tenant may cancel on a loop, at once and each second, beside as many as it lets end.

@@ -189,8 +189,10 @@ package final class ServerCall: @unchecked Sendable {
     /// reads them in place.
     func receiveOnly(_ bytes: UnsafeRawBufferPointer) {
         guard exchange != nil else { return }
-        // The time of the loop's turn will do: nobody works for a caller that has given up.
-        if let deadlineNs, deadlineNs <= home.loop.nowNs { return expire() }
+        // Nobody works for a caller that has given up. The time of the loop's turn tells, but of a deadline that is close.
+        if let deadlineNs, deadlineNs - Limits.closeDeadlineNs <= home.loop.nowNs, deadlineNs <= monotonicNs() {
+            return expire()
+        }
         switch head.method.handler {
         case .direct(let handler):
             if home.mayRun(self, bytes) { handler(bytes, self) }

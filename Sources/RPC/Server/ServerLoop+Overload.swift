@@ -41,12 +41,12 @@ extension ServerLoop {
         if !isWindowOpen { openWindow() }
     }
 
-    /// What follows from many refusals is done at the end of a span; while there are none nothing is.
+    /// What follows from refusals and from what waits is done at the end of a span; while there is neither nothing is.
     private func openWindow() {
         isWindowOpen = true
         loop.schedule(after: core.configuration.overload.windowNs) { [self] in
             isWindowOpen = false
-            if window.end(nsPerWork: line.nsPerWork) { openWindow() }
+            if window.end(nsPerWork: line.nsPerWork, capacityWork: line.capacityWork) { openWindow() }
             loop.streamsMax = window.streams
         }
     }
@@ -66,6 +66,7 @@ extension ServerLoop {
 
     private func serveNextTurn() {
         loop.isPressed = true
+        if !isWindowOpen { openWindow() }
         guard !isServing else { return }
         isServing = true
         loop.execute { [self] in serve() }
@@ -80,6 +81,7 @@ extension ServerLoop {
                 line.cameToNothing(waiting.work)
             }
         }
+        window.noteWaiting(line.waitingWork)
         loop.isPressed = line.waitingWork > 0
         if loop.isPressed { serveNextTurn() }
     }

@@ -7,7 +7,7 @@ import Testing
     private func window(refusing count: Int, taking taken: Int = 1, _ window: inout OverloadWindow) -> Bool {
         for _ in 0..<count { window.countRefused() }
         for _ in 0..<taken { window.countTaken() }
-        return window.end(nsPerWork: 1_000)
+        return window.end(nsPerWork: 1_000, capacityWork: 160)
     }
 
     @Test func manyRefusalsHalveTheStreamsDownToABoundAndCalmBringsThemBack() {
@@ -27,6 +27,20 @@ import Testing
         var windows = 0
         while window(refusing: 0, &one) { windows += 1 }
         #expect(one.streams == 1_000 && (20...100).contains(windows))
+    }
+
+    @Test func aLineThatIsNeverShortHalvesTheStreamsToo() {
+        var one = OverloadWindow(OverloadLimits(), mostStreams: 1_000)
+        // At times it is short: that is what a line is for.
+        for work in [160, 40, 160] { one.noteWaiting(work) }
+        #expect(window(refusing: 0, &one) && one.streams == 1_000)
+        for work in [160, 41, 160] { one.noteWaiting(work) }
+        #expect(window(refusing: 0, &one) && one.streams == 500)
+        // While some always wait they do not come back.
+        one.noteWaiting(11)
+        #expect(window(refusing: 0, &one) && one.streams == 500)
+        one.noteWaiting(10)
+        #expect(window(refusing: 0, &one) && one.streams == 531)
     }
 
     @Test func aBoundBelowTheLeastStaysAsItIs() {
