@@ -146,6 +146,7 @@ package final class Engine: Sendable {
         core.whenFlushed(tenant) { error in
             if let error { return completion(.failure(error)) }
             let isQueued = core.readers.submit(reportOf: tenant) {
+                if core.groupCommit.isStopping { return completion(.failure(.stopping)) }
                 if caller?.hasGone == true { return completion(.failure(.callerGone)) }
                 do throws(StorageError) {
                     completion(.success(try body(core.shards, tenant)))

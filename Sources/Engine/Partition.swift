@@ -169,6 +169,8 @@ final class Partition: @unchecked Sendable {
         // Until the book is awake nothing is added to these, flushed or rolled back: the state can be made without the lock.
         let pending = book.pending
         let isQueued = core.readers.submit { [self, core] in
+            // Nothing is done with it any more.
+            if core.groupCommit.isStopping { return stopLoading(book) }
             let loaded = Result { () throws(StorageError) in
                 try LoadedState(of: book.tenant, in: core, followedBy: pending)
             }
@@ -182,6 +184,14 @@ final class Partition: @unchecked Sendable {
             return abandon(book, core.groupCommit.whyNotRead)
         }
         return nil
+    }
+
+    private func stopLoading(_ book: Book) {
+        monitor.lock()
+        book.phase = .asleep
+        let after = abandon(book, .stopping)
+        monitor.unlock()
+        after?()
     }
 
     /// A flush is over; the lock is held.

@@ -121,6 +121,8 @@ extension Partition {
         let isQueued = core.readers.submit { [self, core, job, recalls] in
             let found = Result { () throws(StorageError) in
                 var found: [(Int, Recalled)] = []
+                // Nothing is decided any more.
+                if core.groupCommit.isStopping { return found }
                 for (index, recall) in recalls { found.append((index, try core.shards.recall(tenant, recall))) }
                 return found
             }

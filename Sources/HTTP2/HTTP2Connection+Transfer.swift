@@ -24,17 +24,17 @@ extension HTTP2Connection: ReadinessHandler, TurnEndHandler {
 
     private func readAvailable() {
         let reads = loop.isPressed ? 1 : Limits.readsPerTurnMax
-        let room =
-            loop.isPressed
-            ? UnsafeMutableRawBufferPointer(rebasing: loop.readBuffer[..<Limits.pressedReadBytes]) : loop.readBuffer
+        let most = loop.isPressed ? Limits.pressedReadBytes : loop.readBuffer.count
         for _ in 0..<reads {
             guard case .open = phase, closeReason == nil else { return }
-            switch transport.read(into: room) {
+            let room = inputAge.room(atMost: most)
+            switch transport.read(into: UnsafeMutableRawBufferPointer(rebasing: loop.readBuffer[..<room])) {
             case .bytes(let count):
                 clock.bytesRead(nowNs: loop.nowNs)
+                let mayBeMore = inputAge.read(count, room: room, nowNs: loop.nowNs) { transport.arrivedByteCount }
                 feed(UnsafeRawBufferPointer(rebasing: loop.readBuffer[..<count]))
-                // A short read has emptied the socket; if not, epoll says so again.
-                if count < room.count { return }
+                // If more has come meanwhile, epoll says so again.
+                if !mayBeMore { return }
             case .wouldBlock:
                 return
             case .ended, .failed:

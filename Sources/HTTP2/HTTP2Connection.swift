@@ -43,6 +43,7 @@ package final class HTTP2Connection: @unchecked Sendable {
     @exclusivity(unchecked) var liveStreams: [HTTP2Stream] = []
 
     // Reading.
+    @exclusivity(unchecked) var inputAge = InputAge()
     /// The header block that is coming in, and whose it is.
     @exclusivity(unchecked) var incoming = HeaderBlockBuilder()
     @exclusivity(unchecked) var incomingStream: HTTP2Stream?
@@ -138,6 +139,10 @@ package final class HTTP2Connection: @unchecked Sendable {
         guard case .open = phase else { return false }
         return closeReason == nil && drain == .none && !peerSaidGoaway
     }
+
+    /// How long what is being read has surely waited in the kernel, in nanoseconds.
+    @inline(__always)
+    package var inputWaitNs: Int64 { inputAge.arrivedByNs.map { loop.nowNs - $0 } ?? 0 }
 
     /// How many streams are open.
     package var streamCount: Int { liveStreams.count }

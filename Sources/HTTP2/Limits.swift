@@ -84,7 +84,7 @@ package enum Limits {
     /// Time for which a socket may take none of what we have to send.
     static let writeStallTimeoutNs: Int64 = 60_000_000_000
     /// Time for the PING that stands between the two GOAWAYs of a drain.
-    static let drainPingTimeoutNs: Int64 = 5_000_000_000
+    static let drainPingTimeoutNs: Int64 = 1_000_000_000
     /// How long RST_STREAM waits behind an early status.
     static let resetDelayNs: Int64 = 200_000_000
     /// Tokens and refill of the budgets against floods.

@@ -2,51 +2,18 @@
 
 import contextlib
 import signal
-import socket
 import threading
 import time
 
 import grpc
-import h2.config
-import h2.connection
 import pytest
 from probes import health_watch, healthz
+from silent_peer import SilentPeer
 from support import CREDIT, DEADLINE_S, new_id
 
 ENDS_WITHIN_S = 10
 WATCHERS = 20
 TENANTS = 200
-
-
-class SilentPeer:
-    """A connection that says as much as it is told to, and then neither reads nor answers."""
-
-    def __init__(self, address, key=None, tenant=None):
-        host, port = address.rsplit(":", 1)
-        self.socket = socket.create_connection((host, int(port)), timeout=DEADLINE_S)
-        self.h2 = h2.connection.H2Connection(h2.config.H2Configuration(header_encoding="utf-8"))
-        self.address, self.key, self.tenant = address, key, tenant
-
-    def greet(self):
-        self.h2.initiate_connection()
-        self.flush()
-        return self
-
-    def begin(self, path):
-        """Opens a call whose request never ends."""
-        headers = [
-            (":method", "POST"), (":path", path), (":scheme", "http"), (":authority", self.address),
-            ("te", "trailers"), ("content-type", "application/grpc"), ("authorization", f"Bearer {self.key}"),
-            ("tollgate-tenant", self.tenant)]
-        self.h2.send_headers(self.h2.get_next_available_stream_id(), headers)
-        self.flush()
-        return self
-
-    def flush(self):
-        self.socket.sendall(self.h2.data_to_send())
-
-    def close(self):
-        self.socket.close()
 
 
 def watch(client, ends):

@@ -210,3 +210,29 @@ struct SeededRandom: RandomNumberGenerator {
         return mixed ^ (mixed >> 31)
     }
 }
+
+@Suite struct InputAgeTests {
+    /// What is left behind by a read has surely waited since, up to its last byte and no further.
+    @Test func whatWasLeftBehindIsKnownToHaveWaited() {
+        var age = InputAge()
+        #expect(age.room(atMost: 100) == 100)
+        // A read that empties the socket says nothing of what comes next.
+        #expect(!age.read(40, room: 100, nowNs: 1) { 0 })
+        #expect(age.arrivedByNs == nil)
+        // One that does not: 150 more bytes are there at 2.
+        #expect(age.read(100, room: 100, nowNs: 2) { 150 })
+        #expect(age.arrivedByNs == nil)
+        #expect(age.read(100, room: age.room(atMost: 100), nowNs: 3) { 999 })
+        #expect(age.arrivedByNs == 2)
+        // The read ends with what was there then, not beyond it.
+        #expect(age.room(atMost: 100) == 50)
+        #expect(age.read(50, room: 50, nowNs: 4) { 70 })
+        #expect(age.arrivedByNs == 2)
+        #expect(age.room(atMost: 100) == 70)
+        #expect(age.read(70, room: 70, nowNs: 5) { 0 })
+        #expect(age.arrivedByNs == 4)
+        #expect(age.room(atMost: 100) == 100)
+        #expect(!age.read(10, room: 100, nowNs: 6) { 0 })
+        #expect(age.arrivedByNs == nil)
+    }
+}

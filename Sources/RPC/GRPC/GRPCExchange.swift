@@ -64,7 +64,7 @@ final class GRPCExchange: HTTP2StreamDelegate, ServerExchange {
             return headersReceived(stream, headers: HTTP2Headers(block), endStream: endStream)
         }
         hasRequestEnded = endStream
-        if let answer = home.answerAtOnce(to: head) {
+        if let answer = home.answerAtOnce(to: head, waitedNs: waitedNs) {
             refusal = answer
             payer = head.admission?.share
             if endStream || head.method.startsEarly { sendRefusal() }
@@ -242,6 +242,8 @@ final class GRPCExchange: HTTP2StreamDelegate, ServerExchange {
     var peer: String { stream.connection.peerAddress }
 
     var isWritable: Bool { stream.isWritable }
+
+    var waitedNs: Int64 { stream.connection.inputWaitNs }
 
     func goesOnForLong() { stream.goesOnForLong() }
 

@@ -35,7 +35,9 @@ struct CallLine {
     /// Whether a further call of this tenant would wait too long, or take the room of others.
     @inline(__always)
     func isFull(for share: CallShare) -> Bool {
-        waitingWork > 0 && share.waitingWork + waitingWork > capacityWork
+        guard waitingWork > 0, share.waitingWork + waitingWork > capacityWork else { return false }
+        // Who waits for nothing has its turn at once, unless there are very many of them.
+        return share.isInLine || waitingWork > capacityWork * 2
     }
 
     /// Whether a call that arrives may run now, in the turn that began then; where not it is to be added.

@@ -60,7 +60,7 @@ final class CallShare: @unchecked Sendable {
 struct WaitingCall {
     let call: ServerCall
     let work: Int
-    /// The turn in which it arrived.
+    /// When it had surely arrived.
     let sinceNs: Int64
 }
 
@@ -74,10 +74,9 @@ struct ShareTable {
         if let share = shares[name] { return share }
         // Those that heads of calls still name are kept: a tenant never has two.
         if shares.count >= sweepCount {
-            for (name, share) in shares where share.isIdle {
-                shares[name] = nil
-                var share = share
-                if !isKnownUniquelyReferenced(&share) { shares[name] = share }
+            for name in Array(shares.keys) {
+                guard var share = shares.removeValue(forKey: name) else { continue }
+                if !share.isIdle || !isKnownUniquelyReferenced(&share) { shares[name] = share }
             }
             sweepCount = max(OverloadLimits.keptShares, shares.count * 2)
         }

@@ -28,6 +28,8 @@ package final class ServerCall: @unchecked Sendable {
     let deadlineNs: Int64?
     /// When the headers had arrived, for deadlines and for who hears of the end; 0 where neither is there.
     let startNs: Int64
+    /// How long they had surely waited by the time they were read.
+    let waitedNs: Int64
     /// What the calls of this thread share.
     let home: ServerLoop
     /// Who calls.
@@ -65,7 +67,9 @@ package final class ServerCall: @unchecked Sendable {
         share = home.commonShare
         peer = exchange.peer
         let isTimed = head.timeoutNs != nil || !home.core.endObservers.isEmpty
-        let now = isTimed ? monotonicNs() : 0
+        let waited = exchange.waitedNs
+        waitedNs = waited
+        let now = isTimed ? monotonicNs() - waited : 0
         startNs = now
         deadlineNs = head.timeoutNs.map { now.addingReportingOverflow($0) }
             .map { $0.overflow ? .max : $0.partialValue }
@@ -118,7 +122,7 @@ package final class ServerCall: @unchecked Sendable {
     func start() {
         isCounted = home.core.enter()
         guard isCounted || head.method.isVital else { return fail(home.refuse(.tooManyCalls)) }
-        if let deadlineNs, deadlineNs <= startNs { return expire() }
+        if let deadlineNs, deadlineNs <= startNs + waitedNs { return expire() }
         do throws(RPCError) {
             try admit()
         } catch {
@@ -126,7 +130,7 @@ package final class ServerCall: @unchecked Sendable {
         }
         guard enterShare() else { return }
         if let deadlineNs, deadlineNs < .max {
-            timer = home.loop.schedule(after: deadlineNs - startNs) { [self] in expire() }
+            timer = home.loop.schedule(after: deadlineNs - startNs - waitedNs) { [self] in expire() }
         }
         if head.method.descriptor.shape != .unary { exchange?.goesOnForLong() }
         guard head.method.startsEarly else { return }
@@ -145,7 +149,7 @@ package final class ServerCall: @unchecked Sendable {
                 fail(ServerCall.tooManyCancels)
                 return false
             }
-            if let why = home.whyNotTake(share) {
+            if let why = home.whyNotTake(share, waitedNs: waitedNs) {
                 fail(home.refuse(why))
                 return false
             }

@@ -29,6 +29,8 @@ protocol ServerExchange: AnyObject {
     func send(_ message: [UInt8], initialMetadata: Metadata)
     /// As `send`, of borrowed bytes.
     func send(_ message: UnsafeRawBufferPointer, initialMetadata: Metadata)
+    /// How long the call has surely waited before its headers were read, in nanoseconds.
+    var waitedNs: Int64 { get }
     /// The call goes on for as long as its client likes.
     func goesOnForLong()
     /// Gives a call that is followed on the loop the requests that wait for it, as long as it wants more.
@@ -44,6 +46,8 @@ protocol ServerExchange: AnyObject {
 }
 
 extension ServerExchange {
+    var waitedNs: Int64 { 0 }
+
     /// Of interest only to what bounds the calls of a connection.
     func goesOnForLong() {}
 }

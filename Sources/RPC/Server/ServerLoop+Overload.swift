@@ -9,20 +9,21 @@ extension ServerLoop {
     /// Why a further call of this tenant is not taken now; nil where it is. Of what may be under way one tenant has as much
     /// as it leaves free.
     @inline(__always)
-    func whyNotTake(_ share: CallShare) -> Refusal? {
+    func whyNotTake(_ share: CallShare, waitedNs: Int64) -> Refusal? {
+        if waitedNs > core.configuration.overload.waitNs { return .wait }
         if line.isFull(for: share) { return .line }
         return share.underWay + underWay > callsMax ? .share : nil
     }
 
     /// The answer to a call that need not be begun to be refused; nil where it is to be begun. Its caller was let in before.
     @inline(__always)
-    func answerAtOnce(to head: RequestHead) -> HTTP2ConstantHeaders? {
+    func answerAtOnce(to head: RequestHead, waitedNs: Int64) -> HTTP2ConstantHeaders? {
         guard !head.method.isVital, let share = head.admission?.share else { return nil }
         if share.hasSpentCancels(nowNs: loop.nowNs) {
             core.refusals.count(.cancels)
             return ServerCall.tooManyCancelsAnswer
         }
-        guard let why = whyNotTake(share) else { return nil }
+        guard let why = whyNotTake(share, waitedNs: waitedNs) else { return nil }
         noteRefusal(why)
         return core.overloadAnswers.headers(level: window.level, turn: refusalTurn)
     }
@@ -58,7 +59,7 @@ extension ServerLoop {
         let work = OverloadLimits.work(byteCount: bytes.count)
         if line.mayRun(call.share, work: work, nowNs: loop.nowNs) { return true }
         call.message = Array(bytes)
-        line.add(WaitingCall(call: call, work: work, sinceNs: loop.nowNs), of: call.share)
+        line.add(WaitingCall(call: call, work: work, sinceNs: loop.nowNs - call.waitedNs), of: call.share)
         serveNextTurn()
         return false
     }
