@@ -89,6 +89,10 @@ bench-quick: build bench-peers ## The same in minutes, to test the harness: its 
 bench-overload: build ## Measure goodput and fairness under more load than the server takes: some 15 minutes.
 	python3 Bench/overload.py --tollgate .build/release/tollgate $(BENCH)
 
+.PHONY: bench-attacks
+bench-attacks: build venv ## Measure what a well-behaved caller notices of attacks: some 15 minutes.
+	$(VENV)/bin/python Bench/attacks.py --tollgate .build/release/tollgate $(BENCH)
+
 # Debian starts a database when it is installed; the benchmark's are its own, so that one is told not to.
 .PHONY: bench-deps
 bench-deps:
