@@ -13,6 +13,7 @@ import threading
 import time
 
 import attacks
+import grpc
 import pytest
 from attacks import ATTACKS, METER, PREFACE, Peer, Target, charge, frame, headers, settings
 from probes import healthz, metrics
@@ -51,11 +52,20 @@ def attacked(binary, directory, *options):
         server.end()
 
 
-def spend(client, timeout=DEADLINE_S):
+def spend(client):
+    """One charge. On a machine that is busy a server says UNAVAILABLE: the caller tries the same step again, as it should."""
     from tollgate.v1 import metering_pb2
 
-    return client.metering.Charge(
-        metering_pb2.ChargeRequest(reservation_id=new_id(), amount_micros=1, comment="c" * 200), timeout=timeout)
+    request = metering_pb2.ChargeRequest(reservation_id=new_id(), amount_micros=1, comment="c" * 200)
+    end = time.monotonic() + DEADLINE_S
+    while True:
+        try:
+            return client.metering.Charge(request, timeout=DEADLINE_S)
+        except grpc.RpcError as error:
+            if error.code() is not grpc.StatusCode.UNAVAILABLE or time.monotonic() > end:
+                raise
+            assert "more to do" in error.details(), "refused for the load, not cut off"
+            time.sleep(0.1)
 
 
 class WellBehaved:
@@ -108,8 +118,8 @@ def test_an_attacker_is_cut_off_and_nobody_else_notices(request, name):
     after = metrics(server.address)
     print(f"{name}: {cut}, {honest.calls} calls beside it, {rss_mb(server):.0f} MB")
     assert cut.by in attack.cut, cut
-    if attack.counter:
-        assert value(after, *attack.counter) > value(before, *attack.counter), attack.counter
+    if attack.counters:
+        assert any(value(after, *c) > value(before, *c) for c in attack.counters), attack.counters
     if attack.slow and cut.by is None:
         ended, _, streams, _ = cut.text.split()
         assert ended == streams, "every stream came to an end"
@@ -203,7 +213,17 @@ def test_idle_connections_cost_little_and_give_way(binary, tmp_path, covered):
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-OK, EXHAUSTED = 0, 8
+OK, EXHAUSTED, UNAVAILABLE = 0, 8, 14
+
+
+def settled(peer, block):
+    """The status of a call, tried again for as long as the machine is too busy for it."""
+    end = time.monotonic() + DEADLINE_S
+    while True:
+        (status,) = peer.wait_for([peer.call(block, charge())])
+        if status != UNAVAILABLE or time.monotonic() > end:
+            return status
+        time.sleep(0.1)
 
 
 @pytest.fixture
@@ -231,7 +251,8 @@ def test_callers_behind_one_proxy_may_cancel_their_own_calls(target):
                 cancelled += 1
             kept.append(proxy.call(target.target.block(), charge()))
             proxy.frames()
-        assert set(proxy.wait_for(kept)) == {OK}
+        assert set(proxy.wait_for(kept)) <= {OK, UNAVAILABLE}
+        assert settled(proxy, target.target.block()) == OK
         assert proxy.cut.by is None, proxy.cut
     assert cancelled == 4_000
     done.append(cancelled)
@@ -242,7 +263,7 @@ def until_refused(peer, block, cancels):
     for _ in range(cancels // 10):
         for _ in range(10):
             peer.call(block, charge(), cancels=True)
-        if peer.wait_for([peer.call(block, charge())]) == [EXHAUSTED]:
+        if settled(peer, block) == EXHAUSTED:
             return True
     return False
 
@@ -251,7 +272,7 @@ def test_a_tenant_that_only_cancels_is_refused_wherever_it_comes_from_and_its_ne
     rude, honest, third = (strict.blocks[name] for name in ["rude", "honest", "third"])
 
     def neighbours(peer):
-        return peer.wait_for([peer.call(honest, charge()), peer.call(third, charge())])
+        return [settled(peer, honest), settled(peer, third)]
 
     with Peer(Target(strict.address)) as proxy:
         assert until_refused(proxy, rude, 3_000)
@@ -271,7 +292,7 @@ def test_a_tenant_that_only_cancels_is_refused_wherever_it_comes_from_and_its_ne
         assert until_refused(proxy, rude, 100)
         assert neighbours(proxy) == [OK, OK]
         end = time.monotonic() + DEADLINE_S
-        while proxy.wait_for([proxy.call(rude, charge())]) != [OK]:
+        while settled(proxy, rude) != OK:
             assert time.monotonic() < end, "a tenant that has stopped cancelling is served again"
             time.sleep(0.05)
     covered("proxy: 4,000 honest cancels on one connection and no cut; a tenant that only cancels refused on all of them")
