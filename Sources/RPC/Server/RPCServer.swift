@@ -1,5 +1,5 @@
 import HTTP2
-import Synchronization
+import Locks
 
 /// A gRPC server: loop threads, listeners on one address, and the calls that come over them.
 ///
@@ -10,7 +10,7 @@ package final class RPCServer: Sendable {
     /// What its connections counted.
     package let http2Metrics = HTTP2Metrics()
     private let core: ServerCore
-    private let state = Mutex(State())
+    private let state = Protected(State())
 
     /// What runs, from start to stop.
     private struct State {
@@ -20,16 +20,19 @@ package final class RPCServer: Sendable {
     }
 
     /// A server of what is registered up to now. Every registered service is healthy unless it was said otherwise.
+    ///
+    /// - Parameter metrics: what `GET /metrics` tells beside the server's own numbers.
     package init(
         registry: ServiceRegistry, interceptors: [any ServerInterceptor] = [],
-        configuration: RPCServerConfiguration = RPCServerConfiguration(), health: HealthStatus = HealthStatus()
+        configuration: RPCServerConfiguration = RPCServerConfiguration(), health: HealthStatus = HealthStatus(),
+        metrics: [MetricsSource] = []
     ) {
         precondition((1...Limits.serverLoops).contains(configuration.loopCount), "A server has 1 to 64 loops.")
         self.health = health
         for service in registry.services where health.status(of: service) == nil { health.set(service, serving: true) }
         core = ServerCore(
             configuration: configuration, methods: MethodTable(registry.methods), interceptors: interceptors,
-            health: health)
+            health: health, http2Metrics: http2Metrics, metrics: metrics)
     }
 
     /// Calls under way, and calls that were refused since the start because too many were.

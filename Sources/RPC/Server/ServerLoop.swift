@@ -1,4 +1,5 @@
 import HTTP2
+import Locks
 import Protobuf
 import Synchronization
 
@@ -11,6 +12,10 @@ final class ServerCore: Sendable {
     let endObservers: [any ServerInterceptor]
     /// The server's health, which `GET /healthz` tells.
     let health: HealthStatus
+    /// What its connections count.
+    let http2Metrics: HTTP2Metrics
+    /// What else is told at `GET /metrics`.
+    let metrics: [MetricsSource]
     /// How many calls are under way, on all loops.
     private let activeCalls = Atomic<Int>(0)
     /// How many calls were refused because too many were under way.
@@ -18,13 +23,15 @@ final class ServerCore: Sendable {
 
     init(
         configuration: RPCServerConfiguration, methods: MethodTable, interceptors: [any ServerInterceptor],
-        health: HealthStatus
+        health: HealthStatus, http2Metrics: HTTP2Metrics = HTTP2Metrics(), metrics: [MetricsSource] = []
     ) {
         self.configuration = configuration
         self.methods = methods
         self.interceptors = interceptors
         endObservers = interceptors.filter(\.observesEnds)
         self.health = health
+        self.http2Metrics = http2Metrics
+        self.metrics = metrics
     }
 
     /// Grows when who is let in may have changed; nil where each call must be asked for.
@@ -61,6 +68,8 @@ final class ServerCore: Sendable {
 final class ServerLoop: @unchecked Sendable {
     let core: ServerCore
     let loop: EventLoop
+    /// Guards what handlers set from their threads, for all calls of the loop; held for a few assignments.
+    let notesLock = Lock()
     /// The heads of the latest calls.
     @exclusivity(unchecked) var heads = HeadTable()
     /// Exchanges that ended, for the next ones.

@@ -1,3 +1,5 @@
+import Locks
+
 #if canImport(Glibc)
     import Glibc
 #endif
@@ -28,12 +30,12 @@ package final class DataDirectory: Sendable {
         let layout = Layout(path: path)
         if create {
             try layout.makePath(fileSystem)
-        } else if !fileSystem.exists(layout.version) {
+        } else if try !fileSystem.exists(layout.version) {
             throw .system(operation: "open", path: layout.version, errno: ENOENT)
         }
         lockFile = try layout.lock(fileSystem)
         do throws(StorageError) {
-            if fileSystem.exists(layout.version) {
+            if try fileSystem.exists(layout.version) {
                 try layout.checkVersion(fileSystem)
             } else {
                 try layout.fill(fileSystem)
@@ -73,7 +75,7 @@ extension DataDirectory.Layout {
         var made = path.hasPrefix("/") ? "/" : ""
         for component in path.split(separator: "/") {
             made += component
-            if !fileSystem.exists(made) {
+            if try !fileSystem.exists(made) {
                 try fileSystem.makeDirectory(made)
                 try fileSystem.syncDirectory(made + "/..")
             }
