@@ -29,7 +29,7 @@ package final class HTTP2Listener: @unchecked Sendable {
         groups = loops.map {
             ConnectionGroup(loop: $0, configuration: configuration, metrics: metrics, makeHandler: makeHandler)
         }
-        acceptor = Acceptor(descriptor: descriptor, groups: groups, metrics: metrics, max: configuration.connectionsMax)
+        acceptor = Acceptor(descriptor: descriptor, groups: groups, metrics: metrics, configuration)
     }
 
     /// Begins to accept.
@@ -157,12 +157,17 @@ private final class Acceptor: ReadinessHandler, @unchecked Sendable {
     private var pause: TimerToken?
     private var next = 0
     private var isClosed = false
+    private let outOfDescriptors: (@Sendable (Bool) -> Void)?
+    private var isOutOfDescriptors = false
 
-    init(descriptor: Int32, groups: [ConnectionGroup], metrics: HTTP2Metrics, max: Int) {
+    init(
+        descriptor: Int32, groups: [ConnectionGroup], metrics: HTTP2Metrics, _ configuration: HTTP2Configuration
+    ) {
         self.descriptor = descriptor
         self.groups = groups
         self.metrics = metrics
-        connectionsMax = max
+        connectionsMax = configuration.connectionsMax
+        outOfDescriptors = configuration.outOfDescriptors
     }
 
     deinit {
@@ -209,6 +214,7 @@ private final class Acceptor: ReadinessHandler, @unchecked Sendable {
     }
 
     private func take(_ accepted: Int32) {
+        noteShortage(false)
         guard metrics.active < connectionsMax else {
             metrics.add(.connectionsRefused)
             close(accepted)
@@ -221,10 +227,17 @@ private final class Acceptor: ReadinessHandler, @unchecked Sendable {
         if group.loop === loop { group.adopt(accepted) } else { group.loop.execute { group.adopt(accepted) } }
     }
 
+    private func noteShortage(_ isThere: Bool) {
+        guard isThere != isOutOfDescriptors else { return }
+        isOutOfDescriptors = isThere
+        outOfDescriptors?(isThere)
+    }
+
     /// Out of descriptors, the socket would be ready for ever: look away for a while.
     private func pauseAccepting() {
         guard let registration, pause == nil else { return }
         metrics.add(.acceptPauses)
+        noteShortage(true)
         loop.modify(registration, descriptor, events: 0)
         pause = loop.schedule(after: Limits.acceptPauseNs) { [weak self] in
             guard let self, let registration = self.registration else { return }
