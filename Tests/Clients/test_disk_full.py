@@ -51,8 +51,8 @@ class Book:
 
     def __init__(self, server, tenant="acme"):
         self.server, self.tenant = server, tenant
-        server.tenant(tenant, credits=GRANTED)
-        self.reopen()
+        # One connection for all that it asks.
+        self.client = server.tenant(tenant, credits=GRANTED)
         self.record = Record(tenant, random.Random(0))
         self.record.grant(GRANTED * CREDIT)
         self.acknowledged, self.in_doubt = [], []
