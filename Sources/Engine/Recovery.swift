@@ -35,6 +35,7 @@ extension EngineCore {
     }
 
     func tick() {
+        groupCommit.noteStall()
         for partition in partitions { partition.tick() }
     }
 

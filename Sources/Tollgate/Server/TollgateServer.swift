@@ -23,6 +23,7 @@ package struct ServerConfiguration: Sendable {
     package var loopCount = 1
     /// How large a request may be.
     package var maxRequestBytes = 4 << 20
+    package var connections = ConnectionLimits()
     package var engine = EngineConfiguration()
 
     package init(dataPath: String) {
@@ -89,7 +90,7 @@ package final class TollgateServer: Sendable {
                 clock: clock, health: health),
             interceptors: [access],
             configuration: Self.rpcConfiguration(configuration, files, log), health: health,
-            metrics: [Self.metrics(of: engine)])
+            metrics: [Self.metrics(of: engine)], onCutOff: CutOffLog(log).tell)
     }
 
     /// Brings the books what they are owed, and begins to listen and to serve. Blocks where something is owed, which is
@@ -136,7 +137,9 @@ package final class TollgateServer: Sendable {
         rpc.port = configuration.port
         rpc.loopCount = configuration.loopCount
         rpc.maxRequestBytes = configuration.maxRequestBytes
-        rpc.http2.connectionsMax = files.connections
+        configuration.connections.apply(to: &rpc)
+        rpc.overloadDetails = [.overloaded]
+        rpc.http2.connectionsMax = min(rpc.http2.connectionsMax, files.connections)
         rpc.http2.outOfDescriptors = { isOut in
             if isOut {
                 log.error(
