@@ -151,7 +151,8 @@ def test_steps_are_refused_while_the_disk_is_full_and_none_is_lost(server, disk,
     book.reopen()
     assert book.charge()
     book.prove("after a crash")
-    covered(f"disk full: {acknowledged:,} steps acknowledged before it was ({type(disk).__name__})")
+    covered(f"disk full: {'ext4' if isinstance(disk, ImageDisk) else 'tmpfs'}: {acknowledged:,} steps acknowledged, then "
+            f"{STEPS_PER_BATCH} refused and done later")
 
 
 def test_a_crash_on_a_full_disk_loses_nothing(server, disk):
