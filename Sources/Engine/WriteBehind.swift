@@ -68,8 +68,9 @@ final class WriteBehind: @unchecked Sendable {
     }
 
     /// The same for one tenant: of what may be pending it has as much as it leaves free, so that others find room where one
-    /// writes more than its shard takes. The partition is locked.
+    /// writes more than its shard takes. What was there at the start is held against nobody. The partition is locked.
     func whyNotWrite(_ book: Book) -> EngineError? {
+        if isCatchingUp { return whyNotWrite }
         let count = pendingCount
         if count >= core.limits.maxPendingRecords / 2,
             count + book.pending.count + book.flushing.count > core.limits.maxPendingRecords
@@ -83,6 +84,12 @@ final class WriteBehind: @unchecked Sendable {
             return whyNotWrite ?? .overloaded("the tenant's shard is behind; try again")
         }
         return whyNotWrite
+    }
+
+    /// More may be pending than otherwise, as more was there at the start.
+    private var isCatchingUp: Bool {
+        allowedBytes.load(ordering: .relaxed) > core.limits.maxPendingBytes
+            || allowedRecords.load(ordering: .relaxed) > core.limits.maxPendingRecords
     }
 
     var pendingCount: Int { pendingRecords.load(ordering: .relaxed) }
@@ -330,11 +337,8 @@ final class WriteBehind: @unchecked Sendable {
         dropped(book.flushing)
         unsyncedBytes += book.flushing.byteCount
         unreleasedBytes += book.flushing.byteCount
-        if allowedBytes.load(ordering: .relaxed) > core.limits.maxPendingBytes
-            || allowedRecords.load(ordering: .relaxed) > core.limits.maxPendingRecords
-        {
-            allow(
-                atMost: allowedRecords.load(ordering: .relaxed), allowedBytes.load(ordering: .relaxed))
+        if isCatchingUp {
+            allow(atMost: allowedRecords.load(ordering: .relaxed), allowedBytes.load(ordering: .relaxed))
         }
         book.flushing = RecordRun()
         book.flushedPosition = max(book.flushedPosition ?? 0, held.position)
