@@ -57,6 +57,10 @@ test-swift: test-deps venv
 test-clients: build venv ## Outside clients (Python, grpcio) against the real server.
 	TOLLGATE=$(CURDIR)/.build/release/tollgate $(VENV)/bin/python -m pytest -q Tests/Clients
 
+.PHONY: soak-clients
+soak-clients: build venv ## The long forms against the real server: 1,000 rounds of kill -9, 100,000 tenants.
+	TOLLGATE_LONG=1 TOLLGATE=$(CURDIR)/.build/release/tollgate $(VENV)/bin/python -m pytest -q Tests/Clients/test_kill.py Tests/Clients/test_memory.py
+
 .PHONY: generate
 generate: test-deps ## Regenerate the Swift of Schemas/.
 	Schemas/generate.sh

@@ -125,6 +125,9 @@ package final class ShardStore: Sendable {
         return tenants.sorted()
     }
 
+    /// By tenant, the journal's record up to which its shard was made durable.
+    package func listed() throws(StorageError) -> [TenantID: UInt64] { try manifest.positions() }
+
     /// By tenant, the journal's record up to which its shard was made durable; for those who look at the files beside a server.
     package static func listed(
         in shards: String, fileSystem: any FileSystem = LocalFileSystem()
@@ -138,8 +141,10 @@ package final class ShardStore: Sendable {
     package func closeIdle() { pool.closeIdle() }
 
     /// Closes everything; nobody may be using a shard any more.
-    package func close() {
-        pool.closeIdle()
+    ///
+    /// - Parameter isLate: True from when on logs stay as they are, to be read again by who opens the shards next.
+    package func close(isLate: () -> Bool = { false }) {
+        pool.closeIdle(isLate: isLate)
         manifest.close()
     }
 
