@@ -178,7 +178,6 @@ package final class ShardStore: Sendable {
 
     private func removeFiles(of tenant: TenantID) throws(StorageError) {
         let file = file(of: tenant)
-        // The file goes first: what is left of a log is then thrown away by SQLite when a new file is made.
         for part in [file, file + "-wal", file + "-shm"] where try fileSystem.exists(part) {
             try fileSystem.remove(part)
         }
@@ -235,8 +234,9 @@ package final class ShardStore: Sendable {
                         "\(ShardManifest.name) does not list it, and the journal does not have its book from the beginning; "
                         + "was it copied here?")
             }
-            try removeFiles(of: tenant)
         }
+        // Also where only a log is left: it would be taken for the new file's.
+        try removeFiles(of: tenant)
         try fileSystem.makeDirectory(folder(of: tenant))
         try Shard.make(path: file, fileSystem)
         unsynced.withLock { _ = $0.made.insert(tenant) }
