@@ -267,7 +267,7 @@ extension ShardStore {
             }
         }
         do throws(StorageError) {
-            try syncNames(of: positions.keys)
+            try syncMade(of: positions.keys)
             if positions.count > StorageLimits.singleSyncs { try syncAll(positions.keys) }
             for tenant in positions.keys {
                 do throws(StorageError) {
@@ -307,12 +307,10 @@ extension ShardStore {
         }
     }
 
-    /// Makes the names of new files survive.
-    private func syncNames(of tenants: some Collection<TenantID>) throws(StorageError) {
-        let made = unsynced.withLock { unsynced in tenants.filter { unsynced.made.contains($0) } }
-        guard !made.isEmpty else { return }
-        try fileSystem.syncDirectory(path)
-        for folder in Set(made.map(folder(of:))) { try fileSystem.syncDirectory(folder) }
+    /// Makes the folders of new files survive.
+    private func syncMade(of tenants: some Collection<TenantID>) throws(StorageError) {
+        let hasMade = unsynced.withLock { unsynced in tenants.contains { unsynced.made.contains($0) } }
+        if hasMade { try fileSystem.syncDirectory(path) }
     }
 
     /// All of the disk at once, where there are many shards. Where that fails nobody knows whose bytes were lost.
@@ -333,6 +331,8 @@ extension ShardStore {
                     defer { file.close() }
                     try file.sync()
                 }
+                // A log may be younger than its shard: it is made when a shard without one is opened.
+                try fileSystem.syncDirectory(folder(of: tenant))
             } catch {
                 unsynced.withLock { _ = $0.doubtful.insert(tenant) }
                 throw error
