@@ -75,7 +75,7 @@ final class ShardManifest: @unchecked Sendable {
 
     func close() {
         lock.locked {
-            database?.close()
+            database?.closeWithoutLog()
             database = nil
         }
     }
@@ -150,6 +150,8 @@ final class ShardManifest: @unchecked Sendable {
 
     private func opened() throws(StorageError) -> Database {
         if let database { return database }
+        // Its end may stand in the kernel's memory alone, where a sync failed before.
+        try fileSystem.writeAgain(path + "-wal")
         let database = try Database(
             path: path, .create,
             setup: "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF",
