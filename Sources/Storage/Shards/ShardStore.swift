@@ -38,15 +38,18 @@ package final class ShardStore: Sendable {
     private let manifest: ShardManifest
     private let unsynced = Protected(Unsynced())
 
-    /// - Parameter path: `shards` of a data directory; it must be there.
+    /// - Parameters:
+    ///   - path: `shards` of a data directory; it must be there.
+    ///   - mayWrite: False for those who look beside a server.
     package init(
-        path: String, maxOpenShards: Int = StorageLimits.maxOpenShards, fileSystem: any FileSystem = LocalFileSystem()
+        path: String, maxOpenShards: Int = StorageLimits.maxOpenShards, fileSystem: any FileSystem = LocalFileSystem(),
+        mayWrite: Bool = true
     ) {
         self.path = path
         self.fileSystem = fileSystem
         logs = ShardLogs(fileSystem)
         pool = ShardPool(capacity: maxOpenShards, logs: logs)
-        manifest = ShardManifest(folder: path, fileSystem: fileSystem)
+        manifest = ShardManifest(folder: path, fileSystem: fileSystem, mayWrite: mayWrite)
     }
 
     /// Shards that are open now.
