@@ -8,6 +8,7 @@ extension World {
     /// Starts processes until one stands.
     func start() {
         var refusals = 0
+        maybeDamage()
         while failure == nil {
             life += 1
             hasStormed = isStormy
