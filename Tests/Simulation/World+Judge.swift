@@ -143,6 +143,7 @@ extension World {
         case .stopping:
             count("stopping")
             if !isStopping { fail("it stops, and nobody asked it to") }
+        case .callerGone: fail("the caller is called gone, and it never went")
         }
     }
 
