@@ -54,7 +54,7 @@ extension World {
     /// While the server is down something happens to its files, on a copy of its disk: what a server makes of that is looked at,
     /// and the world goes on as if it had not been.
     func maybeDamage() {
-        guard failure == nil, random.chance(profile.damagePercent) else { return }
+        guard failure == nil, records.count > 0, random.chance(profile.damagePercent) else { return }
         keepCopy()
         let copy = disk.copy(seed: random.next())
         guard let (damage, victim) = anyDamage(), damage.strike(copy) else { return }

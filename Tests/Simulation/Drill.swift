@@ -148,7 +148,7 @@ final class Drill: EngineObserver, @unchecked Sendable {
             }
             found = "book damaged"
             note(error, "\(tenant.id) is damaged")
-        case .overloaded: break
+        case .overloaded, .callerGone: break
         case .unavailable(let why): wrong = "\(tenant.id) is unavailable: \(why)"
         case .stopping: wrong = "it stops"
         }

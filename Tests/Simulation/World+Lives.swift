@@ -37,8 +37,8 @@ extension World {
     }
 
     private func open() throws(StorageError) {
-        if try !disk.exists("/data") {
-            for path in ["/data", "/data/journal", "/data/shards"] { try disk.makeDirectory(path) }
+        for path in ["/data", "/data/journal", "/data/shards"] where try !disk.exists(path) {
+            try disk.makeDirectory(path)
             try disk.syncDirectory("/")
             try disk.syncDirectory("/data")
         }
