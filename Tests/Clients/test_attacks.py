@@ -133,7 +133,8 @@ def test_an_attacker_is_cut_off_and_nobody_else_notices(request, name):
 def test_requests_that_are_not_whole_fill_a_bounded_part_of_memory(impatient):
     with WellBehaved(impatient):
         cuts = [attacks.gathered_megabytes(impatient.target) for _ in range(2)]
-        assert rss_mb(impatient) < 512
+        # 256 MB of requests at most, in buffers that grow by doubling.
+        assert rss_mb(impatient) < 700
     assert metrics(impatient.address)["tollgate_rpc_refused_total"]["request_memory"] > 0 or all(
         cut.by is None for cut in cuts)
     done.append(sum(cut.sent for cut in cuts))
@@ -158,6 +159,7 @@ def test_uploads_to_calls_that_ended_stop_nobody(target):
 
 def test_streams_opened_and_never_used_on_many_connections_keep_nobody_out(impatient):
     peers = [Peer(impatient.target) for _ in range(30)]
+    before = rss_mb(impatient)
     try:
         with WellBehaved(impatient):
             for peer in peers:
@@ -167,7 +169,8 @@ def test_streams_opened_and_never_used_on_many_connections_keep_nobody_out(impat
             time.sleep(1)
             for peer in peers:
                 peer.frames()
-        assert rss_mb(impatient) < 400
+        assert rss_mb(impatient) - before < 200
+        assert metrics(impatient.address)["tollgate_rpc_refused_total"]["share"] > 0
     finally:
         for peer in peers:
             peer.socket.close()
