@@ -56,6 +56,9 @@ final class Database: @unchecked Sendable {
         handle = nil
     }
 
+    /// It may only be read: SQLite opens a file so that its user may not write at the moment, and it stays so.
+    var isReadOnly: Bool { sqlite3_db_readonly(handle, "main") == 1 }
+
     /// Keeps the write-ahead log when the last connection closes: the next one then need not make and sync a new one.
     func keepLogOnClose() {
         tollgate_sqlite_keep_wal(handle)
