@@ -45,7 +45,7 @@ run: build ## Build, then run a demonstration: a server, a tenant, real calls, a
 	.build/release/tollgate demo
 
 .PHONY: test
-test: test-deps venv check-format check-generated test-swift test-clients check-docs ## Build without warnings and run every test and check.
+test: test-deps venv check-format check-generated test-swift test-simulation test-clients check-docs ## Build without warnings and run every test and check.
 
 .PHONY: test-swift
 test-swift: test-deps venv
@@ -60,6 +60,29 @@ test-clients: build venv ## Outside clients (Python, grpcio) against the real se
 .PHONY: soak-clients
 soak-clients: build venv ## The long forms against the real server: 1,000 rounds of kill -9, 100,000 tenants.
 	TOLLGATE_LONG=1 TOLLGATE=$(CURDIR)/.build/release/tollgate $(VENV)/bin/python -m pytest -q Tests/Clients/test_kill.py Tests/Clients/test_memory.py
+
+# The simulation: as many seeds as CI affords, and one of them twice, as it must be the same run. `make soak` is the long form.
+SIMULATE := .build/release/Simulate
+SIMULATION := --seeds 1-60 --steps 10000
+SOAK := --seeds 1-1000 --steps 10000
+
+.PHONY: simulator
+simulator: deps
+	swift build -c release --product Simulate
+
+.PHONY: test-simulation
+test-simulation: simulator ## The engine on a simulated disk and clock: crashes, faults, damage, from seeds.
+	$(SIMULATE) $(SIMULATION)
+	once=$$($(SIMULATE) --seed 7 --steps 3000 | grep -o 'digest [0-9a-f]*') && \
+	again=$$($(SIMULATE) --seed 7 --steps 3000 | grep -o 'digest [0-9a-f]*') && test "$$once" = "$$again"
+
+.PHONY: soak
+soak: simulator soak-clients ## The long forms: ten million simulated steps over a thousand seeds, and those with clients.
+	nice $(SIMULATE) $(SOAK)
+
+.PHONY: mutants
+mutants: deps ## Break each promise on purpose, and see that a proof finds it.
+	Tests/mutants.sh
 
 .PHONY: generate
 generate: test-deps ## Regenerate the Swift of Schemas/.
