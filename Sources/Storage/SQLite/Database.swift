@@ -58,6 +58,9 @@ final class Database: @unchecked Sendable {
         handle = nil
     }
 
+    /// It may only be read: SQLite opens a file so that its user may not write at the moment, and it stays so.
+    var isReadOnly: Bool { sqlite3_db_readonly(handle, "main") == 1 }
+
     /// Moves the log into the file first, where that can be done.
     func closeWithoutLog() {
         _ = try? checkpoint()

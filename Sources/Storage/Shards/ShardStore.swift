@@ -73,6 +73,11 @@ package final class ShardStore: Sendable {
     package func apply(_ tenant: TenantID, _ records: RecordRun) throws(StorageError) -> ShardExtent {
         let isMuch = records.count >= StorageLimits.muchRecords
         return try pool.with(tenant, isMuch: isMuch) { (slot) throws(StorageError) in
+            // Opened while nobody might write it, it may be written by now.
+            if let shard = slot.shard, shard.database.isReadOnly {
+                shard.close()
+                slot.shard = nil
+            }
             let shard = try openOrMake(tenant, in: slot, for: records)
             do throws(StorageError) {
                 try shard.apply(records)
