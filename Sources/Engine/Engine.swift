@@ -191,7 +191,8 @@ package final class Engine: Sendable {
         core.readers.stop()
         core.writeBehind.stop()
         if let threads { threads.flush.join() } else { core.writeBehind.run() }
-        core.shards.close()
+        let lateFromMs = core.clock.monotonicMs + core.limits.maxStopCheckpointMs
+        core.shards.close { core.clock.monotonicMs >= lateFromMs }
         core.journal.close()
     }
 }

@@ -7,11 +7,12 @@ extension ServerLoop {
     private var callsMax: Int { max(1, core.configuration.maxConcurrentCalls / core.configuration.loopCount) }
 
     /// Why a further call of this tenant is not taken now; nil where it is. Of what may be under way one tenant has as much
-    /// as it leaves free.
+    /// as it leaves free, and all whom nobody knows a small part.
     @inline(__always)
     func whyNotTake(_ share: CallShare, waitedNs: Int64) -> Refusal? {
         if waitedNs > core.configuration.overload.waitNs { return .wait }
         if line.isFull(for: share, nowNs: loop.nowNs) { return .line }
+        if share === commonShare, share.underWay >= max(1, callsMax / Limits.strangersPart) { return .share }
         return share.underWay + underWay > callsMax ? .share : nil
     }
 
