@@ -129,8 +129,8 @@ extension World {
         guard let engine else { return }
         isStopping = true
         engine.stop()
-        isStopping = false
         directory?.close()
+        isStopping = false
         guard !disk.isDown else { return }
         count("stops")
         if !calls.isEmpty { fail("\(calls.count) calls were not answered when the engine stopped") }
