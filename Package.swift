@@ -32,13 +32,14 @@ let package = Package(
         .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
         .target(name: "CLinux", cSettings: [.define("_GNU_SOURCE")]),
+        .target(name: "CPageChecks", dependencies: ["CLinux", "CSQLite"]),
 
         module("Locks", []),
         module("Protobuf", []),
         module("HTTP2", ["Locks", "CLinux", "CNghttp2"]),
         module("RPC", ["HTTP2", "Protobuf", "Locks"]),
         module("Ledger", []),
-        module("Storage", ["Ledger", "Locks", "CLinux", "CSQLite", "COpenSSL"]),
+        module("Storage", ["Ledger", "Locks", "CLinux", "CSQLite", "CPageChecks", "COpenSSL"]),
         module("Engine", ["Storage", "Ledger", "Locks", "CLinux"]),
         module("TollgateSchema", ["Protobuf", "RPC"]),
         module(

@@ -18,7 +18,7 @@ package final class DataDirectory: Sendable {
     private let lockFile: any File
 
     /// What a directory of this build says in `VERSION`.
-    static let version = "tollgate 1\n"
+    static let version = "tollgate 2\n"
 
     /// Takes the directory for this process.
     ///
