@@ -59,6 +59,13 @@ let package = Package(
             name: "SimulatedDisk", dependencies: ["Storage", "Locks", "CLinux", "CSQLite"], path: "Tests/SimulatedDisk",
             swiftSettings: strict),
 
+        .target(
+            name: "Simulation", dependencies: ["SimulatedDisk", "Engine", "Storage", "Ledger"],
+            path: "Tests/Simulation",
+            swiftSettings: strict),
+        .executableTarget(
+            name: "Simulate", dependencies: ["Simulation"], path: "Tests/Simulate", swiftSettings: strict),
+
         tests(of: "Protobuf"),
         tests(of: "HTTP2", ["CLinux", "CNghttp2", "Locks"]),
         tests(of: "RPC", ["HTTP2", "Protobuf", "Locks"]),

@@ -71,12 +71,12 @@ private let vfsOpen:
         // Without methods SQLite does not close what did not open.
         file.initialize(to: SQLiteFile(base: sqlite3_file(pMethods: nil), open: nil))
         return sqliteResult(SQLITE_CANTOPEN) { () throws(Failure) in
-            let (open, isMade) = try disk(vfs).openFile(
+            let (open, _) = try disk(vfs).openFile(
                 name.map { String(cString: $0) }, isReadOnly: flags & SQLITE_OPEN_READONLY != 0,
                 makes: flags & SQLITE_OPEN_CREATE != 0, isNew: flags & SQLITE_OPEN_EXCLUSIVE != 0)
             let named = SQLITE_OPEN_WAL | SQLITE_OPEN_MAIN_JOURNAL | SQLITE_OPEN_SUPER_JOURNAL
             if flags & SQLITE_OPEN_WAL != 0 { seedSalts(disk(vfs)) }
-            open.syncsName = isMade && flags & named != 0
+            open.syncsName = flags & SQLITE_OPEN_CREATE != 0 && flags & named != 0
             file.pointee.open = .passRetained(open)
             file.pointee.base.pMethods = sqliteFileMethods
             outFlags?.pointee = flags
