@@ -57,7 +57,8 @@ let package = Package(
 
         .target(
             name: "SimulatedDisk", dependencies: ["Storage", "Locks", "CLinux", "CSQLite"], path: "Tests/SimulatedDisk",
-            swiftSettings: strict),
+            // A disk in memory copies bytes all day: unoptimized, the tests on it would take minutes more.
+            swiftSettings: strict + [.unsafeFlags(["-O"])]),
 
         .target(
             name: "Simulation", dependencies: ["SimulatedDisk", "Engine", "Storage", "Ledger"],
