@@ -23,6 +23,8 @@ package enum StorageLimits {
     static let checkpointBytes: Int64 = 4 << 20
     /// The same for a shard whose handle is closed because another one needs its place.
     static let checkpointOnCloseBytes: Int64 = 256 << 10
+    /// Bytes of a log that are read and written once more in one go.
+    static let rewrittenChunkBytes = 1 << 20
     /// Page cache of one handle, KiB.
     static let pageCacheKiB = 512
     /// How long a handle waits for a lock that another process (a backup, sqlite3) holds, milliseconds.

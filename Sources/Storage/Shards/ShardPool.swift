@@ -33,9 +33,11 @@ final class ShardPool: @unchecked Sendable {
     private let stateLock = Lock()
     private var state = State()
     private let capacity: Int
+    private let logs: ShardLogs
 
-    init(capacity: Int) {
+    init(capacity: Int, logs: ShardLogs) {
         self.capacity = capacity
+        self.logs = logs
     }
 
     /// Runs `body` alone with the tenant's slot. A failure closes the shard: its next user begins from what is on the disk.
@@ -105,8 +107,9 @@ final class ShardPool: @unchecked Sendable {
 
     private func close(_ slot: Slot, checkpointAbove bytes: Int64) {
         slot.lock.locked {
-            slot.shard?.checkpointIfLong(above: bytes)
-            slot.shard?.close()
+            guard let shard = slot.shard else { return }
+            logs.checkpoint(shard, above: bytes)
+            shard.close()
             slot.shard = nil
         }
     }

@@ -29,27 +29,27 @@ package final class ShardStore: Sendable {
     private struct Unsynced {
         /// Shards that took records since they were last made durable, and the last of those records.
         var positions: [TenantID: UInt64] = [:]
-        /// Shards of which a sync failed: the kernel reports that once and then forgets, so that only a checkpoint, which writes
-        /// everything anew, makes them trustworthy again.
-        var doubtful: Set<TenantID> = []
-        /// Shards whose file this process made.
-        var made: Set<TenantID> = []
     }
 
     private let path: String
     private let fileSystem: any FileSystem
+    private let logs: ShardLogs
     private let pool: ShardPool
     private let manifest: ShardManifest
     private let unsynced = Protected(Unsynced())
 
-    /// - Parameter path: `shards` of a data directory; it must be there.
+    /// - Parameters:
+    ///   - path: `shards` of a data directory; it must be there.
+    ///   - mayWrite: False for those who look beside a server.
     package init(
-        path: String, maxOpenShards: Int = StorageLimits.maxOpenShards, fileSystem: any FileSystem = LocalFileSystem()
+        path: String, maxOpenShards: Int = StorageLimits.maxOpenShards, fileSystem: any FileSystem = LocalFileSystem(),
+        mayWrite: Bool = true
     ) {
         self.path = path
         self.fileSystem = fileSystem
-        pool = ShardPool(capacity: maxOpenShards)
-        manifest = ShardManifest(folder: path, fileSystem: fileSystem)
+        logs = ShardLogs(fileSystem)
+        pool = ShardPool(capacity: maxOpenShards, logs: logs)
+        manifest = ShardManifest(folder: path, fileSystem: fileSystem, mayWrite: mayWrite)
     }
 
     /// Shards that are open now.
@@ -74,9 +74,14 @@ package final class ShardStore: Sendable {
         let isMuch = records.count >= StorageLimits.muchRecords
         return try pool.with(tenant, isMuch: isMuch) { (slot) throws(StorageError) in
             let shard = try openOrMake(tenant, in: slot, for: records)
-            try shard.apply(records)
+            do throws(StorageError) {
+                try shard.apply(records)
+            } catch {
+                logs.distrust(tenant)
+                throw error
+            }
             unsynced.withLock { $0.positions[tenant] = shard.meta.position }
-            shard.checkpointIfLong(above: StorageLimits.checkpointBytes)
+            logs.checkpoint(shard, above: StorageLimits.checkpointBytes)
             return ShardExtent(shard.meta)
         }
     }
@@ -178,15 +183,11 @@ package final class ShardStore: Sendable {
 
     private func removeFiles(of tenant: TenantID) throws(StorageError) {
         let file = file(of: tenant)
-        // The file goes first: what is left of a log is then thrown away by SQLite when a new file is made.
         for part in [file, file + "-wal", file + "-shm"] where try fileSystem.exists(part) {
             try fileSystem.remove(part)
         }
-        unsynced.withLock { unsynced in
-            unsynced.positions[tenant] = nil
-            unsynced.doubtful.remove(tenant)
-            unsynced.made.remove(tenant)
-        }
+        unsynced.withLock { $0.positions[tenant] = nil }
+        logs.forget(tenant)
     }
 
     // MARK: - Opening
@@ -206,7 +207,7 @@ package final class ShardStore: Sendable {
         if let shard = slot.shard { return shard }
         let file = file(of: tenant)
         let listed = try manifest.position(of: tenant)
-        guard listed != nil || unsynced.withLock({ $0.made.contains(tenant) }) else { return nil }
+        guard listed != nil || logs.isMade(tenant) else { return nil }
         guard try fileSystem.exists(file) else {
             if let listed { throw .lostShard(path: file, listedThrough: listed) }
             return nil
@@ -235,11 +236,12 @@ package final class ShardStore: Sendable {
                         "\(ShardManifest.name) does not list it, and the journal does not have its book from the beginning; "
                         + "was it copied here?")
             }
-            try removeFiles(of: tenant)
         }
+        // Also where only a log is left: it would be taken for the new file's.
+        try removeFiles(of: tenant)
         try fileSystem.makeDirectory(folder(of: tenant))
         try Shard.make(path: file, fileSystem)
-        unsynced.withLock { _ = $0.made.insert(tenant) }
+        logs.wasMade(tenant)
         let shard = try Shard(tenant: tenant, path: file, isBrief: slot.isBrief, fileSystem)
         slot.shard = shard
         return shard
@@ -267,7 +269,7 @@ extension ShardStore {
             }
         }
         do throws(StorageError) {
-            try syncNames(of: positions.keys)
+            try syncMade(of: positions.keys)
             if positions.count > StorageLimits.singleSyncs { try syncAll(positions.keys) }
             for tenant in positions.keys {
                 do throws(StorageError) {
@@ -307,12 +309,9 @@ extension ShardStore {
         }
     }
 
-    /// Makes the names of new files survive.
-    private func syncNames(of tenants: some Collection<TenantID>) throws(StorageError) {
-        let made = unsynced.withLock { unsynced in tenants.filter { unsynced.made.contains($0) } }
-        guard !made.isEmpty else { return }
-        try fileSystem.syncDirectory(path)
-        for folder in Set(made.map(folder(of:))) { try fileSystem.syncDirectory(folder) }
+    /// Makes the folders of new files survive.
+    private func syncMade(of tenants: some Collection<TenantID>) throws(StorageError) {
+        if tenants.contains(where: logs.isMade) { try fileSystem.syncDirectory(path) }
     }
 
     /// All of the disk at once, where there are many shards. Where that fails nobody knows whose bytes were lost.
@@ -320,32 +319,31 @@ extension ShardStore {
         do throws(StorageError) {
             try fileSystem.syncAll(path)
         } catch {
-            unsynced.withLock { $0.doubtful.formUnion(tenants) }
+            logs.distrustAll()
             throw error
         }
     }
 
     private func sync(_ tenant: TenantID, isSynced: Bool) throws(StorageError) {
-        if !isSynced {
-            do throws(StorageError) {
-                for part in ["", "-wal"] where try fileSystem.exists(file(of: tenant) + part) {
-                    let file = try fileSystem.open(file(of: tenant) + part, .existing)
-                    defer { file.close() }
-                    try file.sync()
-                }
-            } catch {
-                unsynced.withLock { _ = $0.doubtful.insert(tenant) }
-                throw error
+        do throws(StorageError) {
+            try pool.with(tenant) { (slot) throws(StorageError) in
+                if try !logs.renew(tenant, at: file(of: tenant)), isSynced { return }
+                if let shard = slot.shard { try shard.database.sync() } else { try syncClosed(tenant) }
+                // A log may be younger than its shard: it is made when a shard without one is opened.
+                try fileSystem.syncDirectory(folder(of: tenant))
             }
+        } catch {
+            logs.distrust(tenant)
+            throw error
         }
-        guard unsynced.withLock({ $0.doubtful.contains(tenant) }) else { return }
-        try pool.with(tenant) { (slot) throws(StorageError) in
-            guard let shard = try openExisting(tenant, in: slot), try shard.database.checkpoint() else {
-                throw .limit(
-                    "a sync of the shard of \(tenant) failed, and who reads it keeps it from being written again")
-            }
+    }
+
+    private func syncClosed(_ tenant: TenantID) throws(StorageError) {
+        for part in ["", "-wal"] where try fileSystem.exists(file(of: tenant) + part) {
+            let file = try fileSystem.open(file(of: tenant) + part, .existing)
+            defer { file.close() }
+            try file.sync()
         }
-        unsynced.withLock { _ = $0.doubtful.remove(tenant) }
     }
 }
 
@@ -377,17 +375,5 @@ extension StorageError {
             reason:
                 "it ends at record \(position), but held the journal's records up to \(listed): it is an older copy, or "
                 + "lost writes")
-    }
-}
-
-extension Shard {
-    /// Moves the log into the file where it has grown. A failure leaves the log, which is as good: nothing is lost.
-    func checkpointIfLong(above bytes: Int64) {
-        guard database.logBytes > bytes else { return }
-        do throws(StorageError) {
-            _ = try database.checkpoint()
-        } catch {
-            // The next checkpoint, or `makeDurable`, meets the same fault and says so.
-        }
     }
 }
