@@ -57,6 +57,10 @@ test-swift: test-deps venv
 test-clients: build venv ## Outside clients (Python, grpcio) against the real server.
 	TOLLGATE=$(CURDIR)/.build/release/tollgate $(VENV)/bin/python -m pytest -q Tests/Clients
 
+.PHONY: soak-clients
+soak-clients: build venv
+	TOLLGATE_LONG=1 TOLLGATE=$(CURDIR)/.build/release/tollgate $(VENV)/bin/python -m pytest -q Tests/Clients/test_kill.py Tests/Clients/test_memory.py
+
 # The simulation: as many seeds as CI affords, and one of them twice, as it must be the same run. `make soak` is the long form.
 SIMULATE := .build/release/Simulate
 SIMULATION := --seeds 1-60 --steps 10000
@@ -73,7 +77,10 @@ test-simulation: simulator ## The engine on a simulated disk and clock: crashes,
 	again=$$($(SIMULATE) --seed 7 --steps 3000 | grep -o 'digest [0-9a-f]*') && test "$$once" = "$$again"
 
 .PHONY: soak
-soak: simulator ## The long form of the simulation: ten million steps over a thousand seeds, more than an hour.
+soak: soak-simulation soak-clients ## The long forms: ten million simulated steps over a thousand seeds, 1,000 rounds of kill -9, 100,000 tenants.
+
+.PHONY: soak-simulation
+soak-simulation: simulator
 	nice $(SIMULATE) $(SOAK)
 
 .PHONY: mutants
@@ -111,6 +118,10 @@ bench-quick: build bench-peers ## The same in minutes, to test the harness: its 
 .PHONY: bench-overload
 bench-overload: build ## Measure goodput and fairness under more load than the server takes: some 15 minutes.
 	python3 Bench/overload.py --tollgate .build/release/tollgate $(BENCH)
+
+.PHONY: bench-attacks
+bench-attacks: build venv ## Measure what a well-behaved caller notices of attacks: some 15 minutes.
+	$(VENV)/bin/python Bench/attacks.py --tollgate .build/release/tollgate $(BENCH)
 
 # Debian starts a database when it is installed; the benchmark's are its own, so that one is told not to.
 .PHONY: bench-deps
