@@ -32,13 +32,14 @@ let package = Package(
         .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
         .target(name: "CLinux", cSettings: [.define("_GNU_SOURCE")]),
+        .target(name: "CPageChecks", dependencies: ["CLinux", "CSQLite"]),
 
         module("Locks", []),
         module("Protobuf", []),
         module("HTTP2", ["Locks", "CLinux", "CNghttp2"]),
         module("RPC", ["HTTP2", "Protobuf", "Locks"]),
         module("Ledger", []),
-        module("Storage", ["Ledger", "Locks", "CLinux", "CSQLite", "COpenSSL"]),
+        module("Storage", ["Ledger", "Locks", "CLinux", "CSQLite", "CPageChecks", "COpenSSL"]),
         module("Engine", ["Storage", "Ledger", "Locks", "CLinux"]),
         module("TollgateSchema", ["Protobuf", "RPC"]),
         module(
@@ -56,7 +57,8 @@ let package = Package(
 
         .target(
             name: "SimulatedDisk", dependencies: ["Storage", "Locks", "CLinux", "CSQLite"], path: "Tests/SimulatedDisk",
-            swiftSettings: strict),
+            // A disk in memory copies bytes all day: unoptimized, the tests on it would take minutes more.
+            swiftSettings: strict + [.unsafeFlags(["-O"])]),
 
         .target(
             name: "Simulation", dependencies: ["SimulatedDisk", "Engine", "Storage", "Ledger"],

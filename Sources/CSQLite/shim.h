@@ -13,6 +13,9 @@ static inline int tollgate_sqlite_distrust_schema(sqlite3 *db) {
     return sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, (int *)0);
 }
 
+// An extended code is an expression in a C macro, which Swift does not import.
+static const int tollgate_sqlite_ioerr_data = SQLITE_IOERR_DATA;
+
 // Without its statistics of memory SQLite takes no lock for each allocation. Before the first connection only.
 static inline int tollgate_sqlite_no_memory_statistics(void) {
     return sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);

@@ -221,7 +221,7 @@ def test_signals_end_a_server_in_order(server):
     assert server.process.wait(DEADLINE_S) == 0
 
 
-def test_verify_names_tenant_and_entry_of_a_book_that_was_edited(server):
+def test_verify_names_tenant_and_file_of_a_book_that_was_edited(server):
     import glob
     import sqlite3
 
@@ -238,7 +238,8 @@ def test_verify_names_tenant_and_entry_of_a_book_that_was_edited(server):
         book.execute("UPDATE entries SET body = ? WHERE sequence = 1", (body[:-1] + bytes([body[-1] ^ 1]),))
     done = server.run("verify", "--data", server.data)
     assert done.returncode == 1
-    assert re.search(r"^tollgate: tenant bad: entry 1: ", done.stderr, re.M), done.stderr
+    # Who edits it with other tools leaves pages without their checksums; the chain of hashes stands behind those.
+    assert re.search(r"^tollgate: tenant bad: .*bad.sqlite is damaged: a page of it ", done.stderr, re.M), done.stderr
     assert re.search(r"^good .* ok$", done.stdout, re.M) and re.search(r"^bad .* WRONG$", done.stdout, re.M)
     assert server.run("verify", "--data", server.data, "--tenant", "good").returncode == 0
 

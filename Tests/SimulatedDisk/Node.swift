@@ -59,14 +59,14 @@ final class Node {
     }
 
     private func grow(to count: Int) {
-        if count > bytes.count { bytes.append(contentsOf: repeatElement(0, count: count - bytes.count)) }
+        if count > bytes.count { bytes += [UInt8](repeating: 0, count: count - bytes.count) }
     }
 
     /// Notes what these sectors hold before they change.
     private func keep(_ range: Range<Int>) {
         let sectors = range.lowerBound / Self.sectorBytes...(range.upperBound - 1) / Self.sectorBytes
         if versions.count <= sectors.upperBound {
-            versions.append(contentsOf: repeatElement(0, count: sectors.upperBound + 1 - versions.count))
+            versions += [UInt8](repeating: 0, count: sectors.upperBound + 1 - versions.count)
         }
         for sector in sectors where versions[sector] < Self.maxVersions {
             keptSectors.append(sector)
@@ -85,7 +85,7 @@ final class Node {
         let end = min(start + Self.sectorBytes, bytes.count)
         target += bytes[start..<end]
         if end - start < Self.sectorBytes {
-            target.append(contentsOf: repeatElement(0, count: Self.sectorBytes - (end - start)))
+            target += [UInt8](repeating: 0, count: Self.sectorBytes - (end - start))
         }
     }
 

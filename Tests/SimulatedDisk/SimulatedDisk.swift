@@ -56,14 +56,16 @@ package final class SimulatedDisk: FileSystem, @unchecked Sendable {
 
     let lock = Lock()
     var state: State
-    private var vfs: RegisteredVFS!
+    private var rawVFS: RegisteredVFS!
+    private var vfs: CheckedVFS!
 
     /// - Parameter directories: are there from the start, and durable.
     package init(seed: UInt64 = 1, directories: [String] = []) {
         state = State(seed: seed)
         for path in directories { state.names.makeDirectory(path) }
         state.names.syncAll()
-        vfs = RegisteredVFS(of: self)
+        rawVFS = RegisteredVFS(of: self)
+        vfs = CheckedVFS(name: rawVFS.name + "-checked", over: rawVFS.name)
     }
 
     /// A disk with the same bytes, durable and not, of which nothing is open; what it does at random follows from `seed`.

@@ -18,7 +18,7 @@ package final class DataDirectory: Sendable {
     private let lockFile: any File
 
     /// What a directory of this build says in `VERSION`.
-    static let version = "tollgate 1\n"
+    static let version = "tollgate 2\n"
 
     /// Takes the directory for this process.
     ///
@@ -70,14 +70,20 @@ package final class DataDirectory: Sendable {
 }
 
 extension DataDirectory.Layout {
-    /// The directory and those above it that are missing.
+    /// The directory and those above it that are missing. Until it is whole nobody knows whether one that is there was made
+    /// to last: an earlier attempt may have ended before that.
     fileprivate func makePath(_ fileSystem: any FileSystem) throws(StorageError) {
+        let isWhole = try fileSystem.exists(version)
         var made = path.hasPrefix("/") ? "/" : ""
         for component in path.split(separator: "/") {
             made += component
-            if try !fileSystem.exists(made) {
-                try fileSystem.makeDirectory(made)
-                try fileSystem.syncDirectory(made + "/..")
+            let isThere = try fileSystem.exists(made)
+            if !isThere { try fileSystem.makeDirectory(made) }
+            do throws(StorageError) {
+                if !isWhole { try fileSystem.syncDirectory(made + "/..") }
+            } catch {
+                // Somebody else's directory, which this user may pass through and not read.
+                guard isThere, case .system(_, _, EACCES) = error else { throw error }
             }
             made += "/"
         }

@@ -1,7 +1,7 @@
 /// The disk, so that a simulated one can stand in: only what the journal, the lock and the directories need.
 /// SQLite reaches the same disk through `sqliteVFS`.
 package protocol FileSystem: Sendable {
-    /// Name of the registered SQLite VFS that serves this disk; nil for SQLite's own.
+    /// Name of the registered SQLite VFS that serves this disk and checks pages (`CheckedVFS`); nil for SQLite's own, which does not.
     var sqliteVFS: String? { get }
     /// Opens a file for reading and writing.
     func open(_ path: String, _ mode: FileMode) throws(StorageError) -> any File

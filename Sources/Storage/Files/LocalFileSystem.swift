@@ -8,7 +8,7 @@ import CLinux
 package struct LocalFileSystem: FileSystem {
     package init() {}
 
-    package var sqliteVFS: String? { nil }
+    package var sqliteVFS: String? { CheckedVFS.local.name }
 
     package func open(_ path: String, _ mode: FileMode) throws(StorageError) -> any File {
         let flags: Int32 =

@@ -19,10 +19,12 @@ final class Database: @unchecked Sendable {
     private var statements: [String: Statement] = [:]
 
     /// Once in the process, and before its first connection. Where another part of the program was earlier it stays as it is.
-    private static let isConfigured = tollgate_sqlite_no_memory_statistics() == SQLITE_OK
+    static let isConfigured = tollgate_sqlite_no_memory_statistics() == SQLITE_OK
 
-    /// - Parameter vfs: `FileSystem.sqliteVFS` of the disk that the file is on; nil for SQLite's own.
-    init(path: String, _ mode: Mode, setup: String, vfs: String? = nil) throws(StorageError) {
+    /// - Parameter vfs: `FileSystem.sqliteVFS` of the disk that the file is on.
+    init(
+        path: String, _ mode: Mode, setup: String, vfs: String? = LocalFileSystem().sqliteVFS
+    ) throws(StorageError) {
         self.path = path
         _ = Self.isConfigured
         let flags: Int32 =
@@ -43,6 +45,7 @@ final class Database: @unchecked Sendable {
         // Before anything can fail: a connection that closes would checkpoint a log that was not looked at yet.
         if mode != .readOnly { keepLogOnClose() }
         do throws(StorageError) {
+            if mode == .create { reserveForChecks() }
             try execute(setup)
         } catch {
             close()
@@ -51,6 +54,12 @@ final class Database: @unchecked Sendable {
     }
 
     deinit { close() }
+
+    /// A file that is made now keeps the last bytes of each page free for its checksum; one that is there has them already.
+    private func reserveForChecks() {
+        var count = CheckedVFS.reservedBytes
+        sqlite3_file_control(handle, "main", SQLITE_FCNTL_RESERVE_BYTES, &count)
+    }
 
     func close() {
         statements = [:]
@@ -157,6 +166,7 @@ final class Database: @unchecked Sendable {
 
     /// The last failure as an error. A failing file's errno says more than SQLite's own text.
     fileprivate func error(_ code: Int32, sql: String) -> StorageError {
+        if code == tollgate_sqlite_ioerr_data { return .corrupt(self, "a page of it is not as it was written") }
         var message = String(cString: handle.map { sqlite3_errmsg($0) } ?? sqlite3_errstr(code))
         let errno = handle.map { sqlite3_system_errno($0) } ?? 0
         if code & 0xFF == SQLITE_IOERR || code & 0xFF == SQLITE_CANTOPEN, errno != 0 {

@@ -7,7 +7,7 @@ import Ledger
 /// others need a row in `steps`. What governs the book is one row, absent while nothing was ever set; `audit` leads to the
 /// entries with a note. Times are microseconds since 1970 (UTC), amounts are micros, ids 16 bytes.
 enum ShardSchema {
-    static let format: Int64 = 2
+    static let format: Int64 = 3
 
     static let create = """
         CREATE TABLE meta (
@@ -109,6 +109,6 @@ extension ShardSchema {
         // File format, section 1.3.1 "The Database Header": both versions are 2 in a file with a write-ahead log.
         image[18] = 2
         image[19] = 2
-        return image
+        return CheckedVFS.stamped(image)
     }
 }

@@ -74,9 +74,31 @@ package struct BookVerifier {
                 entry: nil,
                 reason: StorageError.oldShard(path: path, position: meta.position, listedThrough: listed).description)
         }
+        if verdict.fault == nil { verdict.fault = try faultOfRefusals(database) }
         verdict.entries = proof.state.sequence
         verdict.totals = proof.state.totals
         return verdict
+    }
+}
+
+extension BookVerifier {
+    /// Refusals are no part of the chain, but are answered again by their ids: each must be whole, and stand in the index.
+    private func faultOfRefusals(_ database: Database) throws(StorageError) -> BookFault? {
+        var count: Int64 = 0
+        var fault: BookFault?
+        try database.statement("SELECT family, id, body FROM refusals").rows { row in
+            count += 1
+            let entry = try? EntryCodec.decode(row.blob(2))
+            if entry?.kind != .refusal || entry?.key?.id != row.id(1) {
+                fault = BookFault(entry: nil, reason: "a refusal is not the one that its key says")
+            }
+            return fault == nil
+        }
+        let indexed = try database.statement("SELECT count(*) FROM refusals INDEXED BY refusals_at").first {
+            $0.integer(0)
+        }
+        if fault == nil, indexed != count { fault = BookFault(entry: nil, reason: "the index of refusals is damaged") }
+        return fault
     }
 }
 
