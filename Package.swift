@@ -23,7 +23,7 @@ func tests(of name: String, _ dependencies: [Target.Dependency] = []) -> Target 
 let package = Package(
     name: "tollgate",
     products: [
-        .executable(name: "tollgate", targets: ["TollgateCommand"]),
+        .executable(name: "tollgate", targets: ["TollgateMain"]),
         .executable(name: "protoc-gen-tollgate-swift", targets: ["ProtocGenTollgateSwift"]),
         .library(name: "TollgateClient", targets: ["TollgateClient"]),
     ],
@@ -46,12 +46,13 @@ let package = Package(
             ["TollgateSchema", "Engine", "Storage", "Ledger", "RPC", "HTTP2", "Protobuf", "Locks", "COpenSSL"]),
         module("TollgateClient", ["TollgateSchema", "RPC", "Protobuf", "Locks"]),
         module("LoadGenerator", ["Protobuf", "CLinux", "CNghttp2"]),
-        command(
+        module(
             "TollgateCommand",
             [
                 "Tollgate", "TollgateClient", "TollgateSchema", "Engine", "Storage", "Ledger", "RPC", "HTTP2",
                 "Protobuf", "LoadGenerator", "Locks", "CLinux",
             ]),
+        command("TollgateMain", ["TollgateCommand"]),
         command("ProtocGenTollgateSwift", ["Protobuf"]),
 
         .target(
