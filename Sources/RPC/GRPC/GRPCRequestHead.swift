@@ -98,7 +98,7 @@ enum GRPCRequestHead {
                 isIdentity = value.equals("identity")
             default:
                 // A proxy may have joined several values: split before decoding.
-                if name.count > 4, name[name.count - 4] == UInt8(ascii: "-"), name.ends(with: "-bin") {
+                if name.count >= 4, name[name.count - 4] == UInt8(ascii: "-"), name.ends(with: "-bin") {
                     let parts = value.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false)
                     if !parts.allSatisfy({ Base64.decode($0) != nil }) { hasBrokenBinary = true }
                 }
