@@ -55,6 +55,13 @@ let package = Package(
         command("TollgateMain", ["TollgateCommand"]),
         command("ProtocGenTollgateSwift", ["Protobuf"]),
 
+        // What strangers' bytes go through, and what must hold for all of them: for the fuzzer and the tests alike.
+        .target(
+            name: "FuzzTargets",
+            dependencies: [
+                "Protobuf", "HTTP2", "RPC", "TollgateSchema", "Ledger", "Storage", "Tollgate", "LoadGenerator",
+                "TollgateCommand", "SimulatedDisk", "CLinux",
+            ], path: "Tests/Fuzz/Targets", swiftSettings: strict),
         .target(
             name: "SimulatedDisk", dependencies: ["Storage", "Locks", "CLinux", "CSQLite"], path: "Tests/SimulatedDisk",
             swiftSettings: strict),
@@ -67,6 +74,7 @@ let package = Package(
             name: "Simulate", dependencies: ["Simulation"], path: "Tests/Simulate", swiftSettings: strict),
 
         tests(of: "Protobuf"),
+        .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets"], swiftSettings: strict),
         tests(of: "HTTP2", ["CLinux", "CNghttp2", "Locks"]),
         tests(of: "RPC", ["HTTP2", "Protobuf", "Locks"]),
         tests(of: "Ledger"),
@@ -78,3 +86,10 @@ let package = Package(
         tests(of: "TollgateClient", ["TollgateSchema", "Tollgate", "RPC", "HTTP2", "Protobuf", "Locks"]),
     ]
 )
+
+// libFuzzer's main is linked by flags that only `Tests/Fuzz/build.sh` gives.
+if Context.environment["TOLLGATE_FUZZ"] != nil {
+    package.targets.append(
+        .executableTarget(name: "fuzz", dependencies: ["FuzzTargets"], path: "Tests/Fuzz/Runner", swiftSettings: strict)
+    )
+}
