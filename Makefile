@@ -57,6 +57,11 @@ test-swift: test-deps venv
 test-clients: build venv ## Outside clients (Python, grpcio) against the real server.
 	TOLLGATE=$(CURDIR)/.build/release/tollgate $(VENV)/bin/python -m pytest -q Tests/Clients
 
+.PHONY: test-fuzz
+test-fuzz: test-deps ## The committed inputs through every fuzz target, and inputs made of them; test-swift has it.
+	swift build --build-tests
+	swift test --skip-build --filter FuzzTests
+
 # Seconds for each target; the targets, all of them unless named.
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS ?=
