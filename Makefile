@@ -57,6 +57,28 @@ test-swift: test-deps venv
 test-clients: build venv ## Outside clients (Python, grpcio) against the real server.
 	TOLLGATE=$(CURDIR)/.build/release/tollgate $(VENV)/bin/python -m pytest -q Tests/Clients
 
+.PHONY: test-fuzz
+test-fuzz: test-deps ## The committed inputs through every fuzz target, and inputs made of them; test-swift has it.
+	swift build --build-tests
+	swift test --skip-build --filter FuzzTests
+
+# Seconds for each target; the targets, all of them unless named.
+FUZZ_SECONDS ?= 60
+FUZZ_TARGETS ?=
+
+.PHONY: fuzz
+fuzz: test-deps ## Fuzz what reads strangers' bytes: FUZZ_SECONDS=60 each, FUZZ_TARGETS="json catalog".
+	Tests/Fuzz/run.sh $(FUZZ_SECONDS) $(FUZZ_TARGETS)
+
+.PHONY: fuzz-corpus
+fuzz-corpus: test-deps ## Make the committed inputs anew of what fuzzing has found.
+	Tests/Fuzz/run.sh merge $(FUZZ_TARGETS)
+
+.PHONY: sanitize
+sanitize: test-deps venv ## All tests with AddressSanitizer, then with ThreadSanitizer; any report fails.
+	Tests/sanitize.sh address
+	Tests/sanitize.sh thread
+
 .PHONY: soak-clients
 soak-clients: build venv
 	TOLLGATE_LONG=1 TOLLGATE=$(CURDIR)/.build/release/tollgate $(VENV)/bin/python -m pytest -q Tests/Clients/test_kill.py Tests/Clients/test_memory.py

@@ -23,7 +23,7 @@ func tests(of name: String, _ dependencies: [Target.Dependency] = []) -> Target 
 let package = Package(
     name: "tollgate",
     products: [
-        .executable(name: "tollgate", targets: ["TollgateCommand"]),
+        .executable(name: "tollgate", targets: ["TollgateMain"]),
         .executable(name: "protoc-gen-tollgate-swift", targets: ["ProtocGenTollgateSwift"]),
         .library(name: "TollgateClient", targets: ["TollgateClient"]),
     ],
@@ -47,14 +47,22 @@ let package = Package(
             ["TollgateSchema", "Engine", "Storage", "Ledger", "RPC", "HTTP2", "Protobuf", "Locks", "COpenSSL"]),
         module("TollgateClient", ["TollgateSchema", "RPC", "Protobuf", "Locks"]),
         module("LoadGenerator", ["Protobuf", "CLinux", "CNghttp2"]),
-        command(
+        module(
             "TollgateCommand",
             [
                 "Tollgate", "TollgateClient", "TollgateSchema", "Engine", "Storage", "Ledger", "RPC", "HTTP2",
                 "Protobuf", "LoadGenerator", "Locks", "CLinux",
             ]),
+        command("TollgateMain", ["TollgateCommand"]),
         command("ProtocGenTollgateSwift", ["Protobuf"]),
 
+        // What strangers' bytes go through, and what must hold for all of them: for the fuzzer and the tests alike.
+        .target(
+            name: "FuzzTargets",
+            dependencies: [
+                "Protobuf", "HTTP2", "RPC", "TollgateSchema", "Ledger", "Storage", "Tollgate", "LoadGenerator",
+                "TollgateCommand", "SimulatedDisk", "CLinux",
+            ], path: "Tests/Fuzz/Targets", swiftSettings: strict),
         .target(
             name: "SimulatedDisk", dependencies: ["Storage", "Locks", "CLinux", "CSQLite"], path: "Tests/SimulatedDisk",
             // A disk in memory copies bytes all day: unoptimized, the tests on it would take minutes more.
@@ -68,6 +76,7 @@ let package = Package(
             name: "Simulate", dependencies: ["Simulation"], path: "Tests/Simulate", swiftSettings: strict),
 
         tests(of: "Protobuf"),
+        .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets"], swiftSettings: strict),
         tests(of: "HTTP2", ["CLinux", "CNghttp2", "Locks"]),
         tests(of: "RPC", ["HTTP2", "Protobuf", "Locks"]),
         tests(of: "Ledger"),
@@ -79,3 +88,10 @@ let package = Package(
         tests(of: "TollgateClient", ["TollgateSchema", "Tollgate", "RPC", "HTTP2", "Protobuf", "Locks"]),
     ]
 )
+
+// libFuzzer's main is linked by flags that only `Tests/Fuzz/build.sh` gives.
+if Context.environment["TOLLGATE_FUZZ"] != nil {
+    package.targets.append(
+        .executableTarget(name: "fuzz", dependencies: ["FuzzTargets"], path: "Tests/Fuzz/Runner", swiftSettings: strict)
+    )
+}

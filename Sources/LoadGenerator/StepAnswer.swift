@@ -1,21 +1,21 @@
 import Protobuf
 
 /// What a ReserveResponse or a CommitResponse says, as far as a run checks it. Nothing is copied out of the bytes.
-struct StepAnswer {
-    private(set) var reservationID = UnsafeRawBufferPointer(start: nil, count: 0)
-    private(set) var state: UInt64 = 0
-    private(set) var heldMicros: Int64 = 0
-    private(set) var committedMicros: Int64 = 0
-    private(set) var hasBalance = false
-    private(set) var isReplayed = false
+package struct StepAnswer {
+    package private(set) var reservationID = UnsafeRawBufferPointer(start: nil, count: 0)
+    package private(set) var state: UInt64 = 0
+    package private(set) var heldMicros: Int64 = 0
+    package private(set) var committedMicros: Int64 = 0
+    package private(set) var hasBalance = false
+    package private(set) var isReplayed = false
     /// What this step held or charged.
-    private(set) var amountMicros: Int64 = 0
+    package private(set) var amountMicros: Int64 = 0
 
     private static let open: UInt64 = 1
     private static let committed: UInt64 = 2
 
     /// Reads the answer of either kind: the fields that count have the same numbers in both.
-    init(_ message: UnsafeRawBufferPointer) throws(WireError) {
+    package init(_ message: UnsafeRawBufferPointer) throws(WireError) {
         var reader = try WireReader(message)
         while let tag = try reader.nextTag() {
             switch tag {

@@ -2,6 +2,9 @@
 package enum StorageLimits {
     // MARK: Journal
 
+    /// Positions of records, and epochs of segments: what a counter that begins at 1 never gets beyond.
+    static let positions: ClosedRange<UInt64> = 1...UInt64.max >> 1
+
     /// Bytes of one segment file.
     package static let segmentBytes: Int64 = 64 << 20
     /// Bytes of the first segment of a new journal, which is filled while the server starts.

@@ -4,7 +4,7 @@ import Protobuf
 extension ResponseHead {
     /// Reads what the protocol needs out of a block of response headers or trailers, in one pass and, for a call that goes
     /// well, without making a string.
-    init(headers: HTTP2Headers) {
+    package init(headers: HTTP2Headers) {
         var head = ResponseHead()
         var escapedMessage = ""
         var detailsAreBroken = false
@@ -62,7 +62,7 @@ extension UnsafeRawBufferPointer {
 
 extension Metadata {
     /// The application's part of received headers; nil where base64 is broken, which is an error of the call.
-    init?(received headers: HTTP2Headers) {
+    package init?(received headers: HTTP2Headers) {
         var metadata = Metadata()
         var isWhole = true
         headers.forEach { name, value in

@@ -2,20 +2,20 @@ import HTTP2
 import Protobuf
 
 /// What one block of response headers says about the call; made from HTTP/2 headers by `ResponseHead(headers:)`.
-struct ResponseHead {
+package struct ResponseHead {
     /// `:status`; 0 in trailers, which have none.
-    var httpStatus = 0
+    package var httpStatus = 0
     /// Whether `content-type` is `application/grpc` with or without a suffix.
-    var isGRPC = false
+    package var isGRPC = false
     /// `grpc-status` as it was sent.
-    var status: StatusField = .absent
+    package var status: StatusField = .absent
     /// `grpc-message`, decoded.
-    var message = ""
+    package var message = ""
     /// `grpc-status-details-bin`, decoded; empty where there is none.
-    var details: [UInt8] = []
+    package var details: [UInt8] = []
 
     /// What stands in `grpc-status`.
-    enum StatusField: Equatable {
+    package enum StatusField: Equatable {
         case absent
         case code(RPCStatusCode)
         /// A number that no specification names, or no number.
@@ -24,14 +24,14 @@ struct ResponseHead {
 }
 
 /// How a call ended as far as the server and the connection say.
-enum ResponseEnd {
+package enum ResponseEnd {
     case ok
     case failed(RPCError)
 }
 
 /// Follows the response side of one call: head, messages, trailers, each in its place. It decides what the end of the call
 /// means and does nothing itself.
-struct ResponseMachine {
+package struct ResponseMachine {
     private enum Phase {
         case head
         case messages
@@ -40,13 +40,15 @@ struct ResponseMachine {
 
     private var phase = Phase.head
 
+    package init() {}
+
     /// Whether the head has arrived: from then on a handler ran, and the call must not be sent again by itself.
-    var isCommitted: Bool { phase != .head }
+    package var isCommitted: Bool { phase != .head }
     /// Whether messages may come.
-    var takesMessages: Bool { phase == .messages }
+    package var takesMessages: Bool { phase == .messages }
 
     /// The first headers of the response. Nil where messages may follow.
-    mutating func head(_ head: ResponseHead, endStream: Bool) -> ResponseEnd? {
+    package mutating func head(_ head: ResponseHead, endStream: Bool) -> ResponseEnd? {
         guard phase == .head else {
             phase = .ended
             return .failed(RPCError(code: .internal, message: "the server sent its headers twice"))
@@ -64,7 +66,7 @@ struct ResponseMachine {
     }
 
     /// The headers after the messages.
-    mutating func trailers(_ trailers: ResponseHead, partialBytes: Int) -> ResponseEnd? {
+    package mutating func trailers(_ trailers: ResponseHead, partialBytes: Int) -> ResponseEnd? {
         guard phase == .messages else { return nil }
         phase = .ended
         if partialBytes > 0, trailers.status == .code(.ok) { return .failed(truncated(partialBytes)) }
@@ -72,7 +74,7 @@ struct ResponseMachine {
     }
 
     /// DATA with END_STREAM: the server ended without trailers.
-    mutating func endWithoutTrailers(partialBytes: Int) -> ResponseEnd? {
+    package mutating func endWithoutTrailers(partialBytes: Int) -> ResponseEnd? {
         guard phase == .messages else { return nil }
         phase = .ended
         guard partialBytes == 0 else { return .failed(truncated(partialBytes)) }
@@ -80,13 +82,13 @@ struct ResponseMachine {
     }
 
     /// The messages are not what they should be.
-    mutating func broken(_ error: DeframeError) -> ResponseEnd {
+    package mutating func broken(_ error: DeframeError) -> ResponseEnd {
         phase = .ended
         return .failed(error.rpcError)
     }
 
     /// The stream is gone, where no end came before it: reset by the server, or lost with its connection.
-    mutating func closed(errorCode: UInt32, connectionError: HTTP2Error?) -> RPCError? {
+    package mutating func closed(errorCode: UInt32, connectionError: HTTP2Error?) -> RPCError? {
         guard phase != .ended else { return nil }
         phase = .ended
         if let connectionError {

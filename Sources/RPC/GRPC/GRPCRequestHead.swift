@@ -2,7 +2,7 @@ import HTTP2
 import Protobuf
 
 /// What the server makes of a request's headers, before anything of the call exists.
-enum GRPCRequestHead {
+package enum GRPCRequestHead {
     /// A gRPC call of a known method.
     case call(RegisteredMethod, timeoutNs: Int64?)
     /// A gRPC call that ends at once.
@@ -17,13 +17,13 @@ enum GRPCRequestHead {
     case http(HTTPRefusal)
 
     /// Why a request is none of gRPC's.
-    enum HTTPRefusal {
+    package enum HTTPRefusal {
         case methodNotAllowed
         case unsupportedMediaType
     }
 
     /// Reads the headers once, from the first to the last (WIRE.md, gRPC 3–6).
-    init(_ headers: HTTP2Headers, methods: MethodTable) {
+    package init(_ headers: HTTP2Headers, methods: MethodTable) {
         var fields = Fields()
         headers.forEach { name, value in fields.see(name, value, methods: methods) }
         guard fields.isPost else {
@@ -98,7 +98,7 @@ enum GRPCRequestHead {
                 isIdentity = value.equals("identity")
             default:
                 // A proxy may have joined several values: split before decoding.
-                if name.count > 4, name[name.count - 4] == UInt8(ascii: "-"), name.ends(with: "-bin") {
+                if name.count >= 4, name[name.count - 4] == UInt8(ascii: "-"), name.ends(with: "-bin") {
                     let parts = value.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false)
                     if !parts.allSatisfy({ Base64.decode($0) != nil }) { hasBrokenBinary = true }
                 }

@@ -1,7 +1,7 @@
 /// A method with what runs for it.
-final class RegisteredMethod: Sendable {
+package final class RegisteredMethod: Sendable {
     /// What the schema says.
-    let descriptor: MethodDescriptor
+    package let descriptor: MethodDescriptor
     /// What runs.
     let handler: MethodHandler
     /// Whether the handler begins before the first message.
@@ -35,11 +35,11 @@ enum MethodHandler: Sendable {
 }
 
 /// Finds a method by the bytes of its path: an open-addressed table, made once, so that a call makes no string.
-struct MethodTable: Sendable {
+package struct MethodTable: Sendable {
     /// A power of two of slots, at most half of them taken.
     private let slots: [RegisteredMethod?]
 
-    init(_ methods: [RegisteredMethod]) {
+    package init(_ methods: [RegisteredMethod]) {
         var size = 16
         while size < methods.count * 2 { size *= 2 }
         var slots = [RegisteredMethod?](repeating: nil, count: size)

@@ -6,7 +6,7 @@ import Protobuf
 /// UNIMPLEMENTED.
 public final class ServiceRegistry {
     /// What was registered, in order.
-    private(set) var methods: [RegisteredMethod] = []
+    package private(set) var methods: [RegisteredMethod] = []
 
     /// An empty registry.
     public init() {}

@@ -24,10 +24,12 @@ struct SegmentHeader: Equatable {
         self.salt = salt
     }
 
-    /// Nil where the bytes are not a whole header.
+    /// Nil where the bytes are not a whole header, or name a position or an epoch that no journal reaches: reckoning with
+    /// one would end the process.
     init?(_ bytes: UnsafeRawBufferPointer) {
         guard bytes.count >= Self.byteCount, bytes.word64(at: 0) == Self.magic,
-            bytes.word32(at: 60) == checksum(bytes, 0..<60)
+            bytes.word32(at: 60) == checksum(bytes, 0..<60), StorageLimits.positions.contains(bytes.word64(at: 8)),
+            StorageLimits.positions.contains(bytes.word64(at: 16))
         else { return nil }
         self.init(first: bytes.word64(at: 8), epoch: bytes.word64(at: 16), salt: bytes.word64(at: 24))
     }

@@ -1,6 +1,6 @@
 /// Finds what belongs to a name by the name's bytes, so that a request that names it makes no string and no hash of one.
 /// Made once, of names that are known beforehand.
-final class NameTable<Value: Sendable>: Sendable {
+package final class NameTable<Value: Sendable>: Sendable {
     private struct Entry: Sendable {
         let name: [UInt8]
         let value: Value
@@ -9,7 +9,7 @@ final class NameTable<Value: Sendable>: Sendable {
     /// Open addressing: a power of two of slots, at most half of them taken.
     private let slots: [Entry?]
 
-    init(_ values: [String: Value]) {
+    package init(_ values: [String: Value]) {
         var size = 16
         while size < values.count * 2 { size *= 2 }
         var slots = [Entry?](repeating: nil, count: size)

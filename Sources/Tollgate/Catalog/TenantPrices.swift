@@ -2,7 +2,7 @@ import Ledger
 
 /// What features cost for a tenant, to be found by the name as it lies in a request. All tenants without prices of their
 /// own share one.
-final class TenantPrices: Sendable {
+package final class TenantPrices: Sendable {
     /// A feature as the catalog has it.
     struct Feature: Sendable {
         let name: String
@@ -16,7 +16,7 @@ final class TenantPrices: Sendable {
     let units: NameTable<String>
 
     /// The prices for all.
-    init(_ catalog: Catalog) {
+    package init(_ catalog: Catalog) {
         own = nil
         general = Self.table(catalog.features)
         var units: [String: String] = [:]

@@ -2,7 +2,7 @@ import Glibc
 
 /// A text of a request where it lies in the request's bytes. It was checked to be UTF-8, and is valid only while the
 /// request is read.
-struct BorrowedText {
+package struct BorrowedText {
     let bytes: UnsafeRawBufferPointer
 
     /// The empty text.
@@ -12,7 +12,7 @@ struct BorrowedText {
 
     var isEmpty: Bool { bytes.count == 0 }
 
-    var string: String { isEmpty ? "" : String(decoding: bytes, as: UTF8.self) }
+    package var string: String { isEmpty ? "" : String(decoding: bytes, as: UTF8.self) }
 
     func isSame(as other: UnsafeRawBufferPointer) -> Bool {
         bytes.count == other.count && (isEmpty || memcmp(bytes.baseAddress!, other.baseAddress!, bytes.count) == 0)

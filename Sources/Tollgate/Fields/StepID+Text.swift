@@ -2,10 +2,10 @@ import Ledger
 
 /// An id's text in memory, without a string of it.
 extension StepID {
-    static let textByteCount = 36
+    package static let textByteCount = 36
 
     /// Reads `xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx`, either case; nil for anything else.
-    init?(text: UnsafeRawBufferPointer) {
+    package init?(text: UnsafeRawBufferPointer) {
         guard text.count == Self.textByteCount else { return nil }
         var faults =
             (text[8] ^ Self.hyphen) | (text[13] ^ Self.hyphen) | (text[18] ^ Self.hyphen) | (text[23] ^ Self.hyphen)
@@ -29,7 +29,7 @@ extension StepID {
     }
 
     /// Writes the canonical lower-case text into 36 bytes.
-    func writeText(to text: UnsafeMutableRawBufferPointer) {
+    package func writeText(to text: UnsafeMutableRawBufferPointer) {
         precondition(text.count == Self.textByteCount, "an id has 36 bytes of text")
         let pairs = Self.digitPairs
         func write(_ word: UInt64, bytes: Range<Int>, at position: Int) {

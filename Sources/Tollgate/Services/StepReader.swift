@@ -3,7 +3,7 @@ import Protobuf
 import TollgateSchema
 
 /// Reads the requests of steps: checks every field at the edge and makes the ledger's commands of them.
-struct StepReader: Sendable {
+package struct StepReader: Sendable {
     /// What tells the contents of two kinds of steps apart. Stored within fingerprints: a number is never given anew.
     private enum Kind: UInt8 {
         case reserve = 1
@@ -15,8 +15,10 @@ struct StepReader: Sendable {
         case grant = 7
     }
 
+    package init() {}
+
     /// The command of a request. Where that names nobody, who acts is whom the call names.
-    func command(
+    package func command(
         _ request: borrowing StepRequest, origin: CallOrigin, prices: TenantPrices
     ) throws(InvalidField) -> Command {
         switch request.kind {

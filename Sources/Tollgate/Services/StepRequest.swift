@@ -2,7 +2,7 @@ import Ledger
 import Protobuf
 
 /// Which of the metering steps a request asks for.
-enum StepKind: Sendable {
+package enum StepKind: Sendable {
     case reserve, commit, release, refund, extend, charge
 }
 
@@ -11,30 +11,30 @@ enum StepKind: Sendable {
 /// `StepRequestTests` holds it against them. Only these requests are so frequent that it pays.
 ///
 /// It is valid only while the request's bytes are.
-struct StepRequest {
+package struct StepRequest {
     let kind: StepKind
     /// The id of the reservation that the step makes or is about.
-    private(set) var reservationID = BorrowedText()
+    package private(set) var reservationID = BorrowedText()
     /// `commit_id`, `extend_id` or `refund_id`.
-    private(set) var ownID = BorrowedText()
-    private(set) var feature = BorrowedText()
-    private(set) var actor = BorrowedText()
+    package private(set) var ownID = BorrowedText()
+    package private(set) var feature = BorrowedText()
+    package private(set) var actor = BorrowedText()
     /// `comment` or `reason`.
-    private(set) var comment = BorrowedText()
+    package private(set) var comment = BorrowedText()
     /// Each unit once, in the order of the request; one more than may be at most.
-    private(set) var quantities: [Quantity] = []
+    package private(set) var quantities: [Quantity] = []
     /// Each key once; one more than may be at most.
-    private(set) var labels: [Label] = []
-    private(set) var quality: Int32 = 0
-    private(set) var amountMicros: Int64 = 0
-    private(set) var minimumMicros: Int64 = 0
-    private(set) var partial = false
-    private(set) var ttl: (seconds: Int64, nanos: Int32)?
+    package private(set) var labels: [Label] = []
+    package private(set) var quality: Int32 = 0
+    package private(set) var amountMicros: Int64 = 0
+    package private(set) var minimumMicros: Int64 = 0
+    package private(set) var partial = false
+    package private(set) var ttl: (seconds: Int64, nanos: Int32)?
 
     init(_ kind: StepKind) { self.kind = kind }
 
     /// A request of its own in all of the bytes.
-    init(_ kind: StepKind, _ bytes: UnsafeRawBufferPointer, units: NameTable<String>) throws(WireError) {
+    package init(_ kind: StepKind, _ bytes: UnsafeRawBufferPointer, units: NameTable<String>) throws(WireError) {
         self.kind = kind
         var reader = try WireReader(bytes)
         try decode(from: &reader, units: units)

@@ -1,15 +1,15 @@
 /// One call of a trace.
-struct TraceRow: Equatable, Sendable {
+package struct TraceRow: Equatable, Sendable {
     /// When the call was made, in microseconds since 1970.
-    var timeMicroseconds: Int64
+    package var timeMicroseconds: Int64
     /// Tokens of its prompt.
-    var contextTokens: Int64
+    package var contextTokens: Int64
     /// Tokens of its answer.
-    var generatedTokens: Int64
+    package var generatedTokens: Int64
 }
 
 /// Why a trace cannot be read.
-enum TraceError: Error, Equatable {
+package enum TraceError: Error, Equatable {
     /// The file itself; `reason` is the system's.
     case unreadable(path: String, reason: String)
     /// A line that is not what it should be; lines count from 1.

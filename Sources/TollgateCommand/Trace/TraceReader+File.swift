@@ -30,7 +30,7 @@ extension TraceReader {
 
     /// Reads the calls of a text.
     static func rows(ofText text: String) throws(TraceError) -> [TraceRow] {
-        var reader = TraceReader()
+        var reader = TraceReader(rowLimit: Limits.traceRows)
         // `withUnsafeBytes` would forget the type of what is thrown.
         let result = Array(text.utf8).withUnsafeBytes { bytes in
             Result { () throws(TraceError) in try reader.feed(bytes) }

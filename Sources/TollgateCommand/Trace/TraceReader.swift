@@ -4,12 +4,12 @@ import Tollgate
 ///
 /// The columns TIMESTAMP, ContextTokens and GeneratedTokens are found by name, in any order and among others. Lines end with
 /// LF or CRLF, the last one may lack its end, empty lines are passed over, a cell may stand in double quotes.
-struct TraceReader {
+package struct TraceReader {
     /// The columns that a trace must have.
     private static let columns = ["TIMESTAMP", "ContextTokens", "GeneratedTokens"]
 
     /// The calls so far.
-    private(set) var rows: [TraceRow] = []
+    package private(set) var rows: [TraceRow] = []
     /// Rows beyond this many are read no more.
     private let rowLimit: Int
     /// What came after the last end of a line.
@@ -20,7 +20,7 @@ struct TraceReader {
     private var cellCount = 0
 
     /// A reader that stops after `rowLimit` rows.
-    init(rowLimit: Int = Limits.traceRows) {
+    package init(rowLimit: Int) {
         self.rowLimit = rowLimit
     }
 
@@ -28,7 +28,7 @@ struct TraceReader {
     var isFull: Bool { rows.count >= rowLimit }
 
     /// Takes the next piece of the file.
-    mutating func feed(_ bytes: UnsafeRawBufferPointer) throws(TraceError) {
+    package mutating func feed(_ bytes: UnsafeRawBufferPointer) throws(TraceError) {
         var start = bytes.startIndex
         while start < bytes.endIndex, !isFull {
             guard let end = bytes[start...].firstIndex(of: UInt8(ascii: "\n")) else {
@@ -49,7 +49,7 @@ struct TraceReader {
     }
 
     /// Takes the end of the file, which ends the last line.
-    mutating func finish() throws(TraceError) {
+    package mutating func finish() throws(TraceError) {
         if !partial.isEmpty, !isFull {
             let line = partial
             partial.removeAll()

@@ -1,0 +1,159 @@
+import Ledger
+import LoadGenerator
+import Protobuf
+import Tollgate
+import TollgateSchema
+
+extension FuzzTarget {
+    /// A step's request, which the server reads by hand: what it reads, or why not, is what the generated message says. The
+    /// first byte chooses the step.
+    static let stepRequest = FuzzTarget(
+        name: "steprequest",
+        seeds: {
+            let id = ProtobufSeeds.reserve.reservationID
+            let ttl = ProtoDuration(seconds: 60, nanos: 5)
+            let commit = CommitRequest.with {
+                ($0.reservationID, $0.commitID, $0.amountMicros) = (id, id, 7)
+                $0.quantities = ["context_tokens": -1, "é": .max]
+            }
+            let refund = RefundRequest.with { ($0.refundID, $0.reservationID, $0.amountMicros) = (id, id, .min) }
+            let seeds: [(UInt8, [UInt8])] = [
+                (0, ProtobufSeeds.reserve.wireBytes()), (5, ProtobufSeeds.reserve.wireBytes()),
+                (1, commit.wireBytes()), (2, ReleaseRequest.with { $0.reservationID = id }.wireBytes()),
+                (3, refund.wireBytes()), (4, ExtendRequest.with { ($0.reservationID, $0.ttl) = (id, ttl) }.wireBytes()),
+                (0, [0x1A, 4, 0x0A, 0, 0x10, 1, 0x1A, 4, 0x10, 2, 0x0A, 0]), (0, [0x3A, 2, 0x08, 1, 0x3A, 2, 0x10, 1]),
+                (0, [0x0A, 2, 0xC3, 0x28]), (0, [0x1A, 2, 0x0B, 0x0C]), (1, [0x20, 2]), (4, [0x12, 1, 0x08]),
+                (0, [0x0B, 0x0C]),
+            ]
+            return seeds.map { [$0.0] + $0.1 }
+        }
+    ) { bytes in
+        var input = FuzzInput(bytes)
+        let kinds: [StepKind] = [.reserve, .commit, .release, .refund, .extend, .charge]
+        let kind = kinds[Int(input.byte()) % kinds.count]
+        let message = Array(input.rest)
+        let generated = Result { () throws(WireError) in try StepFields(kind, generated: message).bounded }
+        let byHand = Result { () throws(WireError) in
+            StepFields(try StepRequest(kind, input.rest, units: units)).bounded
+        }
+        try hold(byHand == generated, "\(kind): by hand \(byHand), generated \(generated)")
+        guard let request = try? StepRequest(kind, input.rest, units: units) else { return }
+        // A fault is named by a field, and a command is the same each time, or no id could be known again.
+        let commands = [0, 1].map { _ in
+            Result { () throws(InvalidField) in
+                try StepReader().command(request, origin: CallOrigin(keyID: "key", actor: "zoé"), prices: prices)
+            }
+        }
+        switch (commands[0], commands[1]) {
+        case (.success(let one), .success(let other)):
+            try hold("\(one)" == "\(other)", "\(one) is \(other) the next time")
+        case (.failure, .failure): break
+        default: throw broken("a request that is refused only sometimes")
+        }
+    }
+
+    private static let prices = TenantPrices(.builtIn)
+    private static let units = NameTable(["context_tokens": "context_tokens", "generated_tokens": "generated_tokens"])
+
+    /// The answer of a step as the load generator reads it: where both readers take it, they read the same.
+    static let stepAnswer = FuzzTarget(
+        name: "stepanswer",
+        seeds: {
+            let answer = ReserveResponse.with { answer in
+                answer.reservation = Reservation.with {
+                    $0.reservationID = ProtobufSeeds.reserve.reservationID
+                    $0.state = .open
+                    $0.heldMicros = 7
+                    $0.committedMicros = -7
+                }
+                answer.balance = StepBalance()
+                answer.replayed = true
+                answer.reservedMicros = 5
+            }
+            return [
+                answer.wireBytes(), answer.wireBytes() + answer.wireBytes(), [], [0x0A, 0], [0x12, 0], [0x0A, 1, 0x08],
+                [0x0B],
+            ]
+        }
+    ) { bytes in
+        guard let read = try? StepAnswer(bytes), let answer = try? ReserveResponse(wireBytes: bytes) else { return }
+        let reservation = answer.reservation ?? Reservation()
+        try hold(
+            read.isReplayed == answer.replayed && read.amountMicros == answer.reservedMicros
+                && read.heldMicros == reservation.heldMicros && read.committedMicros == reservation.committedMicros
+                && read.hasBalance == (answer.balance != nil)
+                && Int32(truncatingIfNeeded: read.state) == reservation.state.rawValue
+                && read.reservationID.elementsEqual(reservation.reservationID.utf8),
+            "two readers of an answer differ: \(answer.jsonString())")
+    }
+}
+
+/// What a step's request says, by either reader.
+private struct StepFields: Equatable {
+    var texts: [[UInt8]] = []
+    var quantities: [[UInt8]: Int64] = [:]
+    var labels: [[UInt8]: [UInt8]] = [:]
+    var numbers: [Int64] = []
+    var ttl: [Int64]?
+
+    /// As the generated message has it.
+    init(_ kind: StepKind, generated bytes: [UInt8]) throws(WireError) {
+        switch kind {
+        case .reserve:
+            let request = try ReserveRequest(wireBytes: bytes)
+            set([request.reservationID, "", request.feature, request.actor, request.comment])
+            set(request.quantities, request.labels, request.ttl)
+            numbers = [Int64(request.quality.rawValue), request.amountMicros, request.minimumMicros, 0]
+        case .charge:
+            let request = try ChargeRequest(wireBytes: bytes)
+            set([request.reservationID, "", request.feature, request.actor, request.comment])
+            set(request.quantities, request.labels, request.ttl)
+            numbers = [Int64(request.quality.rawValue), request.amountMicros, 0, 0]
+        case .commit:
+            let request = try CommitRequest(wireBytes: bytes)
+            set([request.reservationID, request.commitID, "", "", request.comment])
+            set(request.quantities, [:], nil)
+            numbers = [0, request.amountMicros, 0, request.partial ? 1 : 0]
+        case .release:
+            let request = try ReleaseRequest(wireBytes: bytes)
+            set([request.reservationID, "", "", "", request.reason])
+            numbers = [0, 0, 0, 0]
+        case .refund:
+            let request = try RefundRequest(wireBytes: bytes)
+            set([request.reservationID, request.refundID, "", "", request.reason])
+            numbers = [0, request.amountMicros, 0, 0]
+        case .extend:
+            let request = try ExtendRequest(wireBytes: bytes)
+            set([request.reservationID, request.extendID, "", "", ""])
+            set([:], [:], request.ttl)
+            numbers = [0, 0, 0, 0]
+        }
+    }
+
+    /// As it is read by hand.
+    init(_ request: StepRequest) {
+        set([request.reservationID, request.ownID, request.feature, request.actor, request.comment].map(\.string))
+        for quantity in request.quantities { quantities[Array(quantity.unit.utf8)] = quantity.count }
+        for label in request.labels { labels[Array(label.key.utf8)] = Array(label.value.utf8) }
+        numbers = [
+            Int64(request.quality), request.amountMicros, request.minimumMicros, request.partial ? 1 : 0,
+        ]
+        ttl = request.ttl.map { [$0.seconds, Int64($0.nanos)] }
+    }
+
+    private mutating func set(_ texts: [String]) { self.texts = texts.map { Array($0.utf8) } }
+
+    private mutating func set(_ quantities: [String: Int64], _ labels: [String: String], _ ttl: ProtoDuration?) {
+        for (unit, count) in quantities { self.quantities[Array(unit.utf8)] = count }
+        for (key, value) in labels { self.labels[Array(key.utf8)] = Array(value.utf8) }
+        self.ttl = ttl.map { [$0.seconds, Int64($0.nanos)] }
+    }
+
+    /// Beyond the bounds only that they are passed is kept.
+    var bounded: StepFields {
+        var fields = self
+        if quantities.count > Limits.maxQuantities { fields.quantities = [[]: 0] }
+        if labels.count > Limits.maxLabels { fields.labels = [[]: []] }
+        return fields
+    }
+}
