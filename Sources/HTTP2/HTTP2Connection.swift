@@ -94,6 +94,8 @@ package final class HTTP2Connection: @unchecked Sendable {
     @exclusivity(unchecked) var incomingListBytes = 0
     /// Frames that waited to be sent when the last turn ended, as they stand in the loop's holdings.
     @exclusivity(unchecked) var queuedFrames = 0
+    /// The same of `pendingOutput`.
+    @exclusivity(unchecked) var pendingBytes = 0
     /// Whether a frame of a call was ever sent.
     @exclusivity(unchecked) var hasServed = false
 

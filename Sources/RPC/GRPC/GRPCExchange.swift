@@ -105,7 +105,7 @@ final class GRPCExchange: HTTP2StreamDelegate, ServerExchange {
             PlainAnswer.health(home.core.health).send(on: stream)
             endEarly()
         case .metrics:
-            PlainAnswer.metrics(home.core.metricFamilies).send(on: stream)
+            PlainAnswer(metrics: home.metricsText()).send(on: stream)
             endEarly()
         case .http(let refusal):
             PlainAnswer(refusal).send(on: stream)
