@@ -87,10 +87,11 @@ package enum Limits {
     static let drainPingTimeoutNs: Int64 = 1_000_000_000
     /// How long RST_STREAM waits behind an early status.
     static let resetDelayNs: Int64 = 200_000_000
-    /// Tokens and refill of the budgets against floods.
+    /// Tokens and refill of the budgets against floods. A proxy may cancel all of its streams at once: the burst of frames is some
+    /// times their number.
     static let resetBurst = 1_000
     static let resetsPerSecond = 33
-    static let controlFrameBurst = 1_000
+    static let controlFrameBurst = 4_000
     static let controlFramesPerSecond = 100
     /// DATA with less than this costs a token, with more it brings one: no step of ours is so short.
     static let smallDataBytes = 32

@@ -41,7 +41,7 @@ import Testing
     func unknownFrames(kind: UInt8) async throws {
         try await withServer { server in
             let peer = try RawPeer(port: server.port)
-            for _ in 0..<3_000 { peer.send(bytes: [0, 0, 0, kind, 0, 0, 0, 0, 0]) }
+            for _ in 0..<10_000 { peer.send(bytes: [0, 0, 0, kind, 0, 0, 0, 0, 0]) }
             #expect(try peer.receive { $0.kind == .goaway }?.errorCode == HTTP2ErrorCode.enhanceYourCalm)
             #expect(server.metrics.count(of: .controlFrameFloods) == 1)
             #expect(server.log.all.filter { $0.hasPrefix("cut off") } == ["cut off controlFrames 127.0.0.1"])
@@ -54,7 +54,7 @@ import Testing
             let peer = try RawPeer(port: server.port)
             peer.send(.request(1, path: "/refuse", endStream: false))
             _ = try peer.receive { $0.kind == .reset }
-            for _ in 0..<3_000 { peer.send(.request(1, path: "/refuse", endStream: false)) }
+            for _ in 0..<10_000 { peer.send(.request(1, path: "/refuse", endStream: false)) }
             #expect(try peer.receive { $0.kind == .goaway }?.errorCode != HTTP2ErrorCode.noError)
             #expect(await eventually { server.metrics.active == 0 })
         }
