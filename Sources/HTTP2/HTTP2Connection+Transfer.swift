@@ -16,6 +16,8 @@ extension HTTP2Connection: ReadinessHandler, TurnEndHandler {
         }
     }
 
+    var isStranger: Bool { !isKnown && configuration.knowsCallers }
+
     func loopStopped() {
         if case .lingering = phase { closeSocket() } else { destroy(.closedLocally, lingers: false) }
     }
@@ -23,8 +25,9 @@ extension HTTP2Connection: ReadinessHandler, TurnEndHandler {
     // MARK: Reading
 
     private func readAvailable() {
-        let reads = loop.isPressed ? 1 : Limits.readsPerTurnMax
-        let most = loop.isPressed ? Limits.pressedReadBytes : loop.readBuffer.count
+        let isBrief = loop.isPressed || isStranger
+        let reads = isBrief ? 1 : Limits.readsPerTurnMax
+        let most = isStranger ? Limits.strangerReadBytes : isBrief ? Limits.pressedReadBytes : loop.readBuffer.count
         for _ in 0..<reads {
             guard case .open = phase, closeReason == nil else { return }
             let room = inputAge.room(atMost: most)

@@ -21,7 +21,10 @@ package enum Limits {
     static let eventsPerPressedTurnMax = 16
     static let pressedReadBytes = 16 * 1024
     /// Connections accepted in a turn of the loop.
-    static let acceptsPerTurnMax = 64
+    static let acceptsPerTurnMax = 16
+    /// What connections that have made no call of a known caller take of a turn together, and what is read of each.
+    static let strangersTurnNs: Int64 = 1_000_000
+    static let strangerReadBytes = 8 * 1024
     /// How long accepting pauses when the process is out of descriptors.
     static let acceptPauseNs: Int64 = 100_000_000
     /// Connections that the kernel queues until they are accepted.

@@ -238,6 +238,19 @@ def resets_of_nothing(peer, target, i):
     return frame(RST, 0, 1, word(CANCEL))
 
 
+def hit_and_run(target):
+    """Connects, sends less than any budget holds, and goes; again and again, on many connections at once."""
+    cut = Cut()
+    for _ in range(20 * (10 if target.long else 1)):
+        peers = [Peer(target) for _ in range(16)]
+        for peer in peers:
+            peer.send(b"".join(rapid_reset(peer, target, i) for i in range(500)))
+            cut.sent += peer.cut.sent
+        for peer in peers:
+            peer.socket.close()
+    return cut
+
+
 # MadeYouReset: the server is made to reset.
 
 def made_you_reset(bad):
@@ -495,6 +508,7 @@ ATTACKS = {
     "rapid reset, nothing read": calm(flood(rapid_reset, reads=False), "resets"),
     "rapid reset of whole requests": calm(flood(rapid_reset_of_whole_requests), "resets"),
     "rapid reset with a key": calm(flood(keyed_rapid_reset, frames=60_000), "resets"),
+    "rapid reset on one connection after another": Attack(hit_and_run, (None,)),
     "resets of one stream": calm(flood(resets_of_nothing, opening=open_stream()), CONTROL),
     **{f"made you reset: {name}": wrong(flood(made_you_reset(bad))) for name, bad in MADE_YOU_RESET.items()},
     "made you reset, nothing read": calm(

@@ -102,6 +102,23 @@ import Testing
         }
     }
 
+    @Test("strangers are served after those who are known, and every one of them is")
+    func strangers() async throws {
+        try await withServer({ $0.knowsCallers = true }) { server in
+            let known = try RawPeer(port: server.port)
+            known.send(.request(1, path: "/known", endStream: true))
+            #expect(try known.receive { $0.kind == .headers && $0.stream == 1 } != nil)
+            let peers = try (0..<100).map { _ in try RawPeer(port: server.port) }
+            // More than is read of a stranger at once.
+            for peer in peers {
+                for call in 0..<200 { peer.send(.request(UInt32(call * 2 + 1), path: "/no-data", endStream: true)) }
+            }
+            known.send(.request(3, path: "/no-data", endStream: true))
+            #expect(try known.receive { $0.kind == .headers && $0.stream == 3 } != nil)
+            for peer in peers { #expect(try peer.receive { $0.kind == .headers && $0.stream == 399 } != nil) }
+        }
+    }
+
     @Test("where no room is left idle connections give way, those first that never called")
     func eviction() async throws {
         try await withServer({ $0.connectionsMax = 3 }) { server in
