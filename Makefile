@@ -57,6 +57,10 @@ test-swift: test-deps venv
 test-clients: build venv ## Outside clients (Python, grpcio) against the real server.
 	TOLLGATE=$(CURDIR)/.build/release/tollgate $(VENV)/bin/python -m pytest -q Tests/Clients
 
+.PHONY: soak-clients
+soak-clients: build venv
+	TOLLGATE_LONG=1 TOLLGATE=$(CURDIR)/.build/release/tollgate $(VENV)/bin/python -m pytest -q Tests/Clients/test_kill.py Tests/Clients/test_memory.py
+
 # The simulation: as many seeds as CI affords, and one of them twice, as it must be the same run. `make soak` is the long form.
 SIMULATE := .build/release/Simulate
 SIMULATION := --seeds 1-60 --steps 10000
@@ -73,7 +77,10 @@ test-simulation: simulator ## The engine on a simulated disk and clock: crashes,
 	again=$$($(SIMULATE) --seed 7 --steps 3000 | grep -o 'digest [0-9a-f]*') && test "$$once" = "$$again"
 
 .PHONY: soak
-soak: simulator ## The long form of the simulation: ten million steps over a thousand seeds, more than an hour.
+soak: soak-simulation soak-clients ## The long forms: ten million simulated steps over a thousand seeds, 1,000 rounds of kill -9, 100,000 tenants.
+
+.PHONY: soak-simulation
+soak-simulation: simulator
 	nice $(SIMULATE) $(SOAK)
 
 .PHONY: mutants

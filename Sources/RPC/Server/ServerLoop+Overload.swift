@@ -14,7 +14,7 @@ extension ServerLoop {
     @inline(__always)
     func whyNotTake(_ share: CallShare, waitedNs: Int64) -> Refusal? {
         if waitedNs > core.configuration.overload.waitNs { return .wait }
-        if line.isFull(for: share) { return .line }
+        if line.isFull(for: share, nowNs: loop.nowNs) { return .line }
         if share === commonShare, share.underWay >= strangersMax { return .share }
         return share.underWay + underWay > callsMax ? .share : nil
     }
@@ -50,7 +50,7 @@ extension ServerLoop {
         isWindowOpen = true
         loop.schedule(after: core.configuration.overload.windowNs) { [self] in
             isWindowOpen = false
-            if window.end() { openWindow() }
+            if window.end(nsPerWork: line.nsPerWork) { openWindow() }
             loop.streamsMax = window.streams
         }
     }
@@ -61,7 +61,7 @@ extension ServerLoop {
     @inline(__always)
     func mayRun(_ call: ServerCall, _ bytes: UnsafeRawBufferPointer) -> Bool {
         let work = OverloadLimits.work(byteCount: bytes.count)
-        if line.mayRun(call.share, work: work, nowNs: loop.nowNs) { return true }
+        if line.mayRun(call.share, work: work, nowNs: loop.nowNs, wasBusy: loop.wasBehind) { return true }
         call.message = Array(bytes)
         line.add(WaitingCall(call: call, work: work, sinceNs: loop.nowNs - call.waitedNs), of: call.share)
         serveNextTurn()

@@ -58,6 +58,9 @@ final class Database: @unchecked Sendable {
         handle = nil
     }
 
+    /// It may only be read: SQLite opens a file so that its user may not write at the moment, and it stays so.
+    var isReadOnly: Bool { sqlite3_db_readonly(handle, "main") == 1 }
+
     /// Moves the log into the file first, where that can be done.
     func closeWithoutLog() {
         _ = try? checkpoint()
@@ -157,6 +160,7 @@ final class Database: @unchecked Sendable {
         var message = String(cString: handle.map { sqlite3_errmsg($0) } ?? sqlite3_errstr(code))
         let errno = handle.map { sqlite3_system_errno($0) } ?? 0
         if code & 0xFF == SQLITE_IOERR || code & 0xFF == SQLITE_CANTOPEN, errno != 0 {
+            if errno == EMFILE || errno == ENFILE { return .system(operation: "open", path: path, errno: errno) }
             message += ": " + String(cString: strerror(errno))
         }
         return .sqlite(code: code, message: message, sql: sql, path: path)

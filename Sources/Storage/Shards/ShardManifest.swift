@@ -36,6 +36,10 @@ final class ShardManifest: @unchecked Sendable {
         try lock.locked { () throws(StorageError) in try loaded().positions[tenant] }
     }
 
+    func positions() throws(StorageError) -> [TenantID: UInt64] {
+        try lock.locked { () throws(StorageError) in try loaded().positions }
+    }
+
     func tenants() throws(StorageError) -> [TenantID] {
         try lock.locked { () throws(StorageError) in Array(try loaded().positions.keys) }
     }
@@ -144,17 +148,19 @@ final class ShardManifest: @unchecked Sendable {
         _ body: (inout Content, Database) throws(StorageError) -> Void
     ) throws(StorageError) {
         try lock.locked { () throws(StorageError) in
-            var changed = try loaded()
-            let database = try opened()
-            do throws(StorageError) {
-                try database.transaction { () throws(StorageError) in try body(&changed, database) }
-            } catch {
-                // Whatever the file's log looks like now, the next change begins from what is on the disk.
-                database.close()
-                self.database = nil
-                throw error
+            content = try DescriptorReserve.shared.lend { () throws(StorageError) in
+                var changed = try loaded()
+                let database = try opened()
+                do throws(StorageError) {
+                    try database.transaction { () throws(StorageError) in try body(&changed, database) }
+                } catch {
+                    // Whatever the file's log looks like now, the next change begins from what is on the disk.
+                    database.close()
+                    self.database = nil
+                    throw error
+                }
+                return changed
             }
-            content = changed
         }
     }
 

@@ -73,6 +73,11 @@ package final class ShardStore: Sendable {
     package func apply(_ tenant: TenantID, _ records: RecordRun) throws(StorageError) -> ShardExtent {
         let isMuch = records.count >= StorageLimits.muchRecords
         return try pool.with(tenant, isMuch: isMuch) { (slot) throws(StorageError) in
+            // Opened while nobody might write it, it may be written by now.
+            if let shard = slot.shard, shard.database.isReadOnly {
+                shard.close()
+                slot.shard = nil
+            }
             let shard = try openOrMake(tenant, in: slot, for: records)
             do throws(StorageError) {
                 try shard.apply(records)
@@ -130,6 +135,9 @@ package final class ShardStore: Sendable {
         return tenants.sorted()
     }
 
+    /// By tenant, the journal's record up to which its shard was made durable.
+    package func listed() throws(StorageError) -> [TenantID: UInt64] { try manifest.positions() }
+
     /// By tenant, the journal's record up to which its shard was made durable; for those who look at the files beside a server.
     package static func listed(
         in shards: String, fileSystem: any FileSystem = LocalFileSystem()
@@ -143,8 +151,10 @@ package final class ShardStore: Sendable {
     package func closeIdle() { pool.closeIdle() }
 
     /// Closes everything; nobody may be using a shard any more.
-    package func close() {
-        pool.closeIdle()
+    ///
+    /// - Parameter isLate: True from when on logs stay as they are, to be read again by who opens the shards next.
+    package func close(isLate: () -> Bool = { false }) {
+        pool.closeIdle(isLate: isLate)
         manifest.close()
     }
 
