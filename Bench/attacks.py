@@ -9,7 +9,7 @@ again at once. See README.md beside this file."""
 import argparse
 import os
 import pathlib
-import socket
+import select
 import statistics
 import subprocess
 import sys
@@ -82,11 +82,19 @@ def flood(target, make):
             for piece in pieces:
                 if not peer.send(piece):
                     break
-                try:
-                    while peer.socket.recv(RECEIVED_BYTES, socket.MSG_DONTWAIT):
-                        pass
-                except OSError:
-                    pass
+                if not drained(peer.socket):
+                    break
+
+
+def drained(connection):
+    """Reads what there is; false at the connection's end."""
+    while select.select([connection], [], [], 0)[0]:
+        try:
+            if not connection.recv(RECEIVED_BYTES):
+                return False
+        except OSError:
+            return False
+    return True
 
 
 def hold(target, opening):

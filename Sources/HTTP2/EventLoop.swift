@@ -7,8 +7,14 @@ import Synchronization
 protocol ReadinessHandler: AnyObject {
     /// The descriptor is ready; `events` are epoll's.
     func ready(_ events: UInt32)
+    /// Whether it is served after all others, and only for a part of the turn; see `EventLoop.serveStrangers`.
+    var isStranger: Bool { get }
     /// The loop ends; nothing more will come.
     func loopStopped()
+}
+
+extension ReadinessHandler {
+    var isStranger: Bool { false }
 }
 
 /// Does something once at the end of a turn in which it asked to, such as writing all that a turn has gathered.
@@ -54,6 +60,9 @@ package final class EventLoop: @unchecked Sendable {
     private var freeSlots: [UInt32] = []
     @exclusivity(unchecked) private var turnEnders: [any TurnEndHandler] = []
     private var batch: [@Sendable () -> Void] = []
+    /// Readiness of strangers in this turn, and with which of them it begins.
+    private var strangers: [cl_event] = []
+    private var firstStranger = 0
     /// Monotonic time at the start of this part of the turn, in nanoseconds; good enough for time-outs.
     @exclusivity(unchecked) package private(set) var nowNs: Int64 = monotonicNanoseconds()
     /// Whether the loop has more to do than one turn should hold: less is read then, so that its turns stay short.
@@ -219,6 +228,7 @@ package final class EventLoop: @unchecked Sendable {
             wasBehind = isBehind
             isBehind = false
             for index in 0..<max(0, count) { dispatch(events[index]) }
+            serveStrangers()
             runTimers()
             takeInbox()
             endTurn()
@@ -246,10 +256,32 @@ package final class EventLoop: @unchecked Sendable {
     }
 
     private func dispatch(_ event: cl_event) {
-        guard event.data != Self.wakeupData else { return }
+        guard let handler = handler(of: event) else { return }
+        if handler.isStranger { strangers.append(event) } else { handler.ready(event.events) }
+    }
+
+    private func handler(of event: cl_event) -> (any ReadinessHandler)? {
+        guard event.data != Self.wakeupData else { return nil }
         let slot = Int(event.data & 0xffff_ffff)
-        guard slot < handlers.count, UInt64(handlers[slot].generation) == event.data >> 32 else { return }
-        handlers[slot].handler?.ready(event.events)
+        guard slot < handlers.count, UInt64(handlers[slot].generation) == event.data >> 32 else { return nil }
+        return handlers[slot].handler
+    }
+
+    /// Whom nobody knows yet has its turn after those who are known, for so long and no longer: however many connect and
+    /// send what they may before they are cut off, others wait a moment for them. Who is left out is ready still, and the next
+    /// turn begins with it.
+    private func serveStrangers() {
+        guard !strangers.isEmpty else { return }
+        let count = strangers.count
+        let beganNs = count > 1 ? monotonicNanoseconds() : 0
+        var served = 0
+        repeat {
+            let event = strangers[(firstStranger + served) % count]
+            handler(of: event)?.ready(event.events)
+            served += 1
+        } while served < count && monotonicNanoseconds() - beganNs < Limits.strangersTurnNs
+        firstStranger = (firstStranger + served) % count
+        strangers.removeAll(keepingCapacity: true)
     }
 
     private func runTimers() {

@@ -27,6 +27,8 @@ package struct HTTP2Configuration: Sendable {
     package var writeStallTimeoutNs = Limits.writeStallTimeoutNs
     /// How long RST_STREAM(NO_ERROR) waits behind an early status, WIRE.md gRPC 9.
     package var resetDelayNs = Limits.resetDelayNs
+    /// Whether `HTTP2Connection.isKnown` is said of connections; those of which it is not are then served after the others.
+    package var knowsCallers = false
     /// Budgets against floods.
     package var floods = FloodBudgets()
     /// Keepalive and age.

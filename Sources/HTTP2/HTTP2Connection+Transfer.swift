@@ -16,6 +16,8 @@ extension HTTP2Connection: ReadinessHandler, TurnEndHandler {
         }
     }
 
+    var isStranger: Bool { !isKnown && configuration.knowsCallers }
+
     func loopStopped() {
         if case .lingering = phase { closeSocket() } else { destroy(.closedLocally, lingers: false) }
     }
@@ -23,8 +25,9 @@ extension HTTP2Connection: ReadinessHandler, TurnEndHandler {
     // MARK: Reading
 
     private func readAvailable() {
-        let reads = loop.isPressed ? 1 : Limits.readsPerTurnMax
-        let most = loop.isPressed ? Limits.pressedReadBytes : loop.readBuffer.count
+        let isBrief = loop.isPressed || isStranger
+        let reads = isBrief ? 1 : Limits.readsPerTurnMax
+        let most = isStranger ? Limits.strangerReadBytes : isBrief ? Limits.pressedReadBytes : loop.readBuffer.count
         for _ in 0..<reads {
             guard case .open = phase, closeReason == nil else { return }
             let room = inputAge.room(atMost: most)
@@ -116,7 +119,7 @@ extension HTTP2Connection: ReadinessHandler, TurnEndHandler {
     func turnEnded() {
         tellOnceATurn()
         if closeReason == nil { flush() }
-        noteQueue()
+        noteUnsent()
         isDirty = false
         if let closeReason {
             if case .lingering = phase { closeSocket() } else { destroy(closeReason, lingers: false) }
@@ -137,12 +140,18 @@ extension HTTP2Connection: ReadinessHandler, TurnEndHandler {
         }
     }
 
-    /// What a turn leaves unsent stands in the loop's holdings.
-    private func noteQueue() {
-        guard awaitsWritable || queuedFrames > 0 else { return }
+    /// What a turn leaves unsent stands in the loop's holdings. A socket that is full keeps what was written for it: where too
+    /// many are, who joins them is let go.
+    private func noteUnsent() {
+        guard awaitsWritable || queuedFrames > 0 || pendingBytes > 0 else { return }
         let count = session.map { Int(nghttp2_session_get_outbound_queue_size($0)) } ?? 0
         loop.holdings.queuedFrames += count - queuedFrames
         queuedFrames = count
+        let bytes = pendingOutput.count
+        let isMore = bytes > pendingBytes
+        loop.holdings.outputBytes += bytes - pendingBytes
+        pendingBytes = bytes
+        if role == .server, isMore, bytes > loop.holdings.outputShare { closeTimedOut(.unreadOutput) }
     }
 
     func flush() {
@@ -301,7 +310,9 @@ extension HTTP2Connection: ReadinessHandler, TurnEndHandler {
         liveStreams = []
         loop.holdings.streams -= streams.count
         loop.holdings.queuedFrames -= queuedFrames
+        loop.holdings.outputBytes -= pendingBytes
         queuedFrames = 0
+        pendingBytes = 0
         for stream in streams {
             stream.liveIndex = -1
             stream.connectionError = error
@@ -330,6 +341,8 @@ extension HTTP2Connection: ReadinessHandler, TurnEndHandler {
         loop.unregister(registration, transport.descriptor)
         transport.close()
         pendingOutput = []
+        loop.holdings.outputBytes -= pendingBytes
+        pendingBytes = 0
         userData = nil
         metrics.add(.closed)
         let told = onClosed

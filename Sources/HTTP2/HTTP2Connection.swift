@@ -27,6 +27,8 @@ package final class HTTP2Connection: @unchecked Sendable {
     package let metrics: HTTP2Metrics
     /// The other end's address, for people to read.
     package let peerAddress: String
+    /// Whether a caller who is known made a call on it. Said by whoever knows callers, for `HTTP2Configuration.knowsCallers`.
+    @exclusivity(unchecked) package var isKnown = false
     /// Whatever the connection's owner wants to find again.
     package var userData: AnyObject?
 
@@ -94,6 +96,8 @@ package final class HTTP2Connection: @unchecked Sendable {
     @exclusivity(unchecked) var incomingListBytes = 0
     /// Frames that waited to be sent when the last turn ended, as they stand in the loop's holdings.
     @exclusivity(unchecked) var queuedFrames = 0
+    /// The same of `pendingOutput`.
+    @exclusivity(unchecked) var pendingBytes = 0
     /// Whether a frame of a call was ever sent.
     @exclusivity(unchecked) var hasServed = false
 

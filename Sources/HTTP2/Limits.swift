@@ -21,7 +21,10 @@ package enum Limits {
     static let eventsPerPressedTurnMax = 16
     static let pressedReadBytes = 16 * 1024
     /// Connections accepted in a turn of the loop.
-    static let acceptsPerTurnMax = 64
+    static let acceptsPerTurnMax = 16
+    /// What connections that have made no call of a known caller take of a turn together, and what is read of each.
+    static let strangersTurnNs: Int64 = 1_000_000
+    static let strangerReadBytes = 8 * 1024
     /// How long accepting pauses when the process is out of descriptors.
     static let acceptPauseNs: Int64 = 100_000_000
     /// Connections that the kernel queues until they are accepted.
@@ -87,10 +90,11 @@ package enum Limits {
     static let drainPingTimeoutNs: Int64 = 1_000_000_000
     /// How long RST_STREAM waits behind an early status.
     static let resetDelayNs: Int64 = 200_000_000
-    /// Tokens and refill of the budgets against floods.
+    /// Tokens and refill of the budgets against floods. A proxy may cancel all of its streams at once: the burst of frames is some
+    /// times their number.
     static let resetBurst = 1_000
     static let resetsPerSecond = 33
-    static let controlFrameBurst = 1_000
+    static let controlFrameBurst = 4_000
     static let controlFramesPerSecond = 100
     /// DATA with less than this costs a token, with more it brings one: no step of ours is so short.
     static let smallDataBytes = 32

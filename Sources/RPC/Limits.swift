@@ -16,6 +16,8 @@ package enum Limits {
     /// Of those, callers without a key may have a part of so many: explorers of the schema, and whoever opens streams to have
     /// them open.
     static let strangersPart = 8
+    /// How old a page of metrics may be.
+    static let metricsAgeNs: Int64 = 10_000_000
     /// When a refused caller may try again, in milliseconds, as `RetryInfo` tells it.
     package static let retryAfterMs: Int64 = 200
     /// Nearer than this a deadline is compared with the clock itself, not with the time at which the loop's turn began.

@@ -238,6 +238,19 @@ def resets_of_nothing(peer, target, i):
     return frame(RST, 0, 1, word(CANCEL))
 
 
+def hit_and_run(target):
+    """Connects, sends less than any budget holds, and goes; again and again, on many connections at once."""
+    cut = Cut()
+    for _ in range(10 * (10 if target.long else 1)):
+        peers = [Peer(target) for _ in range(16)]
+        for peer in peers:
+            peer.send(b"".join(rapid_reset(peer, target, i) for i in range(500)))
+            cut.sent += peer.cut.sent
+        for peer in peers:
+            peer.socket.close()
+    return cut
+
+
 # MadeYouReset: the server is made to reset.
 
 def made_you_reset(bad):
@@ -481,8 +494,9 @@ def constant(data, **more):
 
 
 def calm(run, kind, slow=False):
-    """An attack that ends with GOAWAY ENHANCE_YOUR_CALM: its own budget is spent, or before it that of all frames."""
-    return Attack(run, (CALM,), ((FLOOD, kind), (FLOOD, CONTROL)), slow)
+    """An attack that ends with GOAWAY ENHANCE_YOUR_CALM: its own budget is spent, or before it that of all frames. Who reads it too
+    late finds the connection closed."""
+    return Attack(run, (CALM, "closed"), ((FLOOD, kind), (FLOOD, CONTROL)), slow)
 
 
 def wrong(run):
@@ -495,6 +509,7 @@ ATTACKS = {
     "rapid reset, nothing read": calm(flood(rapid_reset, reads=False), "resets"),
     "rapid reset of whole requests": calm(flood(rapid_reset_of_whole_requests), "resets"),
     "rapid reset with a key": calm(flood(keyed_rapid_reset, frames=60_000), "resets"),
+    "rapid reset on one connection after another": Attack(hit_and_run, (None,)),
     "resets of one stream": calm(flood(resets_of_nothing, opening=open_stream()), CONTROL),
     **{f"made you reset: {name}": wrong(flood(made_you_reset(bad))) for name, bad in MADE_YOU_RESET.items()},
     "made you reset, nothing read": calm(
@@ -503,12 +518,12 @@ ATTACKS = {
        for name, value in [("connection", "x"), ("te", "gzip"), ("Upper", "x"), (":path", "/x"), ("bad name", "x"),
                            ("transfer-encoding", "chunked")]},
     "made you reset: content-length": calm(flood(content_length_mismatch), "provoked_resets"),
-    "continuation": Attack(continuation_flood, (CALM,), ((GOAWAYS, "flood"),)),
+    "continuation": Attack(continuation_flood, (CALM, "closed"), ((GOAWAYS, "flood"),)),
     "settings": calm(constant(settings()), CONTROL),
     "settings, nothing read": calm(constant(settings(), reads=False), CONTROL),
     "settings that resize the table": calm(flood(lambda p, t, i: settings((HEADER_TABLE_SIZE, i % 2 * 4096))), CONTROL),
     "settings acknowledged unasked": wrong(constant(frame(SETTINGS, ACK))),
-    "ping": Attack(constant(frame(PING, 0, 0, bytes(8))), (CALM,)),
+    "ping": Attack(constant(frame(PING, 0, 0, bytes(8))), (CALM, "closed")),
     "ping acknowledged unasked": calm(constant(frame(PING, ACK, 0, bytes(8))), CONTROL),
     "empty data": calm(constant(frame(DATA, 0, 1), opening=open_stream()), CONTROL),
     "padding alone": calm(constant(frame(DATA, PADDED, 1, b"\xff" + bytes(255)), opening=open_stream()), CONTROL),
@@ -523,7 +538,7 @@ ATTACKS = {
     "goaway": wrong(constant(frame(GOAWAY, 0, 0, bytes(8)))),
     "push promise": wrong(constant(frame(PUSH, END_HEADERS, 1, word(2) + literal("a", "b")), opening=open_stream())),
     "header bomb": calm(flood(header_bomb, frames=400), "header_bombs"),
-    "table size updates": Attack(flood(table_resizing, frames=400), (None, CALM)),
+    "table size updates": Attack(flood(table_resizing, frames=400), (None, CALM, "closed")),
     "cookie crumbs": Attack(flood(cookie_crumbs, frames=300), (None,), ((LARGE, None),)),
     "many metadata": Attack(flood(many_metadata, frames=300), (None,), ((LARGE, None),)),
     "broken base64": Attack(flood(broken_base64, frames=2_000), (None,)),

@@ -41,7 +41,7 @@ import Testing
     func unknownFrames(kind: UInt8) async throws {
         try await withServer { server in
             let peer = try RawPeer(port: server.port)
-            for _ in 0..<3_000 { peer.send(bytes: [0, 0, 0, kind, 0, 0, 0, 0, 0]) }
+            for _ in 0..<10_000 { peer.send(bytes: [0, 0, 0, kind, 0, 0, 0, 0, 0]) }
             #expect(try peer.receive { $0.kind == .goaway }?.errorCode == HTTP2ErrorCode.enhanceYourCalm)
             #expect(server.metrics.count(of: .controlFrameFloods) == 1)
             #expect(server.log.all.filter { $0.hasPrefix("cut off") } == ["cut off controlFrames 127.0.0.1"])
@@ -54,7 +54,7 @@ import Testing
             let peer = try RawPeer(port: server.port)
             peer.send(.request(1, path: "/refuse", endStream: false))
             _ = try peer.receive { $0.kind == .reset }
-            for _ in 0..<3_000 { peer.send(.request(1, path: "/refuse", endStream: false)) }
+            for _ in 0..<10_000 { peer.send(.request(1, path: "/refuse", endStream: false)) }
             #expect(try peer.receive { $0.kind == .goaway }?.errorCode != HTTP2ErrorCode.noError)
             #expect(await eventually { server.metrics.active == 0 })
         }
@@ -99,6 +99,23 @@ import Testing
             #expect(try peer.receive { $0.kind == .headers }?.stream == 3)
             #expect(server.metrics.count(of: .requestTimeouts) == 1)
             #expect(!server.log.all.contains { $0.hasPrefix("closed /hold-long") })
+        }
+    }
+
+    @Test("strangers are served after those who are known, and every one of them is")
+    func strangers() async throws {
+        try await withServer({ $0.knowsCallers = true }) { server in
+            let known = try RawPeer(port: server.port)
+            known.send(.request(1, path: "/known", endStream: true))
+            #expect(try known.receive { $0.kind == .headers && $0.stream == 1 } != nil)
+            let peers = try (0..<100).map { _ in try RawPeer(port: server.port) }
+            // More than is read of a stranger at once.
+            for peer in peers {
+                for call in 0..<200 { peer.send(.request(UInt32(call * 2 + 1), path: "/no-data", endStream: true)) }
+            }
+            known.send(.request(3, path: "/no-data", endStream: true))
+            #expect(try known.receive { $0.kind == .headers && $0.stream == 3 } != nil)
+            for peer in peers { #expect(try peer.receive { $0.kind == .headers && $0.stream == 399 } != nil) }
         }
     }
 

@@ -109,6 +109,9 @@ final class TestStreamDelegate: HTTP2StreamDelegate {
         case "/no-data":
             stream.sendHeaders(Self.okHeaders)
             stream.sendTrailers(Self.okTrailers)
+        case "/known":
+            stream.connection.isKnown = true
+            stream.sendHeaders(Self.okHeaders, endStream: true)
         case "/refuse":
             stream.reset(errorCode: HTTP2ErrorCode.refusedStream)
         case _ where path.hasPrefix("/stream/"):

@@ -67,6 +67,7 @@ final class GRPCExchange: HTTP2StreamDelegate, ServerExchange {
         if let answer = home.answerAtOnce(to: head, waitedNs: waitedNs) {
             refusal = answer
             payer = head.admission?.share
+            stream.connection.isKnown = true
             if endStream || head.method.startsEarly { sendRefusal() }
         } else {
             begin(head)
@@ -85,6 +86,7 @@ final class GRPCExchange: HTTP2StreamDelegate, ServerExchange {
         let call = ServerCall(home: home, head: head, exchange: self)
         self.call = call
         call.start()
+        if call.share !== home.commonShare { stream.connection.isKnown = true }
         if hasRequestEnded { call.receiveEnd() }
     }
 
@@ -105,7 +107,7 @@ final class GRPCExchange: HTTP2StreamDelegate, ServerExchange {
             PlainAnswer.health(home.core.health).send(on: stream)
             endEarly()
         case .metrics:
-            PlainAnswer.metrics(home.core.metricFamilies).send(on: stream)
+            PlainAnswer(metrics: home.metricsText()).send(on: stream)
             endEarly()
         case .http(let refusal):
             PlainAnswer(refusal).send(on: stream)

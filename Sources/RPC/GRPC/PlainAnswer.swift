@@ -3,22 +3,23 @@ import HTTP2
 /// An answer of plain HTTP, for probes and for what is not gRPC.
 struct PlainAnswer {
     private let status: StaticString
-    private let body: String
+    private let body: [UInt8]
     private var contentType: StaticString = "text/plain; charset=utf-8"
     private var allows: StaticString?
 
     /// The answer to a request that is none of gRPC's.
     init(_ refusal: GRPCRequestHead.HTTPRefusal) {
         switch refusal {
-        case .methodNotAllowed: (status, body, allows) = ("405", "gRPC takes POST only\n", "POST")
+        case .methodNotAllowed:
+            (status, body, allows) = ("405", Array("gRPC takes POST only\n".utf8), "POST")
         case .unsupportedMediaType:
-            (status, body) = ("415", "gRPC takes content-type: application/grpc only\n")
+            (status, body) = ("415", Array("gRPC takes content-type: application/grpc only\n".utf8))
         }
     }
 
     private init(status: StaticString, body: String) {
         self.status = status
-        self.body = body
+        self.body = Array(body.utf8)
     }
 
     /// The answer to `GET /healthz`, as load balancers like it.
@@ -30,15 +31,13 @@ struct PlainAnswer {
     }
 
     /// The answer to `GET /metrics`, for Prometheus.
-    static func metrics(_ families: [MetricFamily]) -> PlainAnswer {
-        var answer = PlainAnswer(status: "200", body: MetricsText.of(families))
-        answer.contentType = MetricsText.contentType
-        return answer
+    /// - Parameter text: in the format of `MetricsText`.
+    init(metrics text: [UInt8]) {
+        (status, body, contentType) = ("200", text, MetricsText.contentType)
     }
 
     /// Sends it as the whole response.
     func send(on stream: HTTP2Stream) {
-        let body = Array(body.utf8)
         var headers = HTTP2Headers()
         headers.add(":status", status)
         headers.add("content-type", contentType)

@@ -14,6 +14,16 @@ extension Refusal {
     }
 }
 
+extension ServerLoop {
+    /// What `GET /metrics` answers. Whoever reaches the port may ask, as often as it likes: it is made anew only now and then.
+    func metricsText() -> [UInt8] {
+        if let page = metricsPage, loop.nowNs - page.madeNs < Limits.metricsAgeNs { return page.text }
+        let text = Array(MetricsText.of(core.metricFamilies).utf8)
+        metricsPage = (text, loop.nowNs)
+        return text
+    }
+}
+
 extension ServerCore {
     /// All that the server tells of itself at `GET /metrics`: of connections, of calls, and what the sources add.
     var metricFamilies: [MetricFamily] {

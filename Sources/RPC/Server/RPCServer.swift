@@ -33,6 +33,8 @@ package final class RPCServer: Sendable {
         precondition((1...Limits.serverLoops).contains(configuration.loopCount), "A server has 1 to 64 loops.")
         self.health = health
         for service in registry.services where health.status(of: service) == nil { health.set(service, serving: true) }
+        var configuration = configuration
+        configuration.http2.knowsCallers = !interceptors.isEmpty
         core = ServerCore(
             configuration: configuration, methods: MethodTable(registry.methods), interceptors: interceptors,
             health: health, http2Metrics: http2Metrics, metrics: metrics)

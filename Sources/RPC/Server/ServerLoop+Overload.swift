@@ -6,13 +6,16 @@ extension ServerLoop {
     /// Calls that this loop may have under way.
     private var callsMax: Int { max(1, core.configuration.maxConcurrentCalls / core.configuration.loopCount) }
 
+    /// The same of callers whom nobody knows; where nobody is asked for, all are.
+    private var strangersMax: Int { core.interceptors.isEmpty ? callsMax : max(1, callsMax / Limits.strangersPart) }
+
     /// Why a further call of this tenant is not taken now; nil where it is. Of what may be under way one tenant has as much
     /// as it leaves free, and all whom nobody knows a small part.
     @inline(__always)
     func whyNotTake(_ share: CallShare, waitedNs: Int64) -> Refusal? {
         if waitedNs > core.configuration.overload.waitNs { return .wait }
         if line.isFull(for: share, nowNs: loop.nowNs) { return .line }
-        if share === commonShare, share.underWay >= max(1, callsMax / Limits.strangersPart) { return .share }
+        if share === commonShare, share.underWay >= strangersMax { return .share }
         return share.underWay + underWay > callsMax ? .share : nil
     }
 

@@ -78,6 +78,8 @@ final class ServerLoop: @unchecked Sendable {
     @exclusivity(unchecked) var sparedExchanges: [GRPCExchange] = []
     /// Bytes of requests that its exchanges keep; see `GRPCExchange.checkGathered`.
     @exclusivity(unchecked) var gatheredBytes = 0
+    /// What `GET /metrics` told last, and when.
+    var metricsPage: (text: [UInt8], madeNs: Int64)?
     private var calls: [ObjectIdentifier: ServerCall] = [:]
     /// Where responses are encoded; nil while that is going on.
     @exclusivity(unchecked) private var writer: WireWriter?
