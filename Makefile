@@ -58,7 +58,7 @@ test-clients: build venv ## Outside clients (Python, grpcio) against the real se
 	TOLLGATE=$(CURDIR)/.build/release/tollgate $(VENV)/bin/python -m pytest -q Tests/Clients
 
 .PHONY: soak-clients
-soak-clients: build venv ## The long forms against the real server: 1,000 rounds of kill -9, 100,000 tenants.
+soak-clients: build venv
 	TOLLGATE_LONG=1 TOLLGATE=$(CURDIR)/.build/release/tollgate $(VENV)/bin/python -m pytest -q Tests/Clients/test_kill.py Tests/Clients/test_memory.py
 
 # The simulation: as many seeds as CI affords, and one of them twice, as it must be the same run. `make soak` is the long form.
@@ -77,7 +77,10 @@ test-simulation: simulator ## The engine on a simulated disk and clock: crashes,
 	again=$$($(SIMULATE) --seed 7 --steps 3000 | grep -o 'digest [0-9a-f]*') && test "$$once" = "$$again"
 
 .PHONY: soak
-soak: simulator soak-clients ## The long forms: ten million simulated steps over a thousand seeds, and those with clients.
+soak: soak-simulation soak-clients ## The long forms: ten million simulated steps over a thousand seeds, 1,000 rounds of kill -9, 100,000 tenants.
+
+.PHONY: soak-simulation
+soak-simulation: simulator
 	nice $(SIMULATE) $(SOAK)
 
 .PHONY: mutants
@@ -115,6 +118,10 @@ bench-quick: build bench-peers ## The same in minutes, to test the harness: its 
 .PHONY: bench-overload
 bench-overload: build ## Measure goodput and fairness under more load than the server takes: some 15 minutes.
 	python3 Bench/overload.py --tollgate .build/release/tollgate $(BENCH)
+
+.PHONY: bench-attacks
+bench-attacks: build venv ## Measure what a well-behaved caller notices of attacks: some 15 minutes.
+	$(VENV)/bin/python Bench/attacks.py --tollgate .build/release/tollgate $(BENCH)
 
 # Debian starts a database when it is installed; the benchmark's are its own, so that one is told not to.
 .PHONY: bench-deps

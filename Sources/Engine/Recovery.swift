@@ -64,7 +64,7 @@ extension EngineCore {
             isToldLater = false
         } else if book.flushWaiters.count >= limits.maxWaitingJobs {
             isToldLater = false
-            error = .overloaded("too many reports wait for this tenant's shard")
+            error = .overloaded(.shardReports)
         } else {
             isToldLater = writeBehind.hurry(book)
             if isToldLater {

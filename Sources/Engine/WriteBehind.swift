@@ -62,9 +62,9 @@ final class WriteBehind: @unchecked Sendable {
         if pendingCount >= allowedRecords.load(ordering: .relaxed)
             || pendingBytes.load(ordering: .relaxed) >= allowedBytes.load(ordering: .relaxed)
         {
-            return .overloaded("the shards are behind; try again")
+            return .overloaded(.pending)
         }
-        if isJournalTooLong.load(ordering: .relaxed) { return .overloaded("the journal is full, as a shard fails") }
+        if isJournalTooLong.load(ordering: .relaxed) { return .overloaded(.journal) }
         return nil
     }
 
@@ -76,13 +76,13 @@ final class WriteBehind: @unchecked Sendable {
         if count >= core.limits.maxPendingRecords / 2,
             count + book.pending.count + book.flushing.count > core.limits.maxPendingRecords
         {
-            return whyNotWrite ?? .overloaded("the tenant's shard is behind; try again")
+            return whyNotWrite ?? .overloaded(.pendingShare)
         }
         let bytes = pendingBytes.load(ordering: .relaxed)
         if bytes >= core.limits.maxPendingBytes / 2,
             bytes + book.pending.byteCount + book.flushing.byteCount > core.limits.maxPendingBytes
         {
-            return whyNotWrite ?? .overloaded("the tenant's shard is behind; try again")
+            return whyNotWrite ?? .overloaded(.pendingShare)
         }
         return whyNotWrite
     }

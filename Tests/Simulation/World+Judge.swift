@@ -139,7 +139,7 @@ extension World {
         case .unavailable(let why):
             count("unavailable")
             if !hasStormed { fail("unavailable in good weather: \(why)") }
-        case .overloaded(let why): count("overloaded: \(why.prefix(24))")
+        case .overloaded(let why): count("overloaded: \(why)")
         case .stopping:
             count("stopping")
             if !isStopping { fail("it stops, and nobody asked it to") }
