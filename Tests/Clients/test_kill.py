@@ -53,6 +53,10 @@ class Rounds:
         self.records = {tenant: Record(tenant, self.chance) for tenant in TENANTS}
         self.governed = 0
         self.kills = dict.fromkeys(["load", "start", "stop", "reload", "trim", "backup"], 0)
+        # A build that makes no backups is not asked for any.
+        self.moments = {"load": 10, "start": 4, "stop": 4, "reload": 2}
+        if "backup" in self.server.run("help").stdout:
+            self.moments["backup"] = 1
         self.oldest_segment = None
         self.trims = 0
 
@@ -164,7 +168,7 @@ class Rounds:
 
     def run(self, number, where):
         clients = self.clients(number)
-        moment = self.chance.choices(["load", "start", "stop", "reload", "backup"], [10, 4, 4, 2, 1])[0]
+        moment = self.chance.choices(list(self.moments), list(self.moments.values()))[0]
         if number % ROUNDS_PER_TRIM == ROUNDS_PER_TRIM - 1:
             moment = "trim"
             clients.append(BulkClient(self.server, TENANTS[0], self.chance))
