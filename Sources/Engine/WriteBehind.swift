@@ -29,6 +29,7 @@ final class WriteBehind: @unchecked Sendable {
     /// What may be pending: the limits' bounds, or more where more was in the journal at the start.
     private let allowedRecords: Atomic<Int>
     private let allowedBytes: Atomic<Int>
+    private let catchesUp = Atomic(false)
     /// Books that have a place in a line.
     private let waitingBooks = Atomic(0)
     /// The journal should become shorter.
@@ -86,11 +87,8 @@ final class WriteBehind: @unchecked Sendable {
         return whyNotWrite
     }
 
-    /// More may be pending than otherwise, as more was there at the start.
-    private var isCatchingUp: Bool {
-        allowedBytes.load(ordering: .relaxed) > core.limits.maxPendingBytes
-            || allowedRecords.load(ordering: .relaxed) > core.limits.maxPendingRecords
-    }
+    /// Much was pending at the start, and still is.
+    private var isCatchingUp: Bool { catchesUp.load(ordering: .relaxed) }
 
     var pendingCount: Int { pendingRecords.load(ordering: .relaxed) }
 
@@ -108,7 +106,10 @@ final class WriteBehind: @unchecked Sendable {
 
     /// All that the journal has and the shards may lack was added. As much as that may be pending, and some more, until it is
     /// less: the steps of a tenant do not wait for what was there before the start.
-    func hasRecovered() { allow(atMost: .max) }
+    func hasRecovered() {
+        catchesUp.store(true, ordering: .relaxed)
+        allow(atMost: .max)
+    }
 
     /// Lets so much be pending as may be, or else a quarter of that more than is, and no more than before.
     private func allow(atMost records: Int, _ bytes: Int = .max) {
@@ -117,6 +118,9 @@ final class WriteBehind: @unchecked Sendable {
         allowedRecords.store(max(mostRecords, min(records, pendingCount + mostRecords / 4)), ordering: .relaxed)
         allowedBytes.store(
             max(mostBytes, min(bytes, pendingBytes.load(ordering: .relaxed) + mostBytes / 4)), ordering: .relaxed)
+        if pendingCount <= mostRecords / 4, pendingBytes.load(ordering: .relaxed) <= mostBytes / 4 {
+            catchesUp.store(false, ordering: .relaxed)
+        }
     }
 
     func dropped(_ records: RecordRun) {

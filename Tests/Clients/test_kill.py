@@ -53,6 +53,10 @@ class Rounds:
         self.records = {tenant: Record(tenant, self.chance) for tenant in TENANTS}
         self.governed = 0
         self.kills = dict.fromkeys(["load", "start", "stop", "reload", "trim", "backup"], 0)
+        # A build that makes no backups is not asked for any.
+        self.moments = {"load": 10, "start": 4, "stop": 4, "reload": 2}
+        if "backup" in self.server.run("help").stdout:
+            self.moments["backup"] = 1
         self.oldest_segment = None
         self.trims = 0
 
@@ -73,7 +77,7 @@ class Rounds:
     def kill(self, moment):
         """Ends the server while it works, or while it does what is named."""
         {"load": self.under_load, "start": self.under_load, "stop": self.while_it_stops,
-         "reload": self.while_it_reloads, "trim": self.while_it_trims}[moment]()
+         "reload": self.while_it_reloads, "trim": self.while_it_trims, "backup": self.while_it_is_copied}[moment]()
         self.kills["load" if moment == "start" else moment] += 1
         if moment == "start":
             self.while_it_starts()
@@ -97,6 +101,26 @@ class Rounds:
         self.server.process.send_signal(signal.SIGHUP)
         self.wait_a_little(0.02)
         self.server.kill()
+
+    def while_it_is_copied(self):
+        """The server, and as often the backup too."""
+        copying = subprocess.Popen(
+            [self.server.binary, *self.backup], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.wait_a_little(LOAD_S[1])
+        self.server.kill()
+        if self.chance.random() < 0.5:
+            copying.kill()
+        assert copying.wait(DEADLINE_S) in (0, 1, -signal.SIGKILL)
+
+    @property
+    def backup(self):
+        return "backup", "--data", self.server.data, "--to", str(self.directory / "copy")
+
+    def prove_backup(self, where):
+        """It goes on where it was ended, beside the server, and what it has is whole."""
+        for command in (self.backup, ("verify", "--backup", str(self.directory / "copy"))):
+            done = self.server.run(*command)
+            assert done.returncode == 0, f"{where}: {done.stdout}{done.stderr}"
 
     def while_it_trims(self):
         """Before the journal is trimmed the manifest of the shards is written, and after that a segment goes."""
@@ -144,7 +168,7 @@ class Rounds:
 
     def run(self, number, where):
         clients = self.clients(number)
-        moment = self.chance.choices(["load", "start", "stop", "reload"], [5, 2, 2, 1])[0]
+        moment = self.chance.choices(list(self.moments), list(self.moments.values()))[0]
         if number % ROUNDS_PER_TRIM == ROUNDS_PER_TRIM - 1:
             moment = "trim"
             clients.append(BulkClient(self.server, TENANTS[0], self.chance))
@@ -155,6 +179,8 @@ class Rounds:
             self.server.verify()
         self.server.restart()
         self.check(clients, where)
+        if moment == "backup":
+            self.prove_backup(where)
         self.note_trims()
 
     def check(self, clients, where):

@@ -68,6 +68,25 @@ import Testing
         harness.engine.stop()
     }
 
+    @Test func aTenantThatLeftMuchPendingIsNotRefusedForItAfterAStart() throws {
+        let directory = try TemporaryDirectory()
+        let obstacle = ShardStore.file(of: acme, in: directory.path + "/shards")
+        try FileManager.default.createDirectory(atPath: obstacle, withIntermediateDirectories: true)
+        do {
+            let harness = try Harness(directory) { $0.limits.maxStopFlushMs = 0 }
+            _ = try harness.step(grant(id(1), 1_000))
+            for number in 2..<76 { _ = try harness.step(reserve(id(number), 1)) }
+            harness.engine.stop()
+        }
+        // It has 75 of the 100 that may be pending: more than it leaves free.
+        let harness = try Harness(directory) { $0.limits.maxPendingRecords = 100 }
+        _ = try harness.answer(reserve(id(200), 1))
+        try FileManager.default.removeItem(atPath: obstacle)
+        #expect(eventually { harness.engine.pendingRecords == 0 })
+        _ = try harness.answer(reserve(id(201), 1))
+        harness.engine.stop()
+    }
+
     @Test func whatShardsAreListedToHoldIsNotPendingAfterARestart() throws {
         let directory = try TemporaryDirectory()
         do {

@@ -47,6 +47,14 @@ import Testing
         return try BookVerifier(path: copy, tenant: "acme").verify()
     }
 
+    @Test(arguments: [0, 1, 4_096, 20_000])
+    func aFileWhoseMakingWasCutOffHasNoBookUnlessItIsListed(bytes: Int) throws {
+        try Self.write(Array(try ShardSchema.template.get()[..<bytes]), to: path)
+        let verdict = try BookVerifier(path: path, tenant: "acme").verify()
+        #expect(verdict.fault == nil && verdict.entries == 0 && verdict.position == 0)
+        #expect(try BookVerifier(path: path, tenant: "acme", listedThrough: 7).verify().fault != nil)
+    }
+
     @Test func anUntouchedBookIsProved() throws {
         #expect(try verdict(after: "").fault == nil)
     }

@@ -35,6 +35,7 @@ package struct BookVerifier {
                 entry: nil, reason: StorageError.lostShard(path: path, listedThrough: listed).description)
             return verdict
         }
+        if try isUnfinished { return verdict }
         do throws(StorageError) {
             let database = try Database(
                 path: path, .readOnly, setup: ShardSchema.readOnlySetup, vfs: fileSystem.sqliteVFS)
@@ -47,6 +48,15 @@ package struct BookVerifier {
             verdict.fault = BookFault(entry: nil, reason: error.description)
         }
         return verdict
+    }
+
+    /// Its making was cut off, or is under way: nobody vouched for it, it has no book, and the server makes it anew.
+    private var isUnfinished: Bool {
+        get throws(StorageError) {
+            guard listed == nil else { return false }
+            let whole = try ShardSchema.template.get().count
+            return try fileSystem.open(path, .readOnly).size() < whole
+        }
     }
 
     private func verify(_ database: Database) throws(StorageError) -> BookVerdict {
