@@ -27,7 +27,7 @@ package final class DataDirectory: Sendable {
         self.path = path
         let layout = Layout(path: path)
         if create {
-            try layout.makePath(fileSystem)
+            try fileSystem.makePath(path)
         } else if !fileSystem.exists(layout.version) {
             throw .system(operation: "open", path: layout.version, errno: ENOENT)
         }
@@ -68,19 +68,6 @@ package final class DataDirectory: Sendable {
 }
 
 extension DataDirectory.Layout {
-    /// The directory and those above it that are missing.
-    fileprivate func makePath(_ fileSystem: any FileSystem) throws(StorageError) {
-        var made = path.hasPrefix("/") ? "/" : ""
-        for component in path.split(separator: "/") {
-            made += component
-            if !fileSystem.exists(made) {
-                try fileSystem.makeDirectory(made)
-                try fileSystem.syncDirectory(made + "/..")
-            }
-            made += "/"
-        }
-    }
-
     fileprivate func lock(_ fileSystem: any FileSystem) throws(StorageError) -> any File {
         let file = try fileSystem.open(lockFile, .openOrCreate)
         guard try file.lock() else {
