@@ -236,6 +236,7 @@ import Testing
     final class FailingSyncs: FileSystem {
         let simulated = SimulatedFileSystem()
         private let local = LocalFileSystem()
+        var sqliteVFS: String? { nil }
 
         private final class LogFile: File {
             let file: any File
@@ -267,7 +268,7 @@ import Testing
         func rename(_ path: String, to target: String) throws(StorageError) { try local.rename(path, to: target) }
         func remove(_ path: String) throws(StorageError) { try local.remove(path) }
         func list(_ path: String) throws(StorageError) -> [String] { try local.list(path) }
-        func exists(_ path: String) -> Bool { local.exists(path) }
+        func exists(_ path: String) throws(StorageError) -> Bool { try local.exists(path) }
         func makeDirectory(_ path: String) throws(StorageError) { try local.makeDirectory(path) }
         func syncDirectory(_ path: String) throws(StorageError) {
             try simulated.makeDirectory("/sync")

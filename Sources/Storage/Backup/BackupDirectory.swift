@@ -46,7 +46,7 @@ struct BackupDirectory: Sendable {
 
         /// Nil where no backup of this generation was ever finished.
         func manifest() throws(StorageError) -> BackupManifest? {
-            guard fileSystem.exists(manifestFile) else { return nil }
+            guard try fileSystem.exists(manifestFile) else { return nil }
             let file = try fileSystem.open(manifestFile, .readOnly)
             defer { file.close() }
             return try BackupManifest(try file.readAll(), path: manifestFile)
@@ -72,7 +72,7 @@ struct BackupDirectory: Sendable {
         /// The copy of a book up to its mark, to be read.
         func open(_ tenant: TenantID, _ book: BackupManifest.Book) throws(StorageError) -> BookFileReader {
             let path = file(of: tenant)
-            guard fileSystem.exists(path) else { throw .corrupt(path: path, reason: "the file is missing") }
+            guard try fileSystem.exists(path) else { throw .corrupt(path: path, reason: "the file is missing") }
             let file = try fileSystem.open(path, .readOnly)
             guard try file.size() >= book.mark.bytes else {
                 throw .corrupt(
@@ -105,7 +105,7 @@ extension FileSystem {
         var made = path.hasPrefix("/") ? "/" : ""
         for component in path.split(separator: "/") {
             made += component
-            if !exists(made) {
+            if try !exists(made) {
                 try makeDirectory(made)
                 try syncDirectory(made + "/..")
             }

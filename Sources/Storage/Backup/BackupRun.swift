@@ -49,7 +49,7 @@ package struct BackupRun {
 
     /// - Parameter now: the time at which it begins.
     package func run(at now: Instant) throws(StorageError) -> BackupReport {
-        guard fileSystem.exists(layout.version) else { throw .notADataDirectory(layout) }
+        guard try fileSystem.exists(layout.version) else { throw .notADataDirectory(layout) }
         let directory = BackupDirectory(path: target, fileSystem: fileSystem)
         let lock = try take(directory)
         defer { lock.close() }

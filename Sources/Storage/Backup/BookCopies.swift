@@ -87,7 +87,7 @@ struct BookCopies {
         // What nobody vouched for is in the journal from its first record on.
         guard isListed else { return Walk(position: 0, sequence: 0, head: origin.head) }
         let path = ShardStore.file(of: tenant, in: layout.shards)
-        guard fileSystem.exists(path) else {
+        guard try fileSystem.exists(path) else {
             throw .corrupt(path: path, reason: "the file is missing, or was set aside as damaged")
         }
         let shard = ShardGlance(path: path, tenant: tenant, fileSystem: fileSystem)
@@ -278,7 +278,7 @@ struct BookCopies {
             try fileSystem.makeDirectory(generation.folder(of: tenant))
             return try fileSystem.open(path, .openOrCreate)
         }
-        guard fileSystem.exists(path) else { throw .corrupt(path: path, reason: "the file is missing") }
+        guard try fileSystem.exists(path) else { throw .corrupt(path: path, reason: "the file is missing") }
         return try fileSystem.open(path, .existing)
     }
 
@@ -304,7 +304,7 @@ struct BookCopies {
                 try file.sync()
             }
         }
-        for folder in Set(made.map { generation.folder(of: $0) }) where fileSystem.exists(folder) {
+        for folder in Set(made.map { generation.folder(of: $0) }) {
             try fileSystem.syncDirectory(folder)
         }
         if !made.isEmpty { try fileSystem.syncDirectory(generation.path + "/books") }

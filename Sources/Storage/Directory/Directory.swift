@@ -13,14 +13,16 @@ package final class Directory: Sendable {
     private let changes = Atomic<UInt64>(0)
 
     /// Opens the file, which is made where it is not there, and brought up to date where an older build made it.
-    package init(path: String) throws(StorageError) {
-        file = try DirectoryFile(path: path)
+    package init(path: String, fileSystem: any FileSystem = LocalFileSystem()) throws(StorageError) {
+        file = try DirectoryFile(path: path, fileSystem)
         contents = Mutex(try file.contents())
     }
 
     /// The tenants of a directory file, in order, read without taking or changing it: a server may be using it.
-    package static func tenants(ofFile path: String) throws(StorageError) -> [TenantID] {
-        let file = try DirectoryFile(reading: path)
+    package static func tenants(
+        ofFile path: String, fileSystem: any FileSystem = LocalFileSystem()
+    ) throws(StorageError) -> [TenantID] {
+        let file = try DirectoryFile(reading: path, fileSystem)
         defer { file.close() }
         return try file.tenantIDs().sorted()
     }

@@ -4,8 +4,8 @@ import Ledger
 struct DirectoryFile: Sendable {
     let database: Database
 
-    init(path: String) throws(StorageError) {
-        database = try Database(path: path, .create, setup: DirectorySchema.setup)
+    init(path: String, _ fileSystem: any FileSystem) throws(StorageError) {
+        database = try Database(path: path, .create, setup: DirectorySchema.setup, vfs: fileSystem.sqliteVFS)
         do throws(StorageError) {
             try DirectorySchema.migrate(database)
         } catch {
@@ -15,8 +15,9 @@ struct DirectoryFile: Sendable {
     }
 
     /// Opens a file to look at it only, while a server may be using it.
-    init(reading path: String) throws(StorageError) {
-        database = try Database(path: path, .readOnly, setup: ShardSchema.readOnlySetup)
+    init(reading path: String, _ fileSystem: any FileSystem) throws(StorageError) {
+        database = try Database(
+            path: path, .readOnly, setup: ShardSchema.readOnlySetup, vfs: fileSystem.sqliteVFS)
     }
 
     func close() { database.close() }

@@ -33,7 +33,7 @@ package final class DataDirectory: Sendable {
         }
         lockFile = try layout.lock(fileSystem)
         do throws(StorageError) {
-            if fileSystem.exists(layout.version) {
+            if try fileSystem.exists(layout.version) {
                 try layout.checkVersion(fileSystem)
             } else {
                 try layout.fill(fileSystem)

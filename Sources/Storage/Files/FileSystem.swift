@@ -1,13 +1,16 @@
 /// The disk, so that a simulated one can stand in: only what the journal, the lock and the directories need.
-/// SQLite files do not pass through here.
+/// SQLite reaches the same disk through `sqliteVFS`.
 package protocol FileSystem: Sendable {
+    /// Name of the registered SQLite VFS that serves this disk; nil for SQLite's own.
+    var sqliteVFS: String? { get }
     /// Opens a file for reading and writing.
     func open(_ path: String, _ mode: FileMode) throws(StorageError) -> any File
     func rename(_ path: String, to target: String) throws(StorageError)
     func remove(_ path: String) throws(StorageError)
     /// The names in a directory, sorted.
     func list(_ path: String) throws(StorageError) -> [String]
-    func exists(_ path: String) -> Bool
+    /// False only where it is known that nothing of that name is there: a disk that cannot say throws.
+    func exists(_ path: String) throws(StorageError) -> Bool
     /// Makes a directory that only the server's user may enter; one that is there already is left as it is.
     func makeDirectory(_ path: String) throws(StorageError)
     /// Makes the names in a directory (created, renamed, removed) survive a power cut.

@@ -8,6 +8,8 @@ import CLinux
 package struct LocalFileSystem: FileSystem {
     package init() {}
 
+    package var sqliteVFS: String? { nil }
+
     package func open(_ path: String, _ mode: FileMode) throws(StorageError) -> any File {
         let flags: Int32 =
             switch mode {
@@ -44,8 +46,16 @@ package struct LocalFileSystem: FileSystem {
         return names.sorted()
     }
 
-    package func exists(_ path: String) -> Bool {
-        access(path, F_OK) == 0
+    package func exists(_ path: String) throws(StorageError) -> Bool {
+        do throws(StorageError) {
+            try check("look for", path) { access(path, F_OK) }
+            return true
+        } catch {
+            switch error {
+            case .system(_, _, ENOENT), .system(_, _, ENOTDIR): return false
+            default: throw error
+            }
+        }
     }
 
     package func makeDirectory(_ path: String) throws(StorageError) {

@@ -21,7 +21,8 @@ final class Database: @unchecked Sendable {
     /// Once in the process, and before its first connection. Where another part of the program was earlier it stays as it is.
     private static let isConfigured = tollgate_sqlite_no_memory_statistics() == SQLITE_OK
 
-    init(path: String, _ mode: Mode, setup: String) throws(StorageError) {
+    /// - Parameter vfs: `FileSystem.sqliteVFS` of the disk that the file is on; nil for SQLite's own.
+    init(path: String, _ mode: Mode, setup: String, vfs: String? = nil) throws(StorageError) {
         self.path = path
         _ = Self.isConfigured
         let flags: Int32 =
@@ -31,7 +32,7 @@ final class Database: @unchecked Sendable {
             case .readOnly: SQLITE_OPEN_READONLY
             }
         // The owner serialises; SQLite's own mutexes would be taken for nothing.
-        let code = sqlite3_open_v2(path, &handle, flags | SQLITE_OPEN_NOMUTEX, nil)
+        let code = sqlite3_open_v2(path, &handle, flags | SQLITE_OPEN_NOMUTEX, vfs)
         guard code == SQLITE_OK else {
             let failure = error(code, sql: "open")
             close()
@@ -121,10 +122,14 @@ final class Database: @unchecked Sendable {
         return true
     }
 
-    /// Bytes of the write-ahead log; 0 where there is none.
+    /// Bytes of the write-ahead log; 0 where there is none, or none was used yet.
     var logBytes: Int64 {
-        var status = stat()
-        return stat(path + "-wal", &status) == 0 ? Int64(status.st_size) : 0
+        var log: UnsafeMutablePointer<sqlite3_file>?
+        var count: sqlite3_int64 = 0
+        guard sqlite3_file_control(handle, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log) == SQLITE_OK, let log,
+            let methods = log.pointee.pMethods, methods.pointee.xFileSize(log, &count) == SQLITE_OK
+        else { return 0 }
+        return count
     }
 
     /// The last failure as an error. A failing file's errno says more than SQLite's own text.

@@ -14,9 +14,13 @@ final class Shard: @unchecked Sendable {
     /// Opens the tenant's file, which is there.
     ///
     /// - Parameter isBrief: It is opened for one use.
-    init(tenant: TenantID, path: String, isBrief: Bool = false) throws(StorageError) {
+    init(
+        tenant: TenantID, path: String, isBrief: Bool = false, _ fileSystem: any FileSystem = LocalFileSystem()
+    ) throws(StorageError) {
         self.tenant = tenant
-        let database = try Database(path: path, .readWrite, setup: isBrief ? ShardSchema.briefSetup : ShardSchema.setup)
+        let database = try Database(
+            path: path, .readWrite, setup: isBrief ? ShardSchema.briefSetup : ShardSchema.setup,
+            vfs: fileSystem.sqliteVFS)
         self.database = database
         database.configureForWriting()
         // One that was made and never written to has an empty book.

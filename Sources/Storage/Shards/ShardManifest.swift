@@ -79,8 +79,10 @@ final class ShardManifest: @unchecked Sendable {
     }
 
     /// As the file has it; for those who read beside a server.
-    static func positions(inFolder folder: String) throws(StorageError) -> [TenantID: UInt64] {
-        let manifest = ShardManifest(folder: folder, fileSystem: LocalFileSystem())
+    static func positions(
+        inFolder folder: String, _ fileSystem: any FileSystem
+    ) throws(StorageError) -> [TenantID: UInt64] {
+        let manifest = ShardManifest(folder: folder, fileSystem: fileSystem)
         defer { manifest.close() }
         return try manifest.loaded().positions
     }
@@ -97,8 +99,9 @@ final class ShardManifest: @unchecked Sendable {
     private func loaded() throws(StorageError) -> Content {
         if let content { return content }
         var content = Content()
-        if fileSystem.exists(path) {
-            let file = try Database(path: path, .readOnly, setup: ShardSchema.readOnlySetup)
+        if try fileSystem.exists(path) {
+            let file = try Database(
+                path: path, .readOnly, setup: ShardSchema.readOnlySetup, vfs: fileSystem.sqliteVFS)
             defer { file.close() }
             content = try read(file)
         }
@@ -147,7 +150,8 @@ final class ShardManifest: @unchecked Sendable {
         if let database { return database }
         let database = try Database(
             path: path, .create,
-            setup: "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF")
+            setup: "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF",
+            vfs: fileSystem.sqliteVFS)
         let tables = try database.statement("SELECT count(*) FROM sqlite_schema").first { $0.integer(0) }
         if tables == 0 {
             try database.transaction { () throws(StorageError) in try database.execute(Self.create) }

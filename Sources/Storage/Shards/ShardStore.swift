@@ -126,8 +126,10 @@ package final class ShardStore: Sendable {
     }
 
     /// By tenant, the journal's record up to which its shard was made durable; for those who look at the files beside a server.
-    package static func listed(in shards: String) throws(StorageError) -> [TenantID: UInt64] {
-        try ShardManifest.positions(inFolder: shards)
+    package static func listed(
+        in shards: String, fileSystem: any FileSystem = LocalFileSystem()
+    ) throws(StorageError) -> [TenantID: UInt64] {
+        try ShardManifest.positions(inFolder: shards, fileSystem)
     }
 
     // MARK: - Housekeeping
@@ -148,7 +150,7 @@ package final class ShardStore: Sendable {
             slot.shard = nil
             // What is not listed any more counts for nothing, should the process end before the files are gone.
             try manifest.remove(tenant)
-            guard fileSystem.exists(file(of: tenant)) else { return }
+            guard try fileSystem.exists(file(of: tenant)) else { return }
             try removeFiles(of: tenant)
             try fileSystem.syncDirectory(folder(of: tenant))
         }
@@ -156,8 +158,10 @@ package final class ShardStore: Sendable {
 
     /// Proves the tenant's book; see `BookVerifier`.
     package func verify(_ tenant: TenantID) throws(StorageError) -> BookVerdict {
-        try BookVerifier(path: file(of: tenant), tenant: tenant, listedThrough: try manifest.position(of: tenant))
-            .verify()
+        try BookVerifier(
+            path: file(of: tenant), tenant: tenant, listedThrough: try manifest.position(of: tenant),
+            fileSystem: fileSystem
+        ).verify()
     }
 
     // MARK: - Files
@@ -175,7 +179,9 @@ package final class ShardStore: Sendable {
     private func removeFiles(of tenant: TenantID) throws(StorageError) {
         let file = file(of: tenant)
         // The file goes first: what is left of a log is then thrown away by SQLite when a new file is made.
-        for part in [file, file + "-wal", file + "-shm"] where fileSystem.exists(part) { try fileSystem.remove(part) }
+        for part in [file, file + "-wal", file + "-shm"] where try fileSystem.exists(part) {
+            try fileSystem.remove(part)
+        }
         unsynced.withLock { unsynced in
             unsynced.positions[tenant] = nil
             unsynced.doubtful.remove(tenant)
@@ -201,11 +207,11 @@ package final class ShardStore: Sendable {
         let file = file(of: tenant)
         let listed = try manifest.position(of: tenant)
         guard listed != nil || unsynced.withLock({ $0.made.contains(tenant) }) else { return nil }
-        guard fileSystem.exists(file) else {
+        guard try fileSystem.exists(file) else {
             if let listed { throw .lostShard(path: file, listedThrough: listed) }
             return nil
         }
-        let shard = try Shard(tenant: tenant, path: file, isBrief: slot.isBrief)
+        let shard = try Shard(tenant: tenant, path: file, isBrief: slot.isBrief, fileSystem)
         if let listed, shard.meta.position < listed {
             shard.close()
             throw .oldShard(path: file, position: shard.meta.position, listedThrough: listed)
@@ -220,7 +226,7 @@ package final class ShardStore: Sendable {
     ) throws(StorageError) -> Shard {
         if let shard = try openExisting(tenant, in: slot) { return shard }
         let file = file(of: tenant)
-        if fileSystem.exists(file) {
+        if try fileSystem.exists(file) {
             // Left by a process that never vouched for it: the journal has all of it.
             guard records.beginsBook else {
                 throw .corrupt(
@@ -234,7 +240,7 @@ package final class ShardStore: Sendable {
         try fileSystem.makeDirectory(folder(of: tenant))
         try Shard.make(path: file, fileSystem)
         unsynced.withLock { _ = $0.made.insert(tenant) }
-        let shard = try Shard(tenant: tenant, path: file, isBrief: slot.isBrief)
+        let shard = try Shard(tenant: tenant, path: file, isBrief: slot.isBrief, fileSystem)
         slot.shard = shard
         return shard
     }
@@ -322,7 +328,7 @@ extension ShardStore {
     private func sync(_ tenant: TenantID, isSynced: Bool) throws(StorageError) {
         if !isSynced {
             do throws(StorageError) {
-                for part in ["", "-wal"] where fileSystem.exists(file(of: tenant) + part) {
+                for part in ["", "-wal"] where try fileSystem.exists(file(of: tenant) + part) {
                     let file = try fileSystem.open(file(of: tenant) + part, .existing)
                     defer { file.close() }
                     try file.sync()

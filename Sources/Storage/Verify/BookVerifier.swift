@@ -1,4 +1,3 @@
-import CSQLite
 import Ledger
 
 #if canImport(Glibc)
@@ -13,27 +12,32 @@ package struct BookVerifier {
     private let path: String
     private let tenant: TenantID
     private let listed: UInt64?
+    private let fileSystem: any FileSystem
     /// Memory holds what so many entries closed, at most.
     var entriesBetweenForgetting: UInt64 = 4_096
 
     /// - Parameter listedThrough: The journal's record up to which the manifest says that the shard was made durable.
-    package init(path: String, tenant: TenantID, listedThrough: UInt64? = nil) {
+    package init(
+        path: String, tenant: TenantID, listedThrough: UInt64? = nil, fileSystem: any FileSystem = LocalFileSystem()
+    ) {
         self.path = path
         self.tenant = tenant
         listed = listedThrough
+        self.fileSystem = fileSystem
     }
 
     /// The verdict. Throws only where the file cannot be read at all.
     package func verify() throws(StorageError) -> BookVerdict {
         var verdict = BookVerdict(tenant: tenant)
-        guard access(path, F_OK) == 0 else {
-            guard let listed else { throw .system(operation: "open", path: path, errno: errno) }
+        guard try fileSystem.exists(path) else {
+            guard let listed else { throw .system(operation: "open", path: path, errno: ENOENT) }
             verdict.fault = BookFault(
                 entry: nil, reason: StorageError.lostShard(path: path, listedThrough: listed).description)
             return verdict
         }
         do throws(StorageError) {
-            let database = try Database(path: path, .readOnly, setup: ShardSchema.readOnlySetup)
+            let database = try Database(
+                path: path, .readOnly, setup: ShardSchema.readOnlySetup, vfs: fileSystem.sqliteVFS)
             defer { database.close() }
             verdict = try database.transaction("BEGIN") { () throws(StorageError) in
                 try verify(database)

@@ -97,6 +97,8 @@ final class SimulatedFileSystem: FileSystem {
 
     // MARK: - FileSystem
 
+    var sqliteVFS: String? { nil }
+
     func open(_ path: String, _ mode: FileMode) throws(StorageError) -> any File {
         let isMaking = mode == .create || mode == .openOrCreate
         if isMaking { try mayFail("open", path) }
