@@ -1,4 +1,5 @@
 import Ledger
+import Locks
 
 #if canImport(Glibc)
     import Glibc

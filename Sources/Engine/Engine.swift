@@ -1,4 +1,5 @@
 import Ledger
+import Locks
 import Storage
 import Synchronization
 
@@ -131,7 +132,7 @@ package final class Engine: Sendable {
     /// waits for a disk then is told that the engine stops.
     package func stop() {
         guard !isStopped.exchange(true, ordering: .acquiringAndReleasing) else { return }
-        timer.stop()
+        timer.end()
         core.groupCommit.refuseNew()
         // A partition whose lock was had once is inside no job that began before the refusal.
         for partition in core.partitions { partition.monitor.locked {} }
@@ -147,28 +148,30 @@ package final class Engine: Sendable {
 
 /// Calls a function at an interval until it is stopped.
 private final class Timer: Sendable {
-    private let monitor = Monitor()
-    private let stopped = Protected(false)
+    private final class Stop: Sendable {
+        let monitor = Monitor()
+        let isAsked = Atomic(false)
+    }
+
+    private let stop = Stop()
     private let thread: EngineThread
 
     init(intervalMs: Int, _ body: @escaping @Sendable () -> Void) {
-        let monitor = monitor
-        let stopped = stopped
-        thread = EngineThread(name: "engine-timer") {
+        thread = EngineThread(name: "engine-timer") { [stop] in
             while true {
-                monitor.lock()
-                if !stopped.withLock({ $0 }) { monitor.wait(milliseconds: intervalMs) }
-                monitor.unlock()
-                if stopped.withLock({ $0 }) { return }
+                stop.monitor.locked {
+                    if !stop.isAsked.load(ordering: .relaxed) { stop.monitor.wait(milliseconds: intervalMs) }
+                }
+                if stop.isAsked.load(ordering: .relaxed) { return }
                 body()
             }
         }
     }
 
-    func stop() {
-        monitor.locked {
-            stopped.withLock { $0 = true }
-            monitor.wakeAll()
+    func end() {
+        stop.monitor.locked {
+            stop.isAsked.store(true, ordering: .relaxed)
+            stop.monitor.wakeAll()
         }
         thread.join()
     }

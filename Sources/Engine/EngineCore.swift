@@ -1,4 +1,5 @@
 import Ledger
+import Locks
 import Storage
 
 /// The engine's parts, known to each other.

@@ -1,4 +1,5 @@
 import Ledger
+import Locks
 import Storage
 import Synchronization
 

@@ -1,4 +1,5 @@
 import Ledger
+import Locks
 import Storage
 
 /// A share of the tenants and the lock under which their states change.

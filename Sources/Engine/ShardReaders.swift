@@ -1,3 +1,5 @@
+import Locks
+
 /// A few threads that read shards, so that neither an event loop nor a partition waits for a disk.
 ///
 /// `@unchecked Sendable`: the queue is guarded by `monitor`; `threads` is set once.

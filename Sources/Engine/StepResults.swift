@@ -1,3 +1,5 @@
+import Locks
+
 /// The results of many steps that are not all decided in one go: told when every one of them is there and durable.
 final class StepResults: Sendable {
     private struct State: Sendable {

@@ -1,4 +1,5 @@
 import Ledger
+import Locks
 import Storage
 
 /// Steps of one caller that are taken in their order, also those of one call after the other: while some of them wait for a

@@ -1,5 +1,6 @@
 import CLinux
 import Ledger
+import Locks
 import Storage
 import Synchronization
 

@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import Locks
 import Synchronization
 
 /// Takes the readiness of a descriptor, on the loop's thread.
@@ -44,7 +45,7 @@ package final class EventLoop: @unchecked Sendable {
     package let name: String
     private let epoll: Int32
     private let wakeup: Int32
-    private let inbox = Mutex(Inbox())
+    private let inbox = Protected(Inbox())
     private let threadID = Atomic<UInt>(0)
     private var thread: pthread_t?
     private var isRunning = true

@@ -1,5 +1,5 @@
+import Locks
 import RPC
-import Synchronization
 import TollgateSchema
 
 /// What the body of `metered` reports to have used.
@@ -9,7 +9,7 @@ public final class Use: Sendable {
     /// The reservation that pays for it.
     public let reservation: Reservation
 
-    private let reported = Mutex<Reported>(Reported())
+    private let reported = Protected<Reported>(Reported())
 
     init(reservation: Reservation) {
         self.reservation = reservation

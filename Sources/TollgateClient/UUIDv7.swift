@@ -1,5 +1,5 @@
 import Glibc
-import Synchronization
+import Locks
 
 /// Makes ids of steps: UUIDs of version 7 (RFC 9562, section 5.7), each greater than all that this process made before.
 ///
@@ -9,7 +9,7 @@ import Synchronization
 /// The time in front keeps the ids of one moment close to each other in the server's indexes. Within one millisecond, and
 /// where the clock goes back, the random part counts upwards.
 public enum UUIDv7 {
-    private static let last = Mutex(Generator())
+    private static let last = Protected(Generator())
 
     /// A new id, as 36 characters in lower case.
     public static func make() -> String {

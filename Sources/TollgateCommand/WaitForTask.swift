@@ -1,5 +1,5 @@
 import Dispatch
-import Synchronization
+import Locks
 
 /// Runs the body as a task and blocks this thread, which must not be one that tasks run on, until it is done.
 func waitForTask(_ body: @escaping @Sendable () async throws(CommandError) -> Void) throws(CommandError) {
@@ -17,7 +17,7 @@ func waitForTask(_ body: @escaping @Sendable () async throws(CommandError) -> Vo
 
 /// How a task ended, for one thread that waits for it.
 private final class Outcome: Sendable {
-    private let error = Mutex<CommandError?>(nil)
+    private let error = Protected<CommandError?>(nil)
     private let isSet = DispatchSemaphore(value: 0)
 
     func set(_ value: CommandError?) {

@@ -1,7 +1,7 @@
 import Engine
 import Ledger
+import Locks
 import Storage
-import Synchronization
 import Testing
 
 @Suite struct BoundsTests {
@@ -9,7 +9,7 @@ import Testing
         let harness = try Harness()
         defer { harness.engine.stop() }
         _ = try harness.step(grant(id(1), 1_000))
-        let held = Mutex(0)
+        let held = Protected(0)
         onThreads(64) { thread in
             for turn in 0..<10 {
                 let result = harness.begin(reserve(id(2 + thread * 10 + turn), 7)).wait()

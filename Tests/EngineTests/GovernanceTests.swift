@@ -1,5 +1,6 @@
 import Engine
 import Ledger
+import Locks
 import Storage
 import Synchronization
 import Testing
@@ -43,7 +44,7 @@ private final class MonthlyRules: BookRules {
         let harness = try Harness()
         _ = try harness.step(grant(id(1), 1_000_000))
         _ = try harness.step(limits([memberLimit(1_003)]))
-        let outcomes = Mutex<[Outcome<Result<StepResult, EngineError>>]>([])
+        let outcomes = Protected<[Outcome<Result<StepResult, EngineError>>]>([])
         let threads = (0..<8).map { thread in
             let running = RunningThread()
             running.start { [self] in
@@ -79,7 +80,7 @@ private final class MonthlyRules: BookRules {
         // Some charges are in the shard, some on their way, and some come while the limit is being set.
         for number in 0..<200 { _ = try harness.step(charge(id(10 + number), 3, actor: "ann")) }
         let isOver = Atomic(false)
-        let sum = Mutex<Int64>(600)
+        let sum = Protected<Int64>(600)
         let thread = RunningThread()
         thread.start { [self] in
             var number = 1_000

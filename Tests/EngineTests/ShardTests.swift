@@ -2,7 +2,6 @@ import Engine
 import Foundation
 import Ledger
 import Storage
-import Synchronization
 import Testing
 
 /// What the shards are behind, and what comes of it.

@@ -1,7 +1,7 @@
 import Engine
 import Ledger
+import Locks
 import Storage
-import Synchronization
 import Testing
 
 @Suite struct StopTests {
@@ -20,8 +20,8 @@ import Testing
         }
         for number in 0..<8 { _ = try harness.step(grant(id(1), 1_000_000), tenant(number)) }
         let calls = CallCount()
-        let acknowledged = Mutex<[(Int, Int)]>([])
-        let hasStopped = Mutex(false)
+        let acknowledged = Protected<[(Int, Int)]>([])
+        let hasStopped = Protected(false)
         let load = RunningThread()
         load.start {
             onThreads(8) { thread in
@@ -79,7 +79,7 @@ import Testing
 
 /// How often each of many completions was called.
 private final class CallCount: Sendable {
-    private let counts = Mutex<[Int]>([])
+    private let counts = Protected<[Int]>([])
 
     func expect() -> Int {
         counts.withLock {

@@ -1,4 +1,4 @@
-import Synchronization
+import Locks
 import Testing
 
 @testable import HTTP2
@@ -85,7 +85,7 @@ import Testing
 
 /// A value that closures of several threads change.
 final class Shared<Value: Sendable>: Sendable {
-    let value: Mutex<Value>
+    let value: Protected<Value>
 
-    init(_ value: Value) { self.value = Mutex(value) }
+    init(_ value: Value) { self.value = Protected(value) }
 }

@@ -1,6 +1,6 @@
 import Glibc
 import HTTP2
-import Synchronization
+import Locks
 
 /// A server on a free port of loopback, with answers picked by `:path`, that ends with its owner's `stop`.
 final class TestServer: Sendable {
@@ -45,14 +45,14 @@ struct WeakConnection: Sendable {
 
 /// The connections that a server made.
 final class ConnectionList: Sendable {
-    private let list = Mutex<[WeakConnection]>([])
+    private let list = Protected<[WeakConnection]>([])
 
     func withLock<Value: Sendable>(_ body: (inout [WeakConnection]) -> Value) -> Value { list.withLock { body(&$0) } }
 }
 
 /// What happened, in words, with a way to wait for a word.
 final class EventLog: Sendable {
-    private let words = Mutex<[String]>([])
+    private let words = Protected<[String]>([])
 
     func add(_ word: String) { words.withLock { $0.append(word) } }
 

@@ -1,5 +1,5 @@
 import HTTP2
-import Synchronization
+import Locks
 
 /// Our client on a loop of its own, with calls as async functions.
 final class TestClient: Sendable {
@@ -99,8 +99,8 @@ final class ClientCall: HTTP2StreamDelegate, @unchecked Sendable {
     private let loop: EventLoop
     private let consumes: Bool
     private var soFar = CallResult()
-    private let state = Mutex(State.running)
-    private let received = Mutex(0)
+    private let state = Protected(State.running)
+    private let received = Protected(0)
     var stream: HTTP2Stream?
 
     init(loop: EventLoop, consumes: Bool) {

@@ -1,6 +1,6 @@
 import HTTP2
+import Locks
 import Protobuf
-import Synchronization
 import TollgateSchema
 
 /// What a server under a run does wrong.
@@ -30,7 +30,7 @@ enum Misbehaviour: String, CaseIterable {
 final class ScriptedServer: Sendable {
     private let loop: EventLoop
     private let listener: HTTP2Listener
-    let counts = Mutex(Counts())
+    let counts = Protected(Counts())
 
     /// What has come in.
     struct Counts {
@@ -64,7 +64,7 @@ final class ScriptedServer: Sendable {
 
 /// How connections find the server that is made after them.
 private final class ServerBox: Sendable {
-    let server = Mutex<WeakServer?>(nil)
+    let server = Protected<WeakServer?>(nil)
 
     func count<Value: Sendable>(_ body: (inout ScriptedServer.Counts) -> Value) -> Value? {
         server.withLock { $0?.server }?.counts.withLock { body(&$0) }

@@ -1,7 +1,7 @@
 import HTTP2
+import Locks
 import Protobuf
 import RPC
-import Synchronization
 import Testing
 
 /// Who was let in once is let in again without being asked for, until something changed.
@@ -79,7 +79,7 @@ private final class Gate: ServerInterceptor {
         var principals: [String] = []
     }
 
-    private let state = Mutex(State())
+    private let state = Protected(State())
 
     var asked: [String] { state.withLock { $0.asked } }
     var principals: [String] { state.withLock { $0.principals } }

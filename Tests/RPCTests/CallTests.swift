@@ -1,6 +1,6 @@
+import Locks
 import Protobuf
 import RPC
-import Synchronization
 import Testing
 
 /// What callers and handlers may rely on, over every transport.
@@ -214,7 +214,7 @@ import Testing
 final class RecordingInterceptor: ServerInterceptor {
     private let name: String
     private let refusedKey: String?
-    private let record = Mutex<[String]>([])
+    private let record = Protected<[String]>([])
 
     var seen: [String] { record.withLock { $0 } }
 

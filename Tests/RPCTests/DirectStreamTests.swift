@@ -1,7 +1,7 @@
 import HTTP2
+import Locks
 import Protobuf
 import RPC
-import Synchronization
 import Testing
 
 /// Streaming calls that are followed on the loop's thread.
@@ -113,7 +113,7 @@ final class Follower: DirectStreamHandler, Sendable {
     }
 
     private let stream: DirectStream
-    private let state = Mutex(State())
+    private let state = Protected(State())
 
     /// How many messages came.
     var count: Int { state.withLock { $0.count } }

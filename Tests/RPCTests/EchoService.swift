@@ -1,6 +1,6 @@
+import Locks
 import Protobuf
 import RPC
-import Synchronization
 
 /// The message that all methods of the test service take and give.
 struct EchoMessage: Message {
@@ -70,8 +70,8 @@ final class EchoService: Sendable {
     static let chat = MethodDescriptor(service: service, name: "Chat", shape: .bidirectional)
     static let follow = MethodDescriptor(service: service, name: "Follow", shape: .bidirectional)
 
-    private let seenState = Mutex(Seen())
-    private let followerList = Mutex<[Follower]>([])
+    private let seenState = Protected(Seen())
+    private let followerList = Protected<[Follower]>([])
 
     /// Who follows, or followed, calls on the loop.
     var followers: [Follower] { followerList.withLock { $0 } }

@@ -1,6 +1,5 @@
 import HTTP2
 import Protobuf
-import Synchronization
 
 @testable import RPC
 

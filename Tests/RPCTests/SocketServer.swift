@@ -1,7 +1,7 @@
 import HTTP2
+import Locks
 import Protobuf
 import RPC
-import Synchronization
 
 /// A real server on a port of its own, and one HTTP/2 connection to it.
 final class SocketServer: TestServer {
@@ -93,7 +93,7 @@ final class SocketCall: HTTP2StreamDelegate, TestCall, @unchecked Sendable {
         var body: [UInt8] = []
         var errorCode: UInt32?
     }
-    private let rawState = Mutex(Raw())
+    private let rawState = Protected(Raw())
     private let loop: EventLoop
     private let continuation: AsyncStream<CallEvent>.Continuation
     private var stream: HTTP2Stream?

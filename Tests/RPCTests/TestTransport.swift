@@ -1,7 +1,6 @@
 import HTTP2
 import Protobuf
 import RPC
-import Synchronization
 
 /// What a caller sees of a call, in order.
 enum CallEvent: Sendable {

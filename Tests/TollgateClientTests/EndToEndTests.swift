@@ -1,4 +1,5 @@
 import Foundation
+import Locks
 import Protobuf
 import RPC
 import Synchronization
@@ -13,12 +14,12 @@ import Tollgate
     private final class Host: Sendable {
         let directory: URL
         let rootKey: String
-        private let running: Mutex<(server: TollgateServer, port: Int)>
+        private let running: Protected<(server: TollgateServer, port: Int)>
 
         init() throws {
             directory = FileManager.default.temporaryDirectory.appending(path: "tollgate-client-\(UUIDv7.make())")
             rootKey = try DataDirectoryInit.create(path: directory.path)
-            running = Mutex(try Self.start(directory, port: 0))
+            running = Protected(try Self.start(directory, port: 0))
         }
 
         var address: String { "127.0.0.1:\(running.withLock { $0.port })" }

@@ -1,6 +1,6 @@
+import Locks
 import Protobuf
 import RPC
-import Synchronization
 import TollgateClient
 
 /// A channel without a network: a closure answers every unary call, and what was called is kept.
@@ -15,7 +15,7 @@ final class FakeChannel: RPCChannel {
         func request<M: Message>(_ type: M.Type) -> M { try! M(wireBytes: request) }
     }
 
-    private let calls = Mutex<[Made]>([])
+    private let calls = Protected<[Made]>([])
     private let answer: @Sendable (Made, Int) throws(RPCError) -> any Message
 
     /// A channel whose calls are answered by `answer`, which gets the call and how many came before it.

@@ -1,6 +1,5 @@
 import Protobuf
 import RPC
-import Synchronization
 import Testing
 
 @testable import TollgateClient

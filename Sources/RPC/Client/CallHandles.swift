@@ -1,4 +1,4 @@
-import Synchronization
+import Locks
 
 /// Brings together a task's cancellation and the call that it is about, whichever comes first.
 final class UnaryCanceller: Sendable {
@@ -8,7 +8,7 @@ final class UnaryCanceller: Sendable {
         case cancelled
     }
 
-    private let state = Mutex(State.notStarted)
+    private let state = Protected(State.notStarted)
 
     func started(_ handle: UnaryHandle) {
         let wasCancelled = state.withLock { state in

@@ -1,5 +1,5 @@
 import HTTP2
-import Synchronization
+import Locks
 
 /// A streaming call of any shape: messages cross between the caller's tasks and the channel's loop under one lock.
 ///
@@ -26,7 +26,7 @@ final class StreamingCall: ChannelCall, @unchecked Sendable {
     typealias Received = Result<[UInt8]?, RPCError>
 
     private let core: ChannelCore
-    private let shared = Mutex(Shared())
+    private let shared = Protected(Shared())
 
     // Confined to the loop.
     private var state: CallState

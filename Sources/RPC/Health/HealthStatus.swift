@@ -1,4 +1,4 @@
-import Synchronization
+import Locks
 
 /// Whether the server and each of its services can answer, and why not. Set from any thread.
 ///
@@ -29,7 +29,7 @@ package final class HealthStatus: Sendable {
         var isDraining = false
     }
 
-    private let state = Mutex(State())
+    private let state = Protected(State())
 
     /// A server that serves, without any services yet.
     package init() {}

@@ -1,6 +1,5 @@
 import HTTP2
 import Protobuf
-import Synchronization
 
 /// Follows a hot streaming call, whose messages make no way through tasks. Everything is called on the loop's thread and must not
 /// block; it is kept by the call until the call has ended.
@@ -65,7 +64,7 @@ extension ServerCall {
             } catch {
                 return fail(error)
             }
-            let initialMetadata = notes.withLock { $0.extras?.initialMetadata } ?? Metadata()
+            let initialMetadata = withNotes { $0.extras?.initialMetadata } ?? Metadata()
             writer.withUnsafeBytes { exchange?.send($0, initialMetadata: initialMetadata) }
         }
     }

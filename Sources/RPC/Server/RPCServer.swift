@@ -1,5 +1,5 @@
 import HTTP2
-import Synchronization
+import Locks
 
 /// A gRPC server: loop threads, listeners on one address, and the calls that come over them.
 ///
@@ -10,7 +10,7 @@ package final class RPCServer: Sendable {
     /// What its connections counted.
     package let http2Metrics = HTTP2Metrics()
     private let core: ServerCore
-    private let state = Mutex(State())
+    private let state = Protected(State())
 
     /// What runs, from start to stop.
     private struct State {

@@ -1,5 +1,5 @@
+import Locks
 import Protobuf
-import Synchronization
 
 /// The requests of a streaming call, in their order. One task takes them, once.
 ///
@@ -46,7 +46,7 @@ final class RequestQueue: Sendable {
         var takenBytes = 0
     }
 
-    private let state = Mutex(State())
+    private let state = Protected(State())
     /// Called on the taker's thread with the bytes that were taken and whether nothing is left.
     private let report: @Sendable (_ byteCount: Int, _ idle: Bool) -> Void
 

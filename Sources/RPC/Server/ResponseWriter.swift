@@ -1,5 +1,5 @@
+import Locks
 import Protobuf
-import Synchronization
 
 /// Sends the responses of a streaming call. Several tasks may write; each message stays whole.
 public struct ResponseWriter<Response: Message>: Sendable {
@@ -35,7 +35,7 @@ final class ResponseQueue: Sendable {
         var waiters: [CheckedContinuation<Void, Never>] = []
     }
 
-    private let state = Mutex(State())
+    private let state = Protected(State())
     /// Makes the loop call `fetch`.
     private let schedule: @Sendable () -> Void
 

@@ -1,6 +1,5 @@
 import HTTP2
 import Protobuf
-import Synchronization
 
 /// What handlers set from their threads while a call is under way.
 struct CallNotes: Sendable {
@@ -29,6 +28,15 @@ final class CallExtras: @unchecked Sendable {
     var drainHandlers: [@Sendable () -> Void] = []
     var initialMetadata = Metadata()
     var trailingMetadata = Metadata()
+
+    /// Hands out those who wait, who then wait no more.
+    func takeHandlers() -> (cancel: [@Sendable () -> Void], drain: [@Sendable () -> Void]) {
+        defer {
+            cancelHandlers = []
+            drainHandlers = []
+        }
+        return (cancelHandlers, drainHandlers)
+    }
 }
 
 extension ServerCall {
@@ -75,7 +83,7 @@ extension ServerCall {
 
     /// See `ServerContext.onCancel`.
     func onCancel(_ body: @escaping @Sendable () -> Void) {
-        let runsNow = notes.withLock { notes in
+        let runsNow = withNotes { notes in
             let extras = notes.madeExtras
             if !extras.isCancelled, !notes.isFinished { extras.cancelHandlers.append(body) }
             return extras.isCancelled
@@ -85,7 +93,7 @@ extension ServerCall {
 
     /// See `ServerContext.onDrain`.
     func onDrain(_ body: @escaping @Sendable () -> Void) {
-        let runsNow = notes.withLock { notes in
+        let runsNow = withNotes { notes in
             let extras = notes.madeExtras
             if !extras.isDraining, !notes.isFinished, !extras.isCancelled { extras.drainHandlers.append(body) }
             return extras.isDraining
@@ -133,7 +141,7 @@ extension ServerCall {
         guard let exchange, let responses else { return }
         let pending = responses.fetch()
         guard !pending.isEmpty else { return }
-        let initialMetadata = notes.withLock { $0.extras?.initialMetadata } ?? Metadata()
+        let initialMetadata = withNotes { $0.extras?.initialMetadata } ?? Metadata()
         for message in pending { exchange.send(message, initialMetadata: initialMetadata) }
         responses.setBlocked(!exchange.isWritable)
     }
@@ -153,7 +161,7 @@ extension ServerCall {
 
     /// Ends a call that streams nothing with its one message, framed and borrowed: the way of nearly all calls.
     private func finish(message: UnsafeRawBufferPointer) {
-        let isPlain = notes.withLock { notes in
+        let isPlain = withNotes { notes in
             guard notes.extras == nil, responses == nil else { return false }
             notes.isFinished = true
             return true
@@ -168,13 +176,14 @@ extension ServerCall {
         sendPending()
         guard let exchange else { return }
         var end = end
-        notes.withLock { notes in
+        // The handlers, which never run, are dropped outside the lock.
+        _ = withNotes { notes in
             notes.isFinished = true
-            guard let extras = notes.extras else { return }
-            extras.cancelHandlers = []
-            extras.drainHandlers = []
-            end.initialMetadata = extras.initialMetadata
-            end.trailingMetadata = extras.trailingMetadata
+            if let extras = notes.extras {
+                end.initialMetadata = extras.initialMetadata
+                end.trailingMetadata = extras.trailingMetadata
+            }
+            return notes.extras?.takeHandlers()
         }
         close(code: end.error?.code ?? .ok, cancelling: nil)
         exchange.finish(end)
@@ -205,16 +214,12 @@ extension ServerCall {
 
     /// Tells those who asked that nobody waits for the answer any more.
     private func runCancelHandlers() {
-        let handlers = notes.withLock { notes in
+        let handlers = withNotes { notes in
             let extras = notes.madeExtras
             extras.isCancelled = true
-            defer {
-                extras.cancelHandlers = []
-                extras.drainHandlers = []
-            }
-            return extras.cancelHandlers
+            return extras.takeHandlers()
         }
-        for handler in handlers { handler() }
+        for handler in handlers.cancel { handler() }
     }
 
     // MARK: Errors

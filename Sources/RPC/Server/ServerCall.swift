@@ -1,7 +1,7 @@
 import Glibc
 import HTTP2
+import Locks
 import Protobuf
-import Synchronization
 
 /// The monotonic clock, in nanoseconds.
 package func monotonicNs() -> Int64 {
@@ -32,8 +32,8 @@ package final class ServerCall: @unchecked Sendable {
     let home: ServerLoop
     /// Who calls.
     @exclusivity(unchecked) var principal: (any AnyObject & Sendable)?
-    /// What handlers may change from their threads.
-    let notes = Mutex(CallNotes())
+    /// What handlers may change from their threads; see `withNotes`.
+    @exclusivity(unchecked) private var notes = CallNotes()
 
     /// The way back; nil once the call has ended.
     @exclusivity(unchecked) var exchange: (any ServerExchange)?
@@ -66,6 +66,12 @@ package final class ServerCall: @unchecked Sendable {
 
     deinit {
         if isCounted { home.core.leave() }
+    }
+
+    /// Runs the body alone with the notes. The lock is the loop's: each call would pay for making one of its own. So what
+    /// the body lets go of must not ask for it again: handlers are handed out, to be run and dropped outside.
+    func withNotes<Result>(_ body: (inout CallNotes) -> Result) -> Result {
+        home.notesLock.locked { body(&notes) }
     }
 
     /// What handlers and interceptors see of the call.
@@ -211,7 +217,7 @@ package final class ServerCall: @unchecked Sendable {
     func drain() {
         if streamHandler != nil { exchange?.endRequests(ServerCall.draining) }
         requests?.end(.failure(ServerCall.draining))
-        let handlers = notes.withLock { notes in
+        let handlers = withNotes { notes in
             let extras = notes.madeExtras
             extras.isDraining = true
             defer { extras.drainHandlers = [] }

@@ -1,5 +1,4 @@
 import HTTP2
-import Synchronization
 
 /// What a handler knows of its call. It may be used from any thread, for as long as one likes.
 public struct ServerContext: Sendable {
@@ -38,7 +37,7 @@ public struct ServerContext: Sendable {
 
     /// Whether nobody waits for the answer any more: the caller cancelled, its connection is lost, or its deadline
     /// passed.
-    public var isCancelled: Bool { call.notes.withLock { $0.extras?.isCancelled ?? false } }
+    public var isCancelled: Bool { call.withNotes { $0.extras?.isCancelled ?? false } }
 
     /// The caller's address, such as `127.0.0.1:40312`.
     public var peer: String { call.peer }
@@ -53,12 +52,12 @@ public struct ServerContext: Sendable {
 
     /// Metadata sent before the first message. It has an effect until the first message is sent.
     public func setInitialMetadata(_ metadata: Metadata) {
-        call.notes.withLock { $0.madeExtras.initialMetadata = metadata }
+        call.withNotes { $0.madeExtras.initialMetadata = metadata }
     }
 
     /// Metadata sent beside the status.
     public func setTrailingMetadata(_ metadata: Metadata) {
-        call.notes.withLock { $0.madeExtras.trailingMetadata = metadata }
+        call.withNotes { $0.madeExtras.trailingMetadata = metadata }
     }
 }
 

@@ -1,4 +1,5 @@
 import HTTP2
+import Locks
 import Protobuf
 import Synchronization
 
@@ -61,6 +62,8 @@ final class ServerCore: Sendable {
 final class ServerLoop: @unchecked Sendable {
     let core: ServerCore
     let loop: EventLoop
+    /// Guards what handlers set from their threads, for all calls of the loop; held for a few assignments.
+    let notesLock = Lock()
     /// The heads of the latest calls.
     @exclusivity(unchecked) var heads = HeadTable()
     /// Exchanges that ended, for the next ones.

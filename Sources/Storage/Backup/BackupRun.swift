@@ -146,15 +146,11 @@ struct DirectoryGlance {
     let tenants: Set<TenantID>
 
     static func look(at path: String, fileSystem: any FileSystem) throws(StorageError) -> DirectoryGlance {
-        let file = try DirectoryFile(reading: path, fileSystem: fileSystem)
+        let file = try DirectoryFile(reading: path, fileSystem)
         defer { file.close() }
         return try file.database.transaction("BEGIN") { () throws(StorageError) in
             let tenants = Set(try file.tenantIDs())
-            var image = try file.database.image()
-            // File format, section 1.3.1 "The Database Header": 1 is a file without a write-ahead log.
-            image[18] = 1
-            image[19] = 1
-            return DirectoryGlance(image: image, tenants: tenants)
+            return DirectoryGlance(image: try file.database.image(), tenants: tenants)
         }
     }
 

@@ -1,5 +1,5 @@
 import Ledger
-import Synchronization
+import Locks
 
 /// The catalogs that were put in force: what a plan promised at a moment long ago is still asked for. Beyond a bound the
 /// oldest are let go of.

@@ -1,5 +1,5 @@
 import Ledger
-import Synchronization
+import Locks
 
 /// The keys that open tenants.
 extension Directory {

@@ -1,5 +1,5 @@
 import Ledger
-import Synchronization
+import Locks
 
 /// What came of a change of a tenant's members.
 package enum MemberChange: Equatable, Sendable {

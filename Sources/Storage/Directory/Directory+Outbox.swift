@@ -1,5 +1,5 @@
 import Ledger
-import Synchronization
+import Locks
 
 /// A note and its place among those that are owed: places rise with time.
 package struct OwedNote: Equatable, Sendable {

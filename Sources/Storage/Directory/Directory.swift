@@ -1,4 +1,5 @@
 import Ledger
+import Locks
 import Synchronization
 
 /// What is above the tenants: which there are, their members, and the keys that open them. Every change is on the disk
@@ -9,13 +10,13 @@ package final class Directory: Sendable {
     let file: DirectoryFile
     /// One change at a time; taken before `contents`.
     let writing = Lock()
-    let contents: Mutex<DirectoryContents>
+    let contents: Protected<DirectoryContents>
     private let changes = Atomic<UInt64>(0)
 
     /// Opens the file, which is made where it is not there, and brought up to date where an older build made it.
     package init(path: String, fileSystem: any FileSystem = LocalFileSystem()) throws(StorageError) {
         file = try DirectoryFile(path: path, fileSystem)
-        contents = Mutex(try file.contents())
+        contents = Protected(try file.contents())
     }
 
     /// The tenants of a directory file, in order, read without taking or changing it: a server may be using it.

@@ -1,3 +1,4 @@
+import Locks
 import Synchronization
 
 /// The journal on the local disk: segment files that are allocated and written beforehand and overwritten in place.
@@ -14,7 +15,7 @@ package final class LocalJournal: Journal, @unchecked Sendable {
     private let segmentBytes: Int64
     private let randomSalt: @Sendable () -> UInt64
     private let spares: SparePreparer
-    private let segments: Mutex<[Segment]>
+    private let segments: Protected<[Segment]>
     private let durable: Atomic<UInt64>
     private let trimming = Lock()
     private var writer: SegmentWriter?
@@ -38,7 +39,7 @@ package final class LocalJournal: Journal, @unchecked Sendable {
         spares = SparePreparer(
             directory: directory, fileSystem: fileSystem, segmentBytes: segmentBytes, runsInBackground: preparesSpares)
         let recovered = try JournalRecovery(directory: directory, fileSystem: fileSystem).run()
-        segments = Mutex(recovered.segments)
+        segments = Protected(recovered.segments)
         durable = Atomic(recovered.durable)
         writer = recovered.writer
         // The first segment is made now, so that no step waits for it.

@@ -1,4 +1,5 @@
 import CLinux
+import Locks
 import Synchronization
 
 #if canImport(Glibc)
@@ -23,7 +24,7 @@ final class SparePreparer: @unchecked Sendable {
     private let fileSystem: any FileSystem
     private let segmentBytes: Int64
     private let runsInBackground: Bool
-    private let state = Mutex(State.none)
+    private let state = Protected(State.none)
     private let isClosing = Atomic(false)
     private var thread: pthread_t?
 

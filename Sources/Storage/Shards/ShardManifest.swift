@@ -1,3 +1,5 @@
+import Locks
+
 /// What the shards are known to hold durably, by tenant: `manifest.sqlite`, beside the shards' folders.
 ///
 /// The journal is trimmed only behind what stands here, so that of a shard that is missing, or older than it says here,

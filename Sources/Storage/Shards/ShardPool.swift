@@ -1,3 +1,5 @@
+import Locks
+
 /// The open shards: at most so many stay open, each used by one thread at a time.
 ///
 /// Where all places are taken, who writes much takes that of the shard that was not used for longest; who writes little, or

@@ -1,5 +1,5 @@
 import Ledger
-import Synchronization
+import Locks
 
 /// What a tenant's shard knows of its book, from which memory goes on.
 package struct LoadedBook: Sendable {
@@ -40,7 +40,7 @@ package final class ShardStore: Sendable {
     private let fileSystem: any FileSystem
     private let pool: ShardPool
     private let manifest: ShardManifest
-    private let unsynced = Mutex(Unsynced())
+    private let unsynced = Protected(Unsynced())
 
     /// - Parameter path: `shards` of a data directory; it must be there.
     package init(

@@ -1,7 +1,7 @@
 import Ledger
+import Locks
 import RPC
 import Storage
-import Synchronization
 import TollgateSchema
 
 /// Who calls, as the interceptor found out. Calls with the same headers share it, whatever connection they come on.
@@ -26,7 +26,7 @@ final class Principal: Sendable {
     private let forwardedFor: String
     private let refusals: RefusalHook
     /// The origin of the latest call: most come from the same address as the one before.
-    private let latest = Mutex<CallOrigin?>(nil)
+    private let latest = Protected<CallOrigin?>(nil)
 
     init(
         keyID: String, role: String, keyPermissions: PermissionSet, permissions: PermissionSet,

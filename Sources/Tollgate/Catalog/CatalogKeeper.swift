@@ -1,4 +1,5 @@
 import Ledger
+import Locks
 import Storage
 import Synchronization
 
@@ -12,7 +13,7 @@ package final class CatalogKeeper: Sendable {
     }
 
     private let directory: Directory
-    private let contents: Mutex<Contents>
+    private let contents: Protected<Contents>
     private let changes = Atomic<UInt64>(0)
 
     /// The newest catalog that was applied, or the built-in one where none was.
@@ -29,7 +30,7 @@ package final class CatalogKeeper: Sendable {
             contents.history = records.dropLast().map { AppliedPlans($0) }
             contents.history.append(AppliedPlans(newest, contents.current.catalog.plans))
         }
-        self.contents = Mutex(contents)
+        self.contents = Protected(contents)
     }
 
     /// The catalog in force.
@@ -98,13 +99,13 @@ private final class AppliedPlans: Sendable {
     let appliedAt: Instant
     private let version: Int64
     private let json: [UInt8]
-    private let read: Mutex<[String: PlanTerms]?>
+    private let read: Protected<[String: PlanTerms]?>
 
     init(_ record: CatalogRecord, _ plans: [String: PlanTerms]? = nil) {
         appliedAt = record.appliedAt
         version = record.version
         json = record.json
-        read = Mutex(plans)
+        read = Protected(plans)
     }
 
     /// What was checked when it was applied is not refused later.

@@ -1,6 +1,6 @@
 import Foundation
 import Ledger
-import Synchronization
+import Locks
 
 /// What the core must be told: time zones by the system's database, and the plans of the catalogs as they held.
 package final class CatalogRules: BookRules {
@@ -11,7 +11,7 @@ package final class CatalogRules: BookRules {
     }
 
     private let keeper: CatalogKeeper
-    private let zones = Mutex(Zones())
+    private let zones = Protected(Zones())
 
     package init(_ keeper: CatalogKeeper) {
         self.keeper = keeper

@@ -3,10 +3,10 @@ import Engine
 import Glibc
 import HTTP2
 import Ledger
+import Locks
 import Protobuf
 import RPC
 import Storage
-import Synchronization
 import TollgateSchema
 
 /// How a server is set up.
@@ -163,9 +163,9 @@ private final class DiskReporter: EngineObserver {
     private let health: HealthStatus
     private let log: Logger
     /// What is to be done once the journal takes writes again.
-    private let afterFailure = Mutex<@Sendable () -> Void>({})
+    private let afterFailure = Protected<@Sendable () -> Void>({})
     /// Tenants whose damage was told already: once in the log is enough.
-    private let told = Mutex<Set<TenantID>>([])
+    private let told = Protected<Set<TenantID>>([])
 
     init(health: HealthStatus, log: Logger) {
         self.health = health

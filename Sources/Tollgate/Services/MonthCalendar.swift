@@ -1,5 +1,5 @@
 import Ledger
-import Synchronization
+import Locks
 
 /// When the calendar month of a moment began, by time zone. It takes some look-ups of the zone's offset, so the month of
 /// each zone is remembered for as long as it lasts.
@@ -11,7 +11,7 @@ final class MonthCalendar: Sendable {
     }
 
     private let rules: any BookRules
-    private let months = Mutex(Months())
+    private let months = Protected(Months())
 
     init(_ rules: any BookRules) {
         self.rules = rules

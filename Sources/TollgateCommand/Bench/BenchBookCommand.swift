@@ -1,7 +1,7 @@
 import Engine
 import Glibc
+import Locks
 import Storage
-import Synchronization
 import Tollgate
 
 /// `tollgate bench book`: a data directory with books as long as one likes.
@@ -63,7 +63,7 @@ enum BenchBookCommand {
 /// Says every few seconds how many books are written.
 private final class WriteProgress: Sendable {
     private static let interval: Duration = .seconds(5)
-    private let state = Mutex((done: 0, told: ContinuousClock().now))
+    private let state = Protected((done: 0, told: ContinuousClock().now))
 
     func wrote(tenants: Int, _ start: ContinuousClock.Instant, _ console: Console) {
         let now = ContinuousClock().now

@@ -1,8 +1,8 @@
 import Ledger
 import LoadGenerator
+import Locks
 import Protobuf
 import RPC
-import Synchronization
 import TollgateClient
 
 /// `tollgate bench prepare`: the tenants and credits that `bench load` needs.
@@ -98,7 +98,7 @@ private final class Progress: Sendable {
 
     private let count: Int
     private let console: Console
-    private let state = Mutex(State())
+    private let state = Protected(State())
 
     init(of count: Int, _ console: Console) {
         self.count = count

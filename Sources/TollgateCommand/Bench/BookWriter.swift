@@ -2,8 +2,8 @@ import Dispatch
 import Engine
 import Ledger
 import LoadGenerator
+import Locks
 import Storage
-import Synchronization
 import Tollgate
 
 /// Writes a data directory whose books are long, by the ledger and the shards that a server works with, without one.
@@ -33,7 +33,7 @@ struct BookWriter: Sendable {
         defer { data.close() }
         try writeDirectory()
         try writeJournal()
-        let failure = Mutex<StorageError?>(nil)
+        let failure = Protected<StorageError?>(nil)
         DispatchQueue.concurrentPerform(iterations: tenants) { number in
             guard failure.withLock({ $0 == nil }) else { return }
             do throws(StorageError) {

@@ -1,8 +1,8 @@
 import Glibc
 import Ledger
 import LoadGenerator
+import Locks
 import RPC
-import Synchronization
 
 /// Meters the calls of a trace: for each row a reserve, then a commit, so many rows at the same time.
 ///
@@ -12,7 +12,7 @@ import Synchronization
 final class Replay: Sendable {
     private let plan: ReplayPlan
     private let caller: any ReplayCaller
-    private let state = Mutex(State())
+    private let state = Protected(State())
 
     /// What stands behind the lock.
     private struct State: Sendable {

@@ -1,8 +1,8 @@
 import Engine
 import Foundation
 import Ledger
+import Locks
 import Storage
-import Synchronization
 import Testing
 
 import protocol Engine.Clock
@@ -31,7 +31,7 @@ final class TemporaryDirectory: Sendable {
 
 /// What the engine said of its health.
 final class HealthLog: EngineObserver {
-    private let said = Mutex<(journal: [Bool], shards: [Bool], faults: Int)>(([], [], 0))
+    private let said = Protected<(journal: [Bool], shards: [Bool], faults: Int)>(([], [], 0))
 
     func journalHealth(_ error: StorageError?) { said.withLock { $0.journal.append(error == nil) } }
     func shardsHealth(_ error: StorageError?) { said.withLock { $0.shards.append(error == nil) } }

@@ -1,9 +1,9 @@
 import Foundation
-import Synchronization
+import Locks
 
 /// What a completion was called with, and how often it was.
 final class Outcome<Value: Sendable>: Sendable {
-    private let state = Mutex<(value: Value?, calls: Int)>((nil, 0))
+    private let state = Protected<(value: Value?, calls: Int)>((nil, 0))
     private let isCalled = DispatchSemaphore(value: 0)
 
     /// The completion to hand over.

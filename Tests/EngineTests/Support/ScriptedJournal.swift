@@ -1,6 +1,6 @@
 import Foundation
+import Locks
 import Storage
-import Synchronization
 
 /// A journal on the disk that blocks or fails on command.
 ///

@@ -1,6 +1,6 @@
+import Locks
 import Protobuf
 import RPC
-import Synchronization
 import Testing
 
 /// What a channel makes of servers and proxies that are not as they should be.
@@ -184,7 +184,7 @@ import Testing
 
     @Test func aCallWithinAGoawayFinishesAndTheNextTakesANewConnection() async throws {
         // The first call is answered only when the second has come over another connection.
-        let secondCame = Mutex(false)
+        let secondCame = Protected(false)
         let server = ScriptedServer { request in
             guard request.connection == 0 else {
                 secondCame.withLock { $0 = true }

@@ -1,8 +1,8 @@
 import Foundation
 import Glibc
+import Locks
 import Protobuf
 import RPC
-import Synchronization
 
 /// An HTTP/2 server that does what a test tells it, frame by frame, right or wrong. It decodes no headers: a request is
 /// known by its connection and stream.
@@ -34,7 +34,7 @@ final class ScriptedServer: Sendable {
     private let script: Script
     private let settings: [(UInt16, UInt32)]
     private let answersPings: Bool
-    private let state = Mutex(State())
+    private let state = Protected(State())
 
     private struct State {
         var sockets: [Int32] = []

@@ -1,6 +1,6 @@
 import Glibc
+import Locks
 import Storage
-import Synchronization
 
 /// A disk in memory that can fail at the n-th call and lose power. Like a real one it forgets what was not synced, and after
 /// a sync that failed it forgets that there was anything to write.
@@ -38,7 +38,7 @@ final class SimulatedFileSystem: FileSystem {
         var isDead = false
     }
 
-    fileprivate let state = Mutex(State())
+    fileprivate let state = Protected(State())
 
     /// Calls that could fail so far.
     var calls: Int { state.withLock { $0.calls } }

@@ -1,7 +1,7 @@
 import Ledger
 import LoadGenerator
+import Locks
 import RPC
-import Synchronization
 import Testing
 
 @testable import TollgateCommand
@@ -16,7 +16,7 @@ import Testing
             var mostInFlight = 0
         }
 
-        let seen = Mutex(Seen())
+        let seen = Protected(Seen())
         /// Given the step and how often it was sent before.
         let answer: @Sendable (ReplayStep, TraceRow, Int) -> Result<ReplayAnswer, RPCError>?
 

@@ -1,8 +1,8 @@
 import Foundation
 import Ledger
+import Locks
 import RPC
 import Storage
-import Synchronization
 import Testing
 import TollgateSchema
 
@@ -116,7 +116,7 @@ struct AccessControlTests {
 
     /// What the hook was told.
     private final class NoteList: Sendable {
-        private let list = Mutex<[(tenant: String, note: AuditNote)]>([])
+        private let list = Protected<[(tenant: String, note: AuditNote)]>([])
 
         func add(_ tenant: TenantID, _ note: AuditNote) { list.withLock { $0.append((tenant.description, note)) } }
 

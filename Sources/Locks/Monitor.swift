@@ -1,0 +1,61 @@
+import Glibc
+
+/// A mutex with one condition: what waits and what wakes share the state that the mutex guards.
+///
+/// `@unchecked Sendable`: the two pthread objects live at fixed addresses from init to deinit and are made for use from many threads.
+package final class Monitor: @unchecked Sendable {
+    @usableFromInline let mutex: UnsafeMutablePointer<pthread_mutex_t>
+    @usableFromInline let condition: UnsafeMutablePointer<pthread_cond_t>
+
+    package init() {
+        mutex = .allocate(capacity: 1)
+        condition = .allocate(capacity: 1)
+        var attributes = pthread_condattr_t()
+        pthread_condattr_init(&attributes)
+        // A jump of the wall clock must not stretch or cut a wait.
+        pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
+        precondition(pthread_mutex_init(mutex, nil) == 0, "a mutex can be made")
+        precondition(pthread_cond_init(condition, &attributes) == 0, "a condition can be made")
+        pthread_condattr_destroy(&attributes)
+    }
+
+    deinit {
+        pthread_cond_destroy(condition)
+        pthread_mutex_destroy(mutex)
+        condition.deallocate()
+        mutex.deallocate()
+    }
+
+    @inlinable
+    package func lock() { pthread_mutex_lock(mutex) }
+
+    @inlinable
+    package func unlock() { pthread_mutex_unlock(mutex) }
+
+    @inlinable
+    package func locked<Result, Failure: Error>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
+        lock()
+        defer { unlock() }
+        return try body()
+    }
+
+    /// Lets go of the lock until woken; may wake for no reason.
+    package func wait() { pthread_cond_wait(condition, mutex) }
+
+    /// As `wait`, for at most `milliseconds`.
+    package func wait(milliseconds: Int) {
+        var deadline = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &deadline)
+        deadline.tv_sec += milliseconds / 1_000
+        deadline.tv_nsec += (milliseconds % 1_000) * 1_000_000
+        if deadline.tv_nsec >= 1_000_000_000 {
+            deadline.tv_sec += 1
+            deadline.tv_nsec -= 1_000_000_000
+        }
+        pthread_cond_timedwait(condition, mutex, &deadline)
+    }
+
+    package func wake() { pthread_cond_signal(condition) }
+
+    package func wakeAll() { pthread_cond_broadcast(condition) }
+}
