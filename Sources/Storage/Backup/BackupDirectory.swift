@@ -76,7 +76,8 @@ struct BackupDirectory: Sendable {
             let file = try fileSystem.open(path, .readOnly)
             guard try file.size() >= book.mark.bytes else {
                 throw .corrupt(
-                    path: path, reason: "it ends at byte \(try file.size()), before \(book.mark.bytes), where it should")
+                    path: path, reason: "it ends at byte \(try file.size()), before \(book.mark.bytes), where it should"
+                )
             }
             return BookFileReader(file, path: path, tenant: tenant)
         }

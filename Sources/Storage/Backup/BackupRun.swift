@@ -56,7 +56,8 @@ package struct BackupRun {
         let generation = try chooseGeneration(in: directory)
         let previous = try generation.manifest()
         if previous == nil, only != nil {
-            throw .conflict("\(target) holds no finished backup yet; the first one is of all tenants: leave out --tenant")
+            throw .conflict(
+                "\(target) holds no finished backup yet; the first one is of all tenants: leave out --tenant")
         }
 
         let glance = try DirectoryGlance.look(at: layout.directory, fileSystem: fileSystem)
@@ -102,8 +103,8 @@ package struct BackupRun {
         in directory: BackupDirectory
     ) throws(StorageError) -> BackupDirectory.Generation {
         let newest = directory.generation(try directory.generations().last ?? 1)
-        let chosen =
-            try startsGeneration && newest.manifest() != nil ? directory.generation(newest.number + 1) : newest
+        var chosen = newest
+        if startsGeneration, try newest.manifest() != nil { chosen = directory.generation(newest.number + 1) }
         try fileSystem.makeDirectory(chosen.path)
         try fileSystem.makeDirectory(chosen.path + "/books")
         try fileSystem.syncDirectory(target)

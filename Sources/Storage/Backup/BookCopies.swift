@@ -67,7 +67,8 @@ struct BookCopies {
             try note(
                 .corrupt(
                     path: layout.journal,
-                    reason: "entry \((books[tenant]?.mark.sequence ?? 0) + 1) is neither in the shard nor in the journal"),
+                    reason:
+                        "entry \((books[tenant]?.mark.sequence ?? 0) + 1) is neither in the shard nor in the journal"),
                 of: tenant)
         }
     }
@@ -98,7 +99,7 @@ struct BookCopies {
         // The journal may have had what the shard still lacks.
         if let known, first.meta.sequence < known.mark.sequence { return end }
         if let known, known.position == end.position, known.mark.sequence == end.sequence {
-            books[tenant]?.moment = moment
+            note(tenant, position: end.position)
             return end
         }
         return try append(tenant, from: shard, first)
@@ -133,8 +134,7 @@ struct BookCopies {
             set(writer.mark, of: tenant)
             place = found.next
         } while place != nil
-        books[tenant]?.position = part.meta.position
-        books[tenant]?.moment = moment
+        note(tenant, position: part.meta.position)
         return Walk(position: part.meta.position, sequence: part.meta.sequence, head: part.meta.head)
     }
 
@@ -150,7 +150,8 @@ struct BookCopies {
         let size = try file.size()
         guard size >= counted.bytes else {
             throw .corrupt(
-                path: generation.file(of: tenant), reason: "it ends at byte \(size), before \(counted.bytes), where it should")
+                path: generation.file(of: tenant),
+                reason: "it ends at byte \(size), before \(counted.bytes), where it should")
         }
         if size == counted.bytes { return nil }
         var reader = BookFileReader(
@@ -198,10 +199,10 @@ struct BookCopies {
             try flush(&walks[tenant]!, tenant)
             let walk = walks[tenant]!
             if walk.sequence < mark(of: tenant).sequence {
-                throw .forked(tenant, "it ends with entry \(walk.sequence), and the copy with \(mark(of: tenant).sequence)")
+                throw .forked(
+                    tenant, "it ends with entry \(walk.sequence), and the copy with \(mark(of: tenant).sequence)")
             }
-            books[tenant]?.position = walk.position
-            books[tenant]?.moment = moment
+            note(tenant, position: walk.position)
         }
         return gaps
     }
@@ -269,6 +270,12 @@ struct BookCopies {
     private mutating func set(_ mark: BookMark, of tenant: TenantID) {
         let known = books[tenant]
         books[tenant] = BackupManifest.Book(mark: mark, position: known?.position ?? 0, moment: known?.moment ?? moment)
+    }
+
+    /// The copy has all that the book had up to a journal record.
+    private mutating func note(_ tenant: TenantID, position: UInt64) {
+        guard let mark = books[tenant]?.mark else { return }
+        books[tenant] = BackupManifest.Book(mark: mark, position: position, moment: moment)
     }
 
     private mutating func open(_ tenant: TenantID) throws(StorageError) -> any File {

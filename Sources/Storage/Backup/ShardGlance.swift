@@ -79,7 +79,9 @@ struct ShardGlance {
         let found = try database.statement("SELECT hash FROM entries WHERE sequence = ?").first({
             $0.integer(sequence)
         }) { (row) throws(StorageError) in ChainHash(row.blob(0)) }
-        guard let found, let found else { throw .corrupt(database, "entry \(sequence) is missing, or its hash damaged") }
+        guard let found, let found else {
+            throw .corrupt(database, "entry \(sequence) is missing, or its hash damaged")
+        }
         guard found == head else { throw .forked(tenant, "entry \(sequence) is another one there") }
     }
 
@@ -116,6 +118,7 @@ extension StorageError {
     static func forked(_ tenant: TenantID, _ how: String) -> StorageError {
         .conflict(
             "the book of tenant \(tenant) does not continue its copy: \(how). The server's data was restored to an earlier "
-                + "moment, or is another server's; keep this copy, and go on with --new-generation or in another directory")
+                + "moment, or is another server's; keep this copy, and go on with --new-generation or in another directory"
+        )
     }
 }

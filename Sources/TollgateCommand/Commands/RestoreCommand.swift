@@ -1,0 +1,74 @@
+import Ledger
+import Storage
+import Tollgate
+
+/// `tollgate restore`: a new data directory of a backup, or one tenant's damaged book in the directory that it belongs to.
+enum RestoreCommand {
+    private static let source = OptionSpec.value("--from", "BACKUP", "the backup")
+    private static let target = OptionSpec.value(
+        "--to", "NEWDIR", "the data directory to make; it must not be there yet")
+    private static let data = OptionSpec.value(
+        "--data", "DIR", "with --tenant: the data directory whose book of it is damaged or gone")
+    private static let until = OptionSpec.value(
+        "--until", "TIME", "books as they were at this moment, such as 2026-11-20T10:00:00Z")
+    static let generation = OptionSpec.value("--generation", "N", "an older copy than the newest")
+
+    static let restore = Subcommand(
+        path: ["restore"], summary: "Makes a data directory of a backup, or heals one tenant's damaged book.",
+        details: """
+            With --to: every book, or that of --tenant, is made anew and proven before it says done; --until
+            takes what was entered up to a moment, never half of a step or of a cycle. Keys, members and
+            catalogs are as of the backup: what was revoked since the moment stays revoked, what was made
+            since stays, but for tenants that were made later and their keys.
+
+            With --tenant and --data: a book that the server set aside as damaged is made of the backup, of
+            what can still be read of it, and of the journal; each entry is proven by the chain of hashes.
+            A server that runs goes on and takes the book at its next call. What nothing covers is named.
+            """,
+        options: [source, target, data, BackupCommand.tenant, until, generation, ServerConnection.json],
+        work: .blocking { (arguments, console) throws(CommandError) in
+            let tenant = try VerifyCommand.tenant(arguments)
+            switch (arguments.value(target), arguments.value(data)) {
+            case (let target?, nil):
+                try restore(to: target, only: tenant, arguments, console)
+            default:
+                throw arguments.wrong(
+                    "give --to NEWDIR for a new data directory, or --tenant and --data to heal a book")
+            }
+        })
+
+    private static func restore(
+        to target: String, only tenant: TenantID?, _ arguments: ParsedArguments, _ console: Console
+    ) throws(CommandError) {
+        var run = RestoreRun(source: try arguments.required(source), target: target)
+        run.only = tenant
+        run.generation = try arguments.integer(generation, in: 1...Int(Int32.max))
+        run.progress = BackupCommand.progress("books made", console)
+        if let text = arguments.value(until) {
+            guard let microseconds = TimeText.microseconds(text, requiresZone: true) else {
+                throw arguments.wrong("--until \(quoted(text)) is no time such as 2026-11-20T10:00:00Z")
+            }
+            run.until = Instant(microseconds: microseconds)
+        }
+        let report: RestoreReport
+        do throws(StorageError) {
+            report = try run.run()
+        } catch {
+            BackupCommand.endProgress(console)
+            throw .failed("nothing is restored: \(error)")
+        }
+        BackupCommand.endProgress(console)
+        if arguments.has(ServerConnection.json) {
+            return try console.line(
+                JSONText.object([
+                    ("ok", .bool(true)), ("backupMoment", .string(momentText(report.moment))),
+                    ("generation", .integer(Int64(report.generation))), ("tenants", .integer(Int64(report.tenants))),
+                    ("books", .integer(Int64(report.books))), ("entries", .integer(Int64(report.entries))),
+                ]).text)
+        }
+        try console.line(
+            "\(grouped(report.tenants)) tenants restored: \(grouped(report.books)) books of \(grouped(report.entries)) "
+                + "entries, each proven; the backup is of \(momentText(report.moment))")
+        console.message("start it with `tollgate serve --data \(target)`")
+    }
+}
