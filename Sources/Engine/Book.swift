@@ -49,7 +49,7 @@ final class Book: @unchecked Sendable {
     /// It waits, beyond the usual time, until it has gathered enough.
     var isGathering = false
     /// Its part of `gatherRecords`, in percent: tenants that are used evenly would otherwise have enough all at once.
-    private let patience = Int.random(in: 50..<150)
+    private let patience: Int
     /// It stands in the line of those in a hurry.
     var isUrgent = false
     var flushWaiters: [FlushWaiter] = []
@@ -69,6 +69,8 @@ final class Book: @unchecked Sendable {
     init(tenant: TenantID, partition: Partition) {
         self.tenant = tenant
         self.partition = partition
+        // The low bits chose the partition.
+        patience = 50 + Int(UInt(bitPattern: tenant.hashValue) >> 32 % 100)
     }
 
     var isEvictable: Bool {

@@ -8,6 +8,17 @@ import Locks
 /// Where the engine's time comes from: the system, or a test's hand.
 package protocol Clock: AnyObject, Sendable {
     func now() -> Instant
+    /// Milliseconds that only go forward; for intervals, never for dates.
+    var monotonicMs: Int { get }
+}
+
+extension Clock {
+    /// The machine's, unless a clock has its own.
+    package var monotonicMs: Int {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC_COARSE, &time)
+        return time.tv_sec * 1_000 + time.tv_nsec / 1_000_000
+    }
 }
 
 /// The machine's real-time clock. It may jump; the engine never dates an entry before the one that precedes it.

@@ -12,8 +12,29 @@ package struct EngineConfiguration: Sendable {
     package var readerThreads = 2
     /// How often holds and grants of books in memory are looked at for their end.
     package var tickMs = 50
+    package var workers = EngineWorkers.threads
 
     package init() {}
+}
+
+/// Who does the engine's work.
+package enum EngineWorkers: Sendable {
+    /// Threads of its own.
+    case threads
+    /// Nobody but who calls `Engine.turn`: with a clock and a disk that are simulated too, all that happens is then repeatable.
+    case byHand
+}
+
+/// A part of the engine that works by itself.
+package enum EngineWorker: CaseIterable, Sendable {
+    /// Makes durable what was gathered.
+    case commit
+    /// Takes what is durable to the shards, and trims the journal.
+    case flush
+    /// Loads books, recalls steps, reads reports.
+    case reader
+    /// Ends what is due.
+    case timer
 }
 
 /// Who hears how the engine fares. Called from the engine's threads; must not call back into it.
@@ -31,9 +52,7 @@ package protocol EngineObserver: AnyObject, Sendable {
 /// tells is durable: an answer, a refusal or a read shows nothing that a crash could still take back.
 package final class Engine: Sendable {
     private let core: EngineCore
-    private let commitThread: EngineThread
-    private let flushThread: EngineThread
-    private let timer: Timer
+    private let threads: Threads?
     private let isStopped = Atomic(false)
 
     /// Replays what the journal has and the shards lack, and starts the engine's threads.
@@ -51,9 +70,28 @@ package final class Engine: Sendable {
             core.readers.stop()
             throw error
         }
-        commitThread = EngineThread(name: "group-commit") { core.groupCommit.run() }
-        flushThread = EngineThread(name: "write-behind") { core.writeBehind.run() }
-        timer = Timer(intervalMs: configuration.tickMs) { core.tick() }
+        threads = configuration.workers == .threads ? Threads(of: core, tickMs: configuration.tickMs) : nil
+    }
+
+    // What nobody came to holds on to the core.
+    deinit { if threads == nil { core.readers.abandon() } }
+
+    /// Does the next piece of a worker's work, of an engine whose workers are not threads.
+    ///
+    /// May be called from inside the journal's or a shard's disk accesses, as another thread would go on there: only that worker
+    /// is not to be called again, nor one that needs a shard from inside one that has a shard in use.
+    /// - Returns: false where there is nothing to do at the moment.
+    @discardableResult
+    package func turn(of worker: EngineWorker) -> Bool {
+        precondition(threads == nil, "threads do this engine's work")
+        switch worker {
+        case .commit: return core.groupCommit.turn(waits: false)
+        case .flush: return core.writeBehind.turn(waits: false)
+        case .reader: return core.readers.turn(waits: false)
+        case .timer:
+            core.tick()
+            return true
+        }
     }
 
     /// Does one step on a tenant's book.
@@ -132,17 +170,33 @@ package final class Engine: Sendable {
     /// waits for a disk then is told that the engine stops.
     package func stop() {
         guard !isStopped.exchange(true, ordering: .acquiringAndReleasing) else { return }
-        timer.end()
+        threads?.timer.end()
         core.groupCommit.refuseNew()
         // A partition whose lock was had once is inside no job that began before the refusal.
         for partition in core.partitions { partition.monitor.locked {} }
         core.groupCommit.stop()
-        commitThread.join()
+        if let threads { threads.commit.join() } else { core.groupCommit.run() }
         core.readers.stop()
         core.writeBehind.stop()
-        flushThread.join()
+        if let threads { threads.flush.join() } else { core.writeBehind.run() }
         core.shards.close()
         core.journal.close()
+    }
+}
+
+/// The threads that do an engine's work, but for those of its readers.
+private struct Threads {
+    let commit: EngineThread
+    let flush: EngineThread
+    let timer: Timer
+
+    init(of core: EngineCore, tickMs: Int) {
+        commit = EngineThread(name: "group-commit") { core.groupCommit.run() }
+        flush = EngineThread(name: "write-behind") {
+            core.writeBehind.giveWay()
+            core.writeBehind.run()
+        }
+        timer = Timer(intervalMs: tickMs) { core.tick() }
     }
 }
 

@@ -28,9 +28,11 @@ final class EngineCore: @unchecked Sendable {
         self.rules = rules
         limits = configuration.limits
         self.observer = observer
-        groupCommit = GroupCommit(journal: journal, limits: limits)
+        groupCommit = GroupCommit(journal: journal, limits: limits, clock: clock)
         writeBehind = WriteBehind(core: self)
-        readers = ShardReaders(threadCount: configuration.readerThreads, maxJobs: limits.maxReaderJobs)
+        readers = ShardReaders(
+            threadCount: configuration.workers == .threads ? configuration.readerThreads : 0,
+            maxJobs: limits.maxReaderJobs)
         let share = max(1, limits.maxResidentTenants / configuration.partitions)
         partitions = (0..<configuration.partitions).map { _ in Partition(core: self, maxResident: share) }
         groupCommit.rollBack = { [unowned self] durable, discardGathered in

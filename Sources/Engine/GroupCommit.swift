@@ -23,6 +23,7 @@ final class GroupCommit: @unchecked Sendable {
 
     private let journal: any Journal
     private let limits: EngineLimits
+    private let clock: any Clock
     private let monitor = Monitor()
 
     private var gathering: JournalBatch
@@ -31,6 +32,8 @@ final class GroupCommit: @unchecked Sendable {
     private var inFlightLast: UInt64
     private var next: UInt64
     private var failure: StorageError?
+    /// When a journal that fails is tried again, where nobody waits for that.
+    private var probeDueMs = 0
     /// No partition is inside a job any more, so nothing will be gathered.
     private var isEnding = false
     private var spare: JournalBatch
@@ -46,9 +49,10 @@ final class GroupCommit: @unchecked Sendable {
     var rollBack: (@Sendable (_ durable: UInt64, _ discardGathered: () -> Void) -> Void)?
     var healthChanged: (@Sendable (StorageError?) -> Void)?
 
-    init(journal: any Journal, limits: EngineLimits) {
+    init(journal: any Journal, limits: EngineLimits, clock: any Clock) {
         self.journal = journal
         self.limits = limits
+        self.clock = clock
         let position = journal.durablePosition
         durable = Atomic(position)
         inFlightLast = position
@@ -156,29 +160,38 @@ final class GroupCommit: @unchecked Sendable {
 
     /// The commit thread: one batch after the other until `stop`.
     func run() {
-        while let batch = nextBatch() {
-            do throws(StorageError) {
-                try journal.append(batch)
-                let waiters = publish(durableThrough: batch.last)
-                spare = batch
-                waiters.tell(nil)
-            } catch {
-                spare = batch
-                fail(error)
-            }
+        while turn(waits: true) {}
+    }
+
+    /// Commits one batch, if there is something to commit.
+    /// - Parameter waits: Until there is, or `stop`.
+    /// - Returns: false where there was nothing.
+    func turn(waits: Bool) -> Bool {
+        guard let batch = nextBatch(waits: waits) else { return false }
+        do throws(StorageError) {
+            try journal.append(batch)
+            let waiters = publish(durableThrough: batch.last)
+            spare = batch
+            waiters.tell(nil)
+        } catch {
+            spare = batch
+            fail(error)
         }
+        return true
     }
 
     /// Waits for records. While the journal is failing there are none: it is tried with an empty batch every now and then.
-    private func nextBatch() -> JournalBatch? {
+    private func nextBatch(waits: Bool) -> JournalBatch? {
         monitor.lock()
         defer { monitor.unlock() }
         while gathering.count == 0 {
             if isEnding { return nil }
             if failure != nil {
-                monitor.wait(milliseconds: limits.probeIntervalMs)
+                if waits { monitor.wait(milliseconds: limits.probeIntervalMs) }
+                guard waits || clock.monotonicMs >= probeDueMs else { return nil }
                 break
             }
+            if !waits { return nil }
             monitor.wait()
         }
         var batch = spare
@@ -210,6 +223,7 @@ final class GroupCommit: @unchecked Sendable {
         let isNew = monitor.locked {
             let isNew = failure == nil
             failure = error
+            probeDueMs = clock.monotonicMs + limits.probeIntervalMs
             set(.failing, true)
             return isNew
         }

@@ -11,10 +11,11 @@ final class ShardReaders: @unchecked Sendable {
     private var isStopping = false
     private var threads: [EngineThread] = []
 
+    /// - Parameter threadCount: With none, `turn` is what does the jobs.
     init(threadCount: Int, maxJobs: Int) {
         self.maxJobs = maxJobs
         threads = (0..<threadCount).map { index in
-            EngineThread(name: "shard-reader-\(index)") { [unowned self] in run() }
+            EngineThread(name: "shard-reader-\(index)") { [unowned self] in while turn(waits: true) {} }
         }
     }
 
@@ -35,17 +36,31 @@ final class ShardReaders: @unchecked Sendable {
             monitor.wakeAll()
         }
         for thread in threads { thread.join() }
+        if threads.isEmpty { while turn(waits: false) {} }
     }
 
-    private func run() {
-        while let job = next() { job() }
+    /// Forgets what is queued: nobody will come to it, and nobody is told.
+    func abandon() {
+        monitor.locked {
+            jobs = []
+            head = 0
+        }
     }
 
-    private func next() -> (@Sendable () -> Void)? {
+    /// Does one job, if there is one.
+    /// - Parameter waits: Until there is one, or `stop`.
+    /// - Returns: false where there was none.
+    func turn(waits: Bool) -> Bool {
+        guard let job = next(waits: waits) else { return false }
+        job()
+        return true
+    }
+
+    private func next(waits: Bool) -> (@Sendable () -> Void)? {
         monitor.lock()
         defer { monitor.unlock() }
         while head == jobs.count {
-            if isStopping { return nil }
+            if isStopping || !waits { return nil }
             monitor.wait()
         }
         let job = jobs[head]

@@ -33,10 +33,3 @@ final class EngineThread: Sendable {
 
     func join() { pthread_join(handle, nil) }
 }
-
-/// Milliseconds of a clock that only goes forward; for intervals, never for dates.
-func monotonicMs() -> Int {
-    var time = timespec()
-    clock_gettime(CLOCK_MONOTONIC_COARSE, &time)
-    return time.tv_sec * 1_000 + time.tv_nsec / 1_000_000
-}

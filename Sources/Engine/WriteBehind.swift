@@ -84,7 +84,7 @@ final class WriteBehind: @unchecked Sendable {
             if hasEnded { return false }
             if !book.isUrgent {
                 book.isUrgent = true
-                urgent.append(FlushLine.Place(book: book, ticket: 0, dueMs: monotonicMs()))
+                urgent.append(FlushLine.Place(book: book, ticket: 0, dueMs: core.clock.monotonicMs))
                 monitor.wake()
             }
             return true
@@ -101,7 +101,7 @@ final class WriteBehind: @unchecked Sendable {
             book.ticket = lastTicket
             let isFirst = self[keyPath: line].nextDueMs == nil
             self[keyPath: line].append(
-                FlushLine.Place(book: book, ticket: lastTicket, dueMs: monotonicMs() + delayMs))
+                FlushLine.Place(book: book, ticket: lastTicket, dueMs: core.clock.monotonicMs + delayMs))
             if isFirst { monitor.wake() }
         }
     }
@@ -119,21 +119,34 @@ final class WriteBehind: @unchecked Sendable {
     func stop() {
         monitor.locked {
             isStopping = true
-            stopsByMs = monotonicMs() + core.limits.maxStopFlushMs
+            stopsByMs = core.clock.monotonicMs + core.limits.maxStopFlushMs
             monitor.wakeAll()
         }
     }
 
     private static let niceness: Int32 = 5
 
-    /// The flush thread.
+    /// Nobody waits for the flush thread but reports, and callers wait for the other threads.
+    func giveWay() { cl_thread_nice(Self.niceness) }
+
+    /// Flushes until `stop`.
     func run() {
-        // Nobody waits for it but reports, and callers wait for the other threads.
-        cl_thread_nice(Self.niceness)
-        while let place = next() {
-            visit(place)
-            trimIfLong()
-        }
+        while turn(waits: true) {}
+        end()
+    }
+
+    /// Flushes one book, if one is due.
+    /// - Parameter waits: Until one is due, or nothing is flushed any more.
+    /// - Returns: false where nothing was due.
+    func turn(waits: Bool) -> Bool {
+        guard let place = next(waits: waits) else { return false }
+        visit(place)
+        trimIfLong()
+        return true
+    }
+
+    /// The last of the flushing, after `stop`.
+    func end() {
         makeDurable(all: true)
         monitor.locked { hasEnded = true }
         for partition in core.partitions {
@@ -149,22 +162,23 @@ final class WriteBehind: @unchecked Sendable {
             || pendingCount >= core.limits.maxPendingRecords / 4 || isJournalLong.load(ordering: .relaxed)
     }
 
-    private func next() -> FlushLine.Place? {
+    private func next(waits: Bool) -> FlushLine.Place? {
         monitor.lock()
         defer { monitor.unlock() }
         while true {
             // A disk that takes nothing must not hold up the end: the journal keeps what the shards lack.
-            if isStopping, failuresInARow > 1 || monotonicMs() >= stopsByMs { return nil }
+            if isStopping, failuresInARow > 1 || core.clock.monotonicMs >= stopsByMs { return nil }
             let isHurried = isStopping || isPressed
             let gathered = gathering.nextDueMs.map { isHurried ? 0 : $0 }
             let due = [usual.nextDueMs, urgent.nextDueMs, failed.nextDueMs, gathered].compactMap { $0 }.min()
             guard let due else {
-                if isStopping { return nil }
+                if isStopping || !waits { return nil }
                 monitor.wait()
                 continue
             }
-            let wait = max(due, pausedUntilMs) - monotonicMs()
+            let wait = max(due, pausedUntilMs) - core.clock.monotonicMs
             if wait > 0, !isStopping {
+                if !waits { return nil }
                 monitor.wait(milliseconds: min(wait, core.limits.flushIntervalMs))
                 continue
             }
@@ -303,7 +317,7 @@ final class WriteBehind: @unchecked Sendable {
             failing.insert(tenant)
             core.report(failure, of: tenant)
             failuresInARow += 1
-            if failuresInARow > 1 { pausedUntilMs = monotonicMs() + core.limits.probeIntervalMs }
+            if failuresInARow > 1 { pausedUntilMs = core.clock.monotonicMs + core.limits.probeIntervalMs }
         } else {
             failuresInARow = 0
             if failing.remove(tenant) != nil, failing.isEmpty { core.shardsHealth(nil) }

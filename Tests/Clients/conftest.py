@@ -13,6 +13,7 @@ import sys
 import pytest
 
 LOG_TAIL_LINES = 40
+COVERED = pytest.StashKey()
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
@@ -53,6 +54,17 @@ def pytest_runtest_makereport(item, call):
             tail = "\n".join(server.log().splitlines()[-LOG_TAIL_LINES:])
             report.sections.append((f"log of the server in {server.data}", tail or "(empty)"))
     return report
+
+
+@pytest.fixture
+def covered(request):
+    """covered("kill -9: 100 rounds"): what a proof covered, for the end of the run, where it is read whether or not tests fail."""
+    return request.config.stash.setdefault(COVERED, []).append
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    for line in config.stash.get(COVERED, []):
+        terminalreporter.write_line(f"covered: {line}")
 
 
 def started(binary, directory, *options):

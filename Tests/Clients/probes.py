@@ -13,12 +13,36 @@ from support import DEADLINE_S
 
 def healthz(address):
     """`GET /healthz` over HTTP/2 without TLS: its status and body."""
+    headers, body = get(address, "/healthz")
+    return int(headers[":status"]), body
+
+
+def metrics(address):
+    """`GET /metrics` as Prometheus' own parser reads it: {name: number}, or {name: {label's value: number}}."""
+    from prometheus_client.parser import text_string_to_metric_families
+
+    headers, body = get(address, "/metrics")
+    assert (headers[":status"], headers["content-type"]) == ("200", "text/plain; version=0.0.4; charset=utf-8")
+    found = {}
+    for family in text_string_to_metric_families(body):
+        assert family.documentation and family.type in ("counter", "gauge"), family
+        for sample in family.samples:
+            if sample.labels:
+                (label,) = sample.labels.values()
+                found.setdefault(sample.name, {})[label] = sample.value
+            else:
+                found[sample.name] = sample.value
+    return found
+
+
+def get(address, path):
+    """A GET over HTTP/2 without TLS: the answer's headers and its body as text."""
     host, port = address.rsplit(":", 1)
     connection = h2.connection.H2Connection(h2.config.H2Configuration(header_encoding="utf-8"))
     connection.initiate_connection()
     connection.send_headers(
-        1, [(":method", "GET"), (":path", "/healthz"), (":scheme", "http"), (":authority", address)], end_stream=True)
-    status, body = None, b""
+        1, [(":method", "GET"), (":path", path), (":scheme", "http"), (":authority", address)], end_stream=True)
+    headers, body = None, b""
     with socket.create_connection((host, int(port)), timeout=DEADLINE_S) as peer:
         peer.sendall(connection.data_to_send())
         while True:
@@ -26,11 +50,11 @@ def healthz(address):
             assert received, "the connection was closed without an answer"
             for event in connection.receive_data(received):
                 if isinstance(event, h2.events.ResponseReceived):
-                    status = int(dict(event.headers)[":status"])
+                    headers = dict(event.headers)
                 elif isinstance(event, h2.events.DataReceived):
                     body += event.data
                 elif isinstance(event, h2.events.StreamEnded):
-                    return status, body.decode()
+                    return headers, body.decode()
             peer.sendall(connection.data_to_send())
 
 

@@ -1,151 +1,210 @@
-"""Acknowledged means durable: kill -9 at random moments loses no answered step and does none twice."""
+"""Acknowledged means durable: kill -9 at random moments loses no answered step, does none twice and leaves none half-done."""
 
+import json
+import os
 import random
-import threading
+import signal
+import subprocess
 import time
 
-import grpc
+import pytest
 from book import assert_adds_up
-from support import CREDIT, DEADLINE_S, new_id
+from load_clients import BatchClient, BulkClient, Governor, MeterClient, Reader, UnaryClient
+from record import Record, assert_replayed
+from support import CREDIT, DEADLINE_S, Server, new_id
 
-ROUNDS = 20
-WORKERS = 16
+ROUNDS = int(os.environ.get("TOLLGATE_ROUNDS") or (1_000 if os.environ.get("TOLLGATE_LONG") else 100))
 TENANTS = ["kill-0", "kill-1", "kill-2"]
-GRANTED_MICROS = 1_000_000 * CREDIT
+GRANTED = 100_000_000 * CREDIT
+# The books are proven, and steps of earlier rounds done again, after so many rounds.
+ROUNDS_PER_PROOF = 10
+OLDER_STEPS = 200
+# So long a server works before it is killed, seconds.
+LOAD_S = (0.01, 0.4)
+# In so many of the rounds the journal is filled until it is trimmed.
+ROUNDS_PER_TRIM = 50
+# Comments of a size that makes the journal begin segments.
+LONG_COMMENT = "c" * 1_024
 
 
-class Record:
-    """What a client knows of one tenant's book from the answers that it got."""
-
-    def __init__(self):
-        self.held = {}
-        self.charged = {}
-        self.refunded = {}
-        self.steps = 0
-
-    def add(self, name, answer):
-        hold = answer.reservation.reservation_id
-        self.held[hold] = answer.reservation.held_micros
-        if name in ("Commit", "Charge"):
-            self.charged[hold] = self.charged.get(hold, 0) + answer.charged_micros
-        elif name == "Refund":
-            self.refunded[hold] = self.refunded.get(hold, 0) + answer.refunded_micros
-        self.steps += 1
-
-    @property
-    def consumed_micros(self):
-        return sum(self.charged.values()) - sum(self.refunded.values())
+def catalog(version):
+    """Prices and plans that the tests count on, and a price that nobody pays but that changes with each version."""
+    return {
+        "features": {
+            "chat": {"units": {"context_tokens": {"micros": 1_000}, "generated_tokens": {"micros": 3_000}}},
+            "unused": {"units": {"calls": {"micros": 1 + version}}}},
+        "plans": {
+            "first": {
+                "sign_up": [{"micros": 70 * CREDIT}], "allowance": {"micros": 100 * CREDIT},
+                "trial": {"days": 14, "micros": 30 * CREDIT}},
+            "second": {"sign_up": [{"micros": 99 * CREDIT}], "allowance": {"micros": 250 * CREDIT}}}}
 
 
-class Worker:
-    """Sends steps, one after the other, until the server is gone; keeps each with its answer."""
+class Rounds:
+    """A server that is killed over and over, and all that is known of it."""
 
-    def __init__(self, client, tenant, seed):
-        self.client = client
-        self.tenant = tenant
-        self.random = random.Random(seed)
-        self.acknowledged = []
-        self.in_doubt = None
-        self.failure = None
-        self.open_holds = []
-        self.charged_holds = []
-        self.thread = threading.Thread(target=self.run, daemon=True)
-        self.thread.start()
+    def __init__(self, binary, directory, seed):
+        self.chance = random.Random(seed)
+        self.directory = directory
+        self.path = directory / "catalog.json"
+        self.version = 0
+        self.write_catalog()
+        self.server = Server(binary, directory, "--catalog", str(self.path), "--grace-seconds", "1")
+        self.records = {tenant: Record(tenant, self.chance) for tenant in TENANTS}
+        self.governed = 0
+        self.kills = dict.fromkeys(["load", "start", "stop", "reload", "trim", "backup"], 0)
+        self.oldest_segment = None
+        self.trims = 0
 
-    def run(self):
-        try:
-            while self.in_doubt is None:
-                self.step(*self.next_step())
-        except BaseException as failure:  # The thread that waits must learn of everything.
-            self.failure = failure
+    def write_catalog(self):
+        self.version += 1
+        new = self.path.with_suffix(".new")
+        new.write_text(json.dumps(catalog(self.version)))
+        new.rename(self.path)
 
-    def step(self, name, request):
-        try:
-            answer = getattr(self.client.metering, name)(request, timeout=DEADLINE_S)
-        except grpc.RpcError as error:
-            assert error.code() == grpc.StatusCode.UNAVAILABLE, error
-            self.in_doubt = (name, request)
-            return
-        assert not answer.replayed
-        self.acknowledged.append((name, request, answer))
-        if name == "Reserve":
-            self.open_holds.append(request.reservation_id)
-        elif name == "Charge" or (name == "Commit" and not request.partial):
-            self.charged_holds.append(request.reservation_id)
+    def begin(self):
+        self.server.start()
+        for tenant, record in self.records.items():
+            self.server.tenant(tenant, credits=GRANTED // CREDIT)
+            record.grant(GRANTED)
 
-    def next_step(self):
-        from tollgate.v1 import metering_pb2 as m
+    # MARK: How it ends
 
-        draw = self.random.random()
-        if self.open_holds and draw < 0.4:
-            partial = draw < 0.1
-            hold = self.random.choice(self.open_holds) if partial else self.take(self.open_holds)
-            amount = self.random.randint(1, 3_000_000)
-            return "Commit", m.CommitRequest(
-                reservation_id=hold, amount_micros=amount, partial=partial, commit_id=new_id())
-        if self.open_holds and draw < 0.45:
-            return "Release", m.ReleaseRequest(reservation_id=self.take(self.open_holds), reason="not needed")
-        if self.charged_holds and draw < 0.55:
-            # All of it, so that no later refund can be one too many.
-            return "Refund", m.RefundRequest(refund_id=new_id(), reservation_id=self.take(self.charged_holds))
-        if draw < 0.75:
-            return "Charge", m.ChargeRequest(reservation_id=new_id(), amount_micros=self.random.randint(1, 2_000_000))
-        quantities = {"context_tokens": self.random.randint(0, 1_000), "generated_tokens": 400}
-        return "Reserve", m.ReserveRequest(reservation_id=new_id(), feature="chat", quantities=quantities)
+    def kill(self, moment):
+        """Ends the server while it works, or while it does what is named."""
+        {"load": self.under_load, "start": self.under_load, "stop": self.while_it_stops,
+         "reload": self.while_it_reloads, "trim": self.while_it_trims}[moment]()
+        self.kills["load" if moment == "start" else moment] += 1
+        if moment == "start":
+            self.while_it_starts()
 
-    def take(self, holds):
-        return holds.pop(self.random.randrange(len(holds)))
+    def wait_a_little(self, most_s):
+        time.sleep(self.chance.uniform(0, most_s))
 
+    def under_load(self):
+        time.sleep(self.chance.uniform(*LOAD_S))
+        self.server.kill()
 
-def check(worker, client, record, where):
-    """Sends every step of a worker again and adds what it did to the record."""
-    for name, request, answer in worker.acknowledged:
-        again = getattr(client.metering, name)(request)
-        assert again.replayed, f"{where}: an acknowledged {name} was lost"
-        again.replayed = False
-        assert again == answer, f"{where}: another answer to {name}"
-        record.add(name, answer)
-    name, request = worker.in_doubt
-    # Whether it was done is open; from here on it is, once.
-    first = getattr(client.metering, name)(request)
-    second = getattr(client.metering, name)(request)
-    assert second.replayed, f"{where}: {name}"
-    first.replayed = True
-    assert first == second, f"{where}: another answer to {name}"
-    record.add(name, first)
+    def while_it_stops(self):
+        time.sleep(self.chance.uniform(*LOAD_S))
+        self.server.process.send_signal(signal.SIGTERM)
+        self.wait_a_little(0.3)
+        self.server.kill()
 
+    def while_it_reloads(self):
+        time.sleep(self.chance.uniform(*LOAD_S))
+        self.write_catalog()
+        self.server.process.send_signal(signal.SIGHUP)
+        self.wait_a_little(0.02)
+        self.server.kill()
 
-def test_no_answered_step_is_lost_or_done_twice(server, seed):
-    chance = random.Random(seed)
-    for tenant in TENANTS:
-        server.tenant(tenant, credits=GRANTED_MICROS // CREDIT)
-    records = {tenant: Record() for tenant in TENANTS}
-    for round in range(ROUNDS):
-        where = f"seed {seed}, round {round}"
-        workers = []
-        for n in range(WORKERS):
+    def while_it_trims(self):
+        """Before the journal is trimmed the manifest of the shards is written, and after that a segment goes."""
+        before = self.manifest()
+        deadline = time.monotonic() + DEADLINE_S
+        while self.manifest() == before:
+            assert time.monotonic() < deadline, "the journal is not trimmed"
+            time.sleep(0.000_5)
+        self.wait_a_little(0.05)
+        self.server.kill()
+
+    def manifest(self):
+        """How its file and its log look."""
+        def look(path):
+            found = os.stat(path) if os.path.exists(path) else None
+            return found and (found.st_size, found.st_mtime_ns)
+        return [look(f"{self.server.data}/shards/manifest.sqlite{part}") for part in ("", "-wal")]
+
+    def while_it_starts(self):
+        """Up to three times: it never gets to serve, or is killed as soon as it does."""
+        for _ in range(self.chance.randint(1, 3)):
+            with open(self.server.log_path, "ab") as log:
+                process = subprocess.Popen(
+                    [self.server.binary, "serve", "--data", self.server.data, "--listen", "127.0.0.1:0",
+                     *self.server.options], stdout=subprocess.DEVNULL, stderr=log)
+            self.wait_a_little(0.15)
+            process.kill()
+            assert process.wait(DEADLINE_S) == -signal.SIGKILL, self.server.log()
+            self.kills["start"] += 1
+
+    # MARK: One round
+
+    def clients(self, number):
+        """Those of one round: all kinds of calls, for all tenants."""
+        made = []
+        for n, kind in enumerate([UnaryClient] * 5 + [BatchClient] * 2 + [MeterClient] * 2 + [Reader] * 2):
+            chance = random.Random(self.chance.random())
             tenant = TENANTS[n % len(TENANTS)]
-            workers.append(Worker(server.client(tenant=tenant), tenant, chance.random()))
-        time.sleep(chance.uniform(0.01, 0.5))
-        server.kill()
-        for worker in workers:
-            worker.thread.join(DEADLINE_S)
-            assert worker.in_doubt and not worker.failure, f"{where}: {worker.failure!r}"
-        server.verify()
-        server.restart()
-        clients = {tenant: server.client(tenant=tenant) for tenant in TENANTS}
-        for worker in workers:
-            check(worker, clients[worker.tenant], records[worker.tenant], where)
-        for tenant, record in records.items():
-            balance = clients[tenant].balance()
-            held = sum(record.held.values())
-            available = GRANTED_MICROS - held - record.consumed_micros
-            assert (balance.held_micros, balance.available_micros) == (held, available), f"{where}: {tenant}"
-    for tenant, record in records.items():
-        entries = assert_adds_up(clients[tenant])
-        # The grant, and each step of the record once.
-        assert len(entries) == record.steps + 1
-    server.verify()
-    assert server.stop() == 0
-    server.verify()
-    print(f"{sum(record.steps for record in records.values())} steps over {ROUNDS} crashes")
+            if kind is BatchClient:
+                made.append(kind(self.server, tenant, chance, comment=LONG_COMMENT))
+            else:
+                made.append(kind(self.server, tenant, chance))
+        made += [Governor(self.server, f"round-{number}-{n}", random.Random(self.chance.random())) for n in range(2)]
+        return made
+
+    def run(self, number, where):
+        clients = self.clients(number)
+        moment = self.chance.choices(["load", "start", "stop", "reload"], [5, 2, 2, 1])[0]
+        if number % ROUNDS_PER_TRIM == ROUNDS_PER_TRIM - 1:
+            moment = "trim"
+            clients.append(BulkClient(self.server, TENANTS[0], self.chance))
+        self.kill(moment)
+        for client in clients:
+            client.join(where)
+        if number % ROUNDS_PER_PROOF == 0:
+            self.server.verify()
+        self.server.restart()
+        self.check(clients, where)
+        self.note_trims()
+
+    def check(self, clients, where):
+        looking = {tenant: self.server.client(tenant=tenant) for tenant in TENANTS}
+        for client in clients:
+            if isinstance(client, Governor):
+                self.governed += client.check(self.server, where)
+            else:
+                client.check(looking[client.tenant], self.records[client.tenant], where)
+        for tenant, record in self.records.items():
+            record.assert_balance(looking[tenant], where)
+            older = self.chance.sample(record.kept, min(OLDER_STEPS, len(record.kept)))
+            assert_replayed(looking[tenant], older, where)
+
+    def note_trims(self):
+        oldest = min(name for name in os.listdir(f"{self.server.data}/journal") if name.endswith(".seg"))
+        if self.oldest_segment not in (None, oldest):
+            self.trims += 1
+        self.oldest_segment = oldest
+
+    def end(self):
+        """All that was ever answered is in the books, once, and nothing else."""
+        for tenant, record in self.records.items():
+            client = self.server.client(tenant=tenant)
+            assert_replayed(client, record.kept, "at the end")
+            assert len(assert_adds_up(client)) == record.done, tenant
+        self.server.verify()
+        assert self.server.stop() == 0
+        self.server.verify()
+
+    def summary(self, rounds):
+        steps = sum(record.steps + record.refusals for record in self.records.values())
+        doubtful = sum(record.doubtful for record in self.records.values())
+        lost = sum(record.lost for record in self.records.values())
+        kinds = ", ".join(f"{count:,} during {name}" for name, count in self.kills.items() if count)
+        return (f"kill -9: {rounds:,} rounds ({kinds}), {steps - doubtful:,} acknowledged steps, {doubtful:,} in doubt "
+                f"({lost:,} of them not done), {self.governed:,} changes of tenants, members, keys and settings, "
+                f"{self.trims:,} trims of the journal, {self.version:,} catalogs")
+
+
+def test_no_answered_step_is_lost_or_done_twice(binary, tmp_path, seed, covered):
+    rounds = Rounds(binary, tmp_path, seed)
+    try:
+        rounds.begin()
+        for number in range(ROUNDS):
+            rounds.run(number, f"seed {seed}, round {number}")
+        rounds.end()
+        covered(rounds.summary(ROUNDS))
+    except BaseException:
+        print("\n".join(rounds.server.log().splitlines()[-40:]))
+        raise
+    finally:
+        rounds.server.end()

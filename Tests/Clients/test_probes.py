@@ -2,7 +2,7 @@
 
 import grpc
 from grpc import StatusCode
-from probes import health, health_watch, healthz
+from probes import get, health, health_watch, healthz, metrics
 from schema import methods
 from support import DEADLINE_S, refused
 
@@ -21,6 +21,20 @@ def test_health_is_open_and_knows_every_service(shared_server):
     with health_watch(shared_server.address, "nothing") as states:
         assert next(states) == "SERVICE_UNKNOWN"
     assert healthz(shared_server.address) == (200, "ok\n")
+
+
+def test_metrics_are_told_as_prometheus_reads_them(server):
+    before = metrics(server.address)
+    for name in ["http2_connections", "rpc_calls", "engine_pending_records", "engine_resident_tenants"]:
+        assert before[f"tollgate_{name}"] >= 0
+    assert before["tollgate_http2_goaways_total"] == {"drain": 0, "pings": 0, "flood": 0, "protocol": 0}
+    server.tenant("no-tenant-is-named", credits=5).balance()
+    _, text = get(server.address, "/metrics")
+    after = metrics(server.address)
+    assert after["tollgate_engine_resident_tenants"] == 1
+    assert after["tollgate_http2_streams_total"] >= before["tollgate_http2_streams_total"] + 4
+    assert after["tollgate_http2_connections"] > before["tollgate_http2_connections"]
+    assert "no-tenant" not in text and "tg_" not in text
 
 
 def test_health_says_that_the_server_ends(server):

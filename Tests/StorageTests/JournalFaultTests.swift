@@ -13,7 +13,7 @@ import Testing
 
     static func open(_ disk: SimulatedFileSystem) throws -> LocalJournal {
         try LocalJournal(
-            directory: "/j", fileSystem: disk, segmentBytes: 300, preparesSpares: false, randomSalt: { 99 })
+            directory: "/j", fileSystem: disk, segmentBytes: 300, spares: .never, randomSalt: { 99 })
     }
 
     /// Appends ten batches, trims in between, and goes on after failures as the engine does.

@@ -9,7 +9,7 @@ import Testing
     static func open(_ disk: SimulatedFileSystem) throws -> LocalJournal {
         try disk.makeDirectory("/j")
         return try LocalJournal(
-            directory: "/j", fileSystem: disk, segmentBytes: 300, preparesSpares: false, randomSalt: { 99 })
+            directory: "/j", fileSystem: disk, segmentBytes: 300, spares: .never, randomSalt: { 99 })
     }
 
     /// What the journal's owner would count.

@@ -9,7 +9,7 @@ import Testing
     func open(segmentBytes: Int64 = Self.segmentBytes) throws -> LocalJournal {
         try disk.makeDirectory("/j")
         return try LocalJournal(
-            directory: "/j", fileSystem: disk, segmentBytes: segmentBytes, preparesSpares: false,
+            directory: "/j", fileSystem: disk, segmentBytes: segmentBytes, spares: .never,
             randomSalt: { 0x1122_3344_5566_7788 })
     }
 

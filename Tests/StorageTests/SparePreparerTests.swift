@@ -14,7 +14,7 @@ import Testing
             return Segment(first: first, epoch: 1, path: path, usedBytes: 0, fileBytes: 100)
         }
         let spares = SparePreparer(
-            directory: directory, fileSystem: LocalFileSystem(), segmentBytes: 100, runsInBackground: false)
+            directory: directory, fileSystem: LocalFileSystem(), segmentBytes: 100, preparation: .never)
 
         #expect(try spares.recycle(trimmed(1)))
         let taken = spares.take()

@@ -79,6 +79,8 @@ final class GRPCExchange: HTTP2StreamDelegate, ServerExchange {
             endEarly()
         case .healthCheck:
             PlainAnswer.health(home.core.health).send(on: stream)
+        case .metrics:
+            PlainAnswer.metrics(home.core.metricFamilies).send(on: stream)
         case .http(let refusal):
             PlainAnswer(refusal).send(on: stream)
             endEarly()

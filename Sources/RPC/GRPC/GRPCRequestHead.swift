@@ -11,6 +11,8 @@ enum GRPCRequestHead {
     case unknownEncoding
     /// `GET /healthz`.
     case healthCheck
+    /// `GET /metrics`.
+    case metrics
     /// Not gRPC: an HTTP status.
     case http(HTTPRefusal)
 
@@ -25,7 +27,11 @@ enum GRPCRequestHead {
         var fields = Fields()
         headers.forEach { name, value in fields.see(name, value, methods: methods) }
         guard fields.isPost else {
-            self = fields.isGet && fields.isHealthCheckPath ? .healthCheck : .http(.methodNotAllowed)
+            switch fields.page {
+            case .health where fields.isGet: self = .healthCheck
+            case .metrics where fields.isGet: self = .metrics
+            default: self = .http(.methodNotAllowed)
+            }
             return
         }
         guard fields.isGRPC else {
@@ -46,11 +52,26 @@ enum GRPCRequestHead {
         }
     }
 
+    /// What is told to who is no caller of gRPC.
+    private enum Page {
+        case health, metrics
+
+        init?(path: UnsafeRawBufferPointer) {
+            if path.equals("/healthz") || path.starts(with: "/healthz?") {
+                self = .health
+            } else if path.equals("/metrics") || path.starts(with: "/metrics?") {
+                self = .metrics
+            } else {
+                return nil
+            }
+        }
+    }
+
     /// What one pass over the headers finds. A name's length tells most names apart, so that few are compared.
     private struct Fields {
         var isPost = false
         var isGet = false
-        var isHealthCheckPath = false
+        var page: Page?
         var isGRPC = false
         var isIdentity = true
         var hasBrokenBinary = false
@@ -64,9 +85,7 @@ enum GRPCRequestHead {
             switch name.count {
             case 5 where name.equals(":path"):
                 method = methods.find(value)
-                if method == nil {
-                    isHealthCheckPath = value.equals("/healthz") || value.starts(with: "/healthz?")
-                }
+                if method == nil { page = Page(path: value) }
             case 7 where name.equals(":method"):
                 isPost = value.equals("POST")
                 isGet = value.equals("GET")

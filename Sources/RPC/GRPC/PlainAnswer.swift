@@ -4,6 +4,7 @@ import HTTP2
 struct PlainAnswer {
     private let status: StaticString
     private let body: String
+    private var contentType: StaticString = "text/plain; charset=utf-8"
     private var allows: StaticString?
 
     /// The answer to a request that is none of gRPC's.
@@ -28,12 +29,19 @@ struct PlainAnswer {
             : PlainAnswer(status: "503", body: "not serving: \(status.reason)\n")
     }
 
+    /// The answer to `GET /metrics`, for Prometheus.
+    static func metrics(_ families: [MetricFamily]) -> PlainAnswer {
+        var answer = PlainAnswer(status: "200", body: MetricsText.of(families))
+        answer.contentType = MetricsText.contentType
+        return answer
+    }
+
     /// Sends it as the whole response.
     func send(on stream: HTTP2Stream) {
         let body = Array(body.utf8)
         var headers = HTTP2Headers()
         headers.add(":status", status)
-        headers.add("content-type", "text/plain; charset=utf-8")
+        headers.add("content-type", contentType)
         headers.add(name: "content-length", value: String(body.count))
         if let allows { headers.add("allow", allows) }
         stream.sendHeaders(headers, endStream: false)

@@ -20,16 +20,19 @@ package final class RPCServer: Sendable {
     }
 
     /// A server of what is registered up to now. Every registered service is healthy unless it was said otherwise.
+    ///
+    /// - Parameter metrics: what `GET /metrics` tells beside the server's own numbers.
     package init(
         registry: ServiceRegistry, interceptors: [any ServerInterceptor] = [],
-        configuration: RPCServerConfiguration = RPCServerConfiguration(), health: HealthStatus = HealthStatus()
+        configuration: RPCServerConfiguration = RPCServerConfiguration(), health: HealthStatus = HealthStatus(),
+        metrics: [MetricsSource] = []
     ) {
         precondition((1...Limits.serverLoops).contains(configuration.loopCount), "A server has 1 to 64 loops.")
         self.health = health
         for service in registry.services where health.status(of: service) == nil { health.set(service, serving: true) }
         core = ServerCore(
             configuration: configuration, methods: MethodTable(registry.methods), interceptors: interceptors,
-            health: health)
+            health: health, http2Metrics: http2Metrics, metrics: metrics)
     }
 
     /// Calls under way, and calls that were refused since the start because too many were.

@@ -12,6 +12,10 @@ final class ServerCore: Sendable {
     let endObservers: [any ServerInterceptor]
     /// The server's health, which `GET /healthz` tells.
     let health: HealthStatus
+    /// What its connections count.
+    let http2Metrics: HTTP2Metrics
+    /// What else is told at `GET /metrics`.
+    let metrics: [MetricsSource]
     /// How many calls are under way, on all loops.
     private let activeCalls = Atomic<Int>(0)
     /// How many calls were refused because too many were under way.
@@ -19,13 +23,15 @@ final class ServerCore: Sendable {
 
     init(
         configuration: RPCServerConfiguration, methods: MethodTable, interceptors: [any ServerInterceptor],
-        health: HealthStatus
+        health: HealthStatus, http2Metrics: HTTP2Metrics = HTTP2Metrics(), metrics: [MetricsSource] = []
     ) {
         self.configuration = configuration
         self.methods = methods
         self.interceptors = interceptors
         endObservers = interceptors.filter(\.observesEnds)
         self.health = health
+        self.http2Metrics = http2Metrics
+        self.metrics = metrics
     }
 
     /// Grows when who is let in may have changed; nil where each call must be asked for.

@@ -25,19 +25,20 @@ package final class LocalJournal: Journal, @unchecked Sendable {
     /// what it then calls durable is.
     ///
     /// - Parameters:
-    ///   - preparesSpares: False keeps everything on the calling threads, for tests that count system calls.
+    ///   - spares: Who prepares spare files.
     ///   - randomSalt: Where the segments' salts come from.
     package init(
         directory: String, fileSystem: any FileSystem = LocalFileSystem(),
         segmentBytes: Int64 = StorageLimits.segmentBytes,
-        preparesSpares: Bool = true, randomSalt: @escaping @Sendable () -> UInt64 = { .random(in: 1 ... .max) }
+        spares preparation: SparePreparation = .inBackground,
+        randomSalt: @escaping @Sendable () -> UInt64 = { .random(in: 1 ... .max) }
     ) throws(StorageError) {
         self.directory = directory
         self.fileSystem = fileSystem
         self.segmentBytes = segmentBytes
         self.randomSalt = randomSalt
         spares = SparePreparer(
-            directory: directory, fileSystem: fileSystem, segmentBytes: segmentBytes, runsInBackground: preparesSpares)
+            directory: directory, fileSystem: fileSystem, segmentBytes: segmentBytes, preparation: preparation)
         let recovered = try JournalRecovery(directory: directory, fileSystem: fileSystem).run()
         segments = Protected(recovered.segments)
         durable = Atomic(recovered.durable)
@@ -54,6 +55,9 @@ package final class LocalJournal: Journal, @unchecked Sendable {
     }
 
     package var byteCount: Int64 { segments.withLock { $0.reduce(0) { $0 + $1.usedBytes } } }
+
+    /// Prepares a spare file, if one is wanted and that is left to who calls this; false where there was nothing to do.
+    package func prepareSpare() -> Bool { spares.prepareWanted() }
 
     // MARK: - Appending
 

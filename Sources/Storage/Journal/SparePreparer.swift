@@ -6,6 +6,16 @@ import Synchronization
     import Glibc
 #endif
 
+/// Who prepares the journal's spare files.
+package enum SparePreparation: Sendable {
+    /// Nobody: everything stays on the calling threads.
+    case never
+    /// A thread of the journal's own.
+    case inBackground
+    /// Whoever calls `LocalJournal.prepareSpare`, as the thread would do it.
+    case byHand
+}
+
 /// Keeps one file of a segment's size ready, filled and synced, so that beginning a segment costs no allocation and syncing
 /// into it no change of metadata (90 µs against 140). Old segments are used again where there are any.
 ///
@@ -13,6 +23,8 @@ import Synchronization
 final class SparePreparer: @unchecked Sendable {
     private enum State {
         case none
+        /// Somebody is to come and prepare one.
+        case wanted
         case underWay
         case ready(any File)
     }
@@ -23,17 +35,17 @@ final class SparePreparer: @unchecked Sendable {
     private let directory: String
     private let fileSystem: any FileSystem
     private let segmentBytes: Int64
-    private let runsInBackground: Bool
+    private let preparation: SparePreparation
     private let state = Protected(State.none)
     private let isClosing = Atomic(false)
     private var thread: pthread_t?
 
-    init(directory: String, fileSystem: any FileSystem, segmentBytes: Int64, runsInBackground: Bool) {
+    init(directory: String, fileSystem: any FileSystem, segmentBytes: Int64, preparation: SparePreparation) {
         path = directory + "/" + Self.name
         self.directory = directory
         self.fileSystem = fileSystem
         self.segmentBytes = segmentBytes
-        self.runsInBackground = runsInBackground
+        self.preparation = preparation
     }
 
     /// The spare, which now is the caller's, and so is its name until `release`; nil while there is none.
@@ -51,9 +63,27 @@ final class SparePreparer: @unchecked Sendable {
         state.withLock { $0 = .none }
     }
 
-    /// Begins to prepare a spare in the background unless there is one.
+    /// Has a spare prepared unless there is one.
     func prepare() {
-        guard runsInBackground, claim() else { return }
+        switch preparation {
+        case .never: break
+        case .byHand: if claim() { state.withLock { $0 = .wanted } }
+        case .inBackground: if claim() { fillInBackground() }
+        }
+    }
+
+    /// Prepares the spare that is wanted; false where none is.
+    func prepareWanted() -> Bool {
+        let isWanted = state.withLock { state in
+            guard case .wanted = state else { return false }
+            state = .underWay
+            return true
+        }
+        if isWanted { fill() }
+        return isWanted
+    }
+
+    private func fillInBackground() {
         join()
         let preparer = Unmanaged.passRetained(self)
         var handle = pthread_t()

@@ -78,7 +78,7 @@ package final class TollgateServer: Sendable {
                 engine: engine, directory: directory, catalogs: catalogs, access: access, courier: courier,
                 clock: clock, health: health),
             interceptors: [access],
-            configuration: Self.rpcConfiguration(configuration), health: health)
+            configuration: Self.rpcConfiguration(configuration), health: health, metrics: [Self.metrics(of: engine)])
     }
 
     /// Brings the books what they are owed, and begins to listen and to serve. Blocks where something is owed, which is

@@ -24,6 +24,7 @@ import Testing
         case .refused(let error): return error.code.name
         case .unknownEncoding: return "encoding"
         case .healthCheck: return "health"
+        case .metrics: return "metrics"
         case .http(.methodNotAllowed): return "405"
         case .http(.unsupportedMediaType): return "415"
         }
@@ -69,6 +70,8 @@ import Testing
         #expect(read([":method": "GET", ":path": "/healthz"]) == "health")
         #expect(read([":method": "GET", ":path": "/healthz?x"]) == "health")
         #expect(read([":method": "GET", ":path": "/healthzx"]) == "405")
+        #expect(read([":method": "GET", ":path": "/metrics"]) == "metrics")
+        #expect(read([":method": "POST", ":path": "/metrics", "content-type": "text/plain"]) == "415")
         #expect(read([":method": "POST", ":path": "/healthz", "content-type": "text/plain"]) == "415")
     }
 

@@ -1,0 +1,18 @@
+import Engine
+import RPC
+
+extension TollgateServer {
+    /// What the engine tells at `GET /metrics`. Read for each scrape, on a loop's thread: nothing here may wait for a disk.
+    static func metrics(of engine: Engine) -> MetricsSource {
+        {
+            [
+                MetricFamily(
+                    "tollgate_engine_pending_records", .gauge,
+                    "Records that are durable in the journal and not yet in a shard", engine.pendingRecords),
+                MetricFamily(
+                    "tollgate_engine_resident_tenants", .gauge, "Tenants whose books are in memory",
+                    engine.residentTenants),
+            ]
+        }
+    }
+}
