@@ -79,6 +79,8 @@ package enum StorageLimits {
     static let maxBackupRounds = 20
     /// How far back refusals are looked at again, microseconds: a clock that was set back dates new ones before others.
     static let refusalOverlapMicroseconds: Int64 = 60 * 1_000_000
+    /// Ranges of entries that are named where a book cannot be restored.
+    static let maxNamedGaps = 20
     /// Bytes of a manifest: as many tenants as there may be.
     static let maxBackupManifestBytes = 512 << 20
 }

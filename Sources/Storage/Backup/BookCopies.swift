@@ -40,6 +40,11 @@ struct BookCopies {
             self.head = head
         }
 
+        mutating func add(refusal body: [UInt8], at instant: Instant) {
+            body.readable { refusals.add($0) }
+            newestRefusal = max(newestRefusal, instant)
+        }
+
         var byteCount: Int { entries.bytes.count + refusals.bytes.count }
     }
 
@@ -184,7 +189,7 @@ struct BookCopies {
             guard var walk = walks[tenant], position > walk.position else { return }
             let before = walk.byteCount
             walks[tenant] = nil
-            if try follow(&walk, record, at: position, tenant) {
+            if try follow(&walk, record, at: position, tenant, in: journal) {
                 bytes += walk.byteCount - before
                 walks[tenant] = walk
             } else {
@@ -209,36 +214,30 @@ struct BookCopies {
 
     /// Takes a record of the journal in; false where it does not follow directly.
     private func follow(
-        _ walk: inout Walk, _ record: UnsafeRawBufferPointer, at position: UInt64, _ tenant: TenantID
+        _ walk: inout Walk, _ record: UnsafeRawBufferPointer, at position: UInt64, _ tenant: TenantID,
+        in journal: JournalTail
     ) throws(StorageError) -> Bool {
         let copied = mark(of: tenant)
-        let known = books[tenant]?.position ?? 0
-        do throws(CodecError) {
-            var entries = try EntryViews(ofRecord: record)
-            while let entry = try entries.next() {
-                let body = [EntryCodec.prefix] + entry.bytes
-                if entry.kind == .refusal {
-                    if position > known {
-                        body.readable { walk.refusals.add($0) }
-                        walk.newestRefusal = max(walk.newestRefusal, entry.at)
-                    }
-                    continue
-                }
-                guard entry.sequence == walk.sequence + 1 else { return false }
-                walk.sequence = entry.sequence
-                walk.head = body.readable { HashChain.link(walk.head, $0) }
-                if entry.sequence > copied.sequence {
-                    body.readable { walk.entries.add($0) }
-                } else if entry.sequence == copied.sequence, walk.head != copied.head {
-                    throw CodecError.invalid(field: .key)
-                }
+        let isKnown = position <= books[tenant]?.position ?? 0
+        var followed = walk
+        var isGap = false
+        try journal.forEachEntry(of: record, at: position, tenant) { (entry, body) throws(StorageError) in
+            if entry.kind == .refusal {
+                if !isKnown { followed.add(refusal: body, at: entry.at) }
+                return
             }
-        } catch {
-            if walk.sequence == copied.sequence, walk.head != copied.head {
-                throw .forked(tenant, "entry \(walk.sequence) is another one in the journal")
+            isGap = isGap || entry.sequence != followed.sequence + 1
+            if isGap { return }
+            followed.sequence = entry.sequence
+            followed.head = body.readable { HashChain.link(followed.head, $0) }
+            if entry.sequence > copied.sequence {
+                body.readable { followed.entries.add($0) }
+            } else if entry.sequence == copied.sequence, followed.head != copied.head {
+                throw .forked(tenant, "entry \(entry.sequence) is another one in the journal")
             }
-            throw .corrupt(path: layout.journal, reason: "record \(position) of tenant \(tenant): \(error)")
         }
+        if isGap { return false }
+        walk = followed
         walk.position = position
         return true
     }

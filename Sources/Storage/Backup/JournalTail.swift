@@ -1,3 +1,5 @@
+import Ledger
+
 #if canImport(Glibc)
     import Glibc
 #endif
@@ -47,6 +49,24 @@ struct JournalTail {
                     }
                 }
             }
+        }
+    }
+
+    /// Hands over the entries of one of its records, each also as a shard stores it.
+    func forEachEntry(
+        of record: UnsafeRawBufferPointer, at position: UInt64, _ tenant: TenantID,
+        _ body: (EntryView, [UInt8]) throws(StorageError) -> Void
+    ) throws(StorageError) {
+        func readable<Value>(_ read: () throws(CodecError) -> Value) throws(StorageError) -> Value {
+            do throws(CodecError) {
+                return try read()
+            } catch {
+                throw .corrupt(path: directory, reason: "record \(position) of tenant \(tenant): \(error)")
+            }
+        }
+        var entries = try readable { () throws(CodecError) in try EntryViews(ofRecord: record) }
+        while let entry = try readable({ () throws(CodecError) in try entries.next() }) {
+            try body(entry, [EntryCodec.prefix] + entry.bytes)
         }
     }
 

@@ -53,7 +53,7 @@ package struct RestoreRun {
         let manifestOfShards = ShardManifest(folder: data.shards, fileSystem: fileSystem)
         defer { manifestOfShards.close() }
         var folders: Set<String> = []
-        var positions: [TenantID: UInt64] = [:]
+        var extents: [TenantID: ShardExtent] = [:]
         for (index, tenant) in tenants.enumerated() {
             progress(CopyProgress(tenant: tenant, done: index, of: tenants.count))
             guard let book = manifest.books[tenant] else { continue }
@@ -65,7 +65,7 @@ package struct RestoreRun {
                 fileSystem: fileSystem
             ).makeShard(at: file, position: 0)
             guard let restored else { continue }
-            positions[tenant] = 0
+            extents[tenant] = ShardExtent(restored)
             report.books += 1
             report.entries += restored.sequence
             try directory.take(restored.governance, of: tenant)
@@ -73,7 +73,7 @@ package struct RestoreRun {
         report.tenants = tenants.count
         for folder in folders { try fileSystem.syncDirectory(folder) }
         try fileSystem.syncDirectory(data.shards)
-        try manifestOfShards.list(positions)
+        try manifestOfShards.list(extents)
         manifestOfShards.close()
         try directory.finish()
         try data.finishRestore(fileSystem)

@@ -17,6 +17,11 @@ package struct ShardExtent: Equatable, Sendable {
 
     package init() {}
 
+    init(position: UInt64, sequence: UInt64) {
+        self.position = position
+        self.sequence = sequence
+    }
+
     init(_ meta: ShardMeta) {
         position = meta.position
         sequence = meta.sequence
@@ -26,26 +31,33 @@ package struct ShardExtent: Equatable, Sendable {
 /// The tenants' books on disk: one SQLite file each, made when the first entries come. May be used from many threads; work on
 /// one tenant is done by one at a time.
 package final class ShardStore: Sendable {
-    private struct Unsynced {
-        /// Shards that took records since they were last made durable, and the last of those records.
-        var positions: [TenantID: UInt64] = [:]
+    struct Unsynced {
+        /// Shards that took records since they were last made durable, and how far they then went.
+        var extents: [TenantID: ShardExtent] = [:]
         /// Shards of which a sync failed: the kernel reports that once and then forgets, so that only a checkpoint, which writes
         /// everything anew, makes them trustworthy again.
         var doubtful: Set<TenantID> = []
         /// Shards whose file this process made.
         var made: Set<TenantID> = []
+        /// Those whose files this process found damaged.
+        var setAside: [TenantID: SetAside] = [:]
     }
 
     private let path: String
-    private let fileSystem: any FileSystem
+    let fileSystem: any FileSystem
     private let pool: ShardPool
-    private let manifest: ShardManifest
-    private let unsynced = Protected(Unsynced())
+    let manifest: ShardManifest
+    let notice: @Sendable (ShardNotice) -> Void
+    let unsynced = Protected(Unsynced())
 
-    /// - Parameter path: `shards` of a data directory; it must be there.
+    /// - Parameters:
+    ///   - path: `shards` of a data directory; it must be there.
+    ///   - notice: told on the thread that met with it.
     package init(
-        path: String, maxOpenShards: Int = StorageLimits.maxOpenShards, fileSystem: any FileSystem = LocalFileSystem()
+        path: String, maxOpenShards: Int = StorageLimits.maxOpenShards,
+        fileSystem: any FileSystem = LocalFileSystem(), notice: @escaping @Sendable (ShardNotice) -> Void = { _ in }
     ) {
+        self.notice = notice
         self.path = path
         self.fileSystem = fileSystem
         pool = ShardPool(capacity: maxOpenShards)
@@ -72,10 +84,10 @@ package final class ShardStore: Sendable {
     @discardableResult
     package func apply(_ tenant: TenantID, _ records: RecordRun) throws(StorageError) -> ShardExtent {
         let isMuch = records.count >= StorageLimits.muchRecords
-        return try pool.with(tenant, isMuch: isMuch) { (slot) throws(StorageError) in
+        return try use(tenant, isMuch: isMuch) { (slot) throws(StorageError) in
             let shard = try openOrMake(tenant, in: slot, for: records)
             try shard.apply(records)
-            unsynced.withLock { $0.positions[tenant] = shard.meta.position }
+            unsynced.withLock { $0.extents[tenant] = ShardExtent(shard.meta) }
             shard.checkpointIfLong(above: StorageLimits.checkpointBytes)
             return ShardExtent(shard.meta)
         }
@@ -125,11 +137,11 @@ package final class ShardStore: Sendable {
         return tenants.sorted()
     }
 
-    /// By tenant, the journal's record up to which its shard was made durable; for those who look at the files beside a server.
+    /// By tenant, how far its shard was made durable; for those who look at the files beside a server.
     package static func listed(
         in shards: String, fileSystem: any FileSystem = LocalFileSystem()
-    ) throws(StorageError) -> [TenantID: UInt64] {
-        try ShardManifest.positions(inFolder: shards, fileSystem)
+    ) throws(StorageError) -> [TenantID: ShardExtent] {
+        try ShardManifest.extents(inFolder: shards, fileSystem)
     }
 
     // MARK: - Housekeeping
@@ -174,7 +186,7 @@ package final class ShardStore: Sendable {
 
     private func folder(of tenant: TenantID) -> String { path + "/" + tenant.folder }
 
-    private func file(of tenant: TenantID) -> String { Self.file(of: tenant, in: path) }
+    func file(of tenant: TenantID) -> String { Self.file(of: tenant, in: path) }
 
     private func removeFiles(of tenant: TenantID) throws(StorageError) {
         let file = file(of: tenant)
@@ -183,7 +195,8 @@ package final class ShardStore: Sendable {
             try fileSystem.remove(part)
         }
         unsynced.withLock { unsynced in
-            unsynced.positions[tenant] = nil
+            unsynced.extents[tenant] = nil
+            unsynced.setAside[tenant] = nil
             unsynced.doubtful.remove(tenant)
             unsynced.made.remove(tenant)
         }
@@ -191,11 +204,24 @@ package final class ShardStore: Sendable {
 
     // MARK: - Opening
 
+    /// Runs `body` alone with the tenant's slot. A file that shows to be damaged is set aside.
+    func use<Result>(
+        _ tenant: TenantID, isMuch: Bool = false, _ body: (ShardPool.Slot) throws(StorageError) -> Result
+    ) throws(StorageError) -> Result {
+        try pool.with(tenant, isMuch: isMuch) { (slot) throws(StorageError) in
+            do throws(StorageError) {
+                return try body(slot)
+            } catch {
+                throw setAside(tenant, in: slot, error)
+            }
+        }
+    }
+
     /// Runs `body` on the tenant's shard; nil where it has none.
     private func read<Result>(
         _ tenant: TenantID, _ body: (Shard) throws(StorageError) -> Result
     ) throws(StorageError) -> Result? {
-        try pool.with(tenant) { (slot) throws(StorageError) in
+        try use(tenant) { (slot) throws(StorageError) in
             guard let shard = try openExisting(tenant, in: slot) else { return nil }
             return try body(shard)
         }
@@ -207,10 +233,7 @@ package final class ShardStore: Sendable {
         let file = file(of: tenant)
         let listed = try manifest.position(of: tenant)
         guard listed != nil || unsynced.withLock({ $0.made.contains(tenant) }) else { return nil }
-        guard try fileSystem.exists(file) else {
-            if let listed { throw .lostShard(path: file, listedThrough: listed) }
-            return nil
-        }
+        if try !fileSystem.exists(file) { try replaceMissing(tenant, listed: listed) }
         let shard = try Shard(tenant: tenant, path: file, isBrief: slot.isBrief, fileSystem)
         if let listed, shard.meta.position < listed {
             shard.close()
@@ -229,7 +252,7 @@ package final class ShardStore: Sendable {
         if try fileSystem.exists(file) {
             // Left by a process that never vouched for it: the journal has all of it.
             guard records.beginsBook else {
-                throw .corrupt(
+                throw .misplaced(
                     path: file,
                     reason:
                         "\(ShardManifest.name) does not list it, and the journal does not have its book from the beginning; "
@@ -254,37 +277,37 @@ extension ShardStore {
     ///
     /// - Returns: those of which it failed, and why; nothing is listed of them.
     package func makeDurable(_ tenants: some Collection<TenantID>) -> [TenantID: StorageError] {
-        var positions = unsynced.withLock { unsynced in
-            tenants.reduce(into: [:]) { $0[$1] = unsynced.positions[$1] }
+        var extents = unsynced.withLock { unsynced in
+            tenants.reduce(into: [:]) { $0[$1] = unsynced.extents[$1] }
         }
         var failures: [TenantID: StorageError] = [:]
         // Those that held what they were to take already, from a process before this one.
-        for tenant in tenants where positions[tenant] == nil {
+        for tenant in tenants where extents[tenant] == nil {
             do throws(StorageError) {
-                positions[tenant] = try extent(tenant)?.position
+                extents[tenant] = try extent(tenant)
             } catch {
                 failures[tenant] = error
             }
         }
         do throws(StorageError) {
-            try syncNames(of: positions.keys)
-            if positions.count > StorageLimits.singleSyncs { try syncAll(positions.keys) }
-            for tenant in positions.keys {
+            try syncNames(of: extents.keys)
+            if extents.count > StorageLimits.singleSyncs { try syncAll(extents.keys) }
+            for tenant in extents.keys {
                 do throws(StorageError) {
-                    try sync(tenant, isSynced: positions.count > StorageLimits.singleSyncs)
+                    try sync(tenant, isSynced: extents.count > StorageLimits.singleSyncs)
                 } catch {
                     failures[tenant] = error
                 }
             }
-            try manifest.list(positions.filter { failures[$0.key] == nil })
+            try manifest.list(extents.filter { failures[$0.key] == nil })
         } catch {
-            for tenant in positions.keys { failures[tenant] = error }
+            for tenant in extents.keys { failures[tenant] = error }
             return failures
         }
         unsynced.withLock { unsynced in
-            for (tenant, position) in positions
-            where failures[tenant] == nil && unsynced.positions[tenant] == position {
-                unsynced.positions[tenant] = nil
+            for (tenant, extent) in extents
+            where failures[tenant] == nil && unsynced.extents[tenant] == extent {
+                unsynced.extents[tenant] = nil
             }
         }
         return failures
@@ -326,6 +349,10 @@ extension ShardStore {
     }
 
     private func sync(_ tenant: TenantID, isSynced: Bool) throws(StorageError) {
+        // What was set aside meanwhile, or is gone, is not vouched for: the journal keeps what it had.
+        guard try fileSystem.exists(file(of: tenant)) else {
+            throw .lostShard(path: file(of: tenant), listedThrough: try manifest.position(of: tenant) ?? 0)
+        }
         if !isSynced {
             do throws(StorageError) {
                 for part in ["", "-wal"] where try fileSystem.exists(file(of: tenant) + part) {
@@ -339,7 +366,7 @@ extension ShardStore {
             }
         }
         guard unsynced.withLock({ $0.doubtful.contains(tenant) }) else { return }
-        try pool.with(tenant) { (slot) throws(StorageError) in
+        try use(tenant) { (slot) throws(StorageError) in
             guard let shard = try openExisting(tenant, in: slot), try shard.database.checkpoint() else {
                 throw .limit(
                     "a sync of the shard of \(tenant) failed, and who reads it keeps it from being written again")
@@ -366,13 +393,13 @@ extension RecordRun {
 
 extension StorageError {
     static func lostShard(path: String, listedThrough position: UInt64) -> StorageError {
-        .corrupt(
+        .misplaced(
             path: path,
             reason: "the file is missing; it held the journal's records up to \(position)")
     }
 
     static func oldShard(path: String, position: UInt64, listedThrough listed: UInt64) -> StorageError {
-        .corrupt(
+        .misplaced(
             path: path,
             reason:
                 "it ends at record \(position), but held the journal's records up to \(listed): it is an older copy, or "
