@@ -163,6 +163,9 @@ package final class Engine: Sendable {
 
     package var residentTenants: Int { core.partitions.reduce(0) { $0 + $1.residentCount } }
 
+    /// Tenants that are refused because their shards were set aside as damaged.
+    package var setAsideShards: Int { core.shards.setAsideCount }
+
     /// Records that are durable in the journal and not yet in a shard.
     package var pendingRecords: Int { core.writeBehind.pendingCount }
 

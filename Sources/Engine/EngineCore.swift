@@ -76,7 +76,9 @@ final class EngineCore: @unchecked Sendable {
     /// Why no step can be taken at the moment; nil where one can.
     var whyNotWrite: EngineError? { groupCommit.whyNotWrite ?? writeBehind.whyNotWrite }
 
+    /// No lock is held. A book whose shard is damaged is not served from memory either.
     func report(_ error: StorageError, of tenant: TenantID?) {
+        if let tenant, error.isCorruption { partition(of: tenant).layDown(tenant) }
         observer.storageFault(error, tenant: tenant)
     }
 

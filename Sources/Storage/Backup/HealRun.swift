@@ -49,7 +49,8 @@ package struct HealRun {
         }
 
         var report = try HealedBook.make(
-            tenant, names: names, listed: listed, journal: JournalTail(directory: layout.journal, fileSystem: fileSystem),
+            tenant, names: names, listed: listed,
+            journal: JournalTail(directory: layout.journal, fileSystem: fileSystem),
             copy: try copy(), fileSystem: fileSystem)
         try fileSystem.rename(names.healing, to: names.restored)
         try fileSystem.syncDirectory(names.folder)

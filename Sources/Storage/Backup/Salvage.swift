@@ -31,7 +31,8 @@ struct Salvage {
     /// Calls `body` with the entries that follow one whose hash is known, up to the first that cannot be read or is another
     /// one than its hash says.
     func entries(
-        after sequence: UInt64, head: ChainHash, _ body: (UnsafeRawBufferPointer, ChainHash) throws(StorageError) -> Void
+        after sequence: UInt64, head: ChainHash,
+        _ body: (UnsafeRawBufferPointer, ChainHash) throws(StorageError) -> Void
     ) throws(StorageError) {
         var (next, head) = (sequence + 1, head)
         var failure: StorageError?

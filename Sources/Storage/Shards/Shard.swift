@@ -47,7 +47,9 @@ final class Shard: @unchecked Sendable {
     /// Takes a run of records in one transaction.
     func apply(_ records: RecordRun) throws(StorageError) {
         guard records.firstPosition > meta.position else {
-            throw .misplaced(path: database.path, reason: "it already holds position \(meta.position), beyond \(records.firstPosition)")
+            throw .misplaced(
+                path: database.path,
+                reason: "it already holds position \(meta.position), beyond \(records.firstPosition)")
         }
         var fold = FlushFold(after: meta, path: database.path)
         try records.forEach { (position, record) throws(StorageError) in

@@ -50,7 +50,8 @@ final class ShardManifest: @unchecked Sendable {
     func list(_ extents: [TenantID: ShardExtent]) throws(StorageError) {
         guard !extents.isEmpty else { return }
         try change { (content, database) throws(StorageError) in
-            let insert = try database.statement("INSERT OR REPLACE INTO shards (tenant, position, sequence) VALUES (?, ?, ?)")
+            let insert = try database.statement(
+                "INSERT OR REPLACE INTO shards (tenant, position, sequence) VALUES (?, ?, ?)")
             for (tenant, extent) in extents {
                 try insert.run { values in
                     values.text(tenant.description)

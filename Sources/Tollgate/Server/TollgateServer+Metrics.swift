@@ -12,6 +12,9 @@ extension TollgateServer {
                 MetricFamily(
                     "tollgate_engine_resident_tenants", .gauge, "Tenants whose books are in memory",
                     engine.residentTenants),
+                MetricFamily(
+                    "tollgate_engine_set_aside_shards", .gauge,
+                    "Tenants that are refused because their books were set aside as damaged", engine.setAsideShards),
             ]
         }
     }

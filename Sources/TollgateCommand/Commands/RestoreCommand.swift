@@ -31,6 +31,9 @@ enum RestoreCommand {
             switch (arguments.value(target), arguments.value(data)) {
             case (let target?, nil):
                 try restore(to: target, only: tenant, arguments, console)
+            case (nil, let data?):
+                guard let tenant else { throw arguments.wrong("--data wants --tenant: one book is healed at a time") }
+                try heal(tenant, in: data, arguments, console)
             default:
                 throw arguments.wrong(
                     "give --to NEWDIR for a new data directory, or --tenant and --data to heal a book")
@@ -70,5 +73,36 @@ enum RestoreCommand {
             "\(grouped(report.tenants)) tenants restored: \(grouped(report.books)) books of \(grouped(report.entries)) "
                 + "entries, each proven; the backup is of \(momentText(report.moment))")
         console.message("start it with `tollgate serve --data \(target)`")
+    }
+
+    private static func heal(
+        _ tenant: TenantID, in data: String, _ arguments: ParsedArguments, _ console: Console
+    ) throws(CommandError) {
+        guard arguments.value(until) == nil else {
+            throw arguments.wrong("--until goes with --to: a book that is healed goes on where it was")
+        }
+        var run = HealRun(dataPath: data, tenant: tenant, source: arguments.value(source))
+        run.generation = try arguments.integer(generation, in: 1...Int(Int32.max))
+        VerifyCommand.becomeOwner(of: data)
+        let report: HealReport
+        do throws(StorageError) {
+            report = try run.run()
+        } catch {
+            throw .failed("\(error)")
+        }
+        if arguments.has(ServerConnection.json) {
+            return try console.line(
+                JSONText.object([
+                    ("ok", .bool(true)), ("tenant", .string(tenant.description)),
+                    ("entries", .integer(Int64(report.entries))), ("fromBackup", .integer(Int64(report.fromBackup))),
+                    ("fromFile", .integer(Int64(report.fromFile))),
+                    ("fromJournal", .integer(Int64(report.fromJournal))), ("inPlace", .bool(report.isAdopted)),
+                ]).text)
+        }
+        try console.line(
+            "the book of tenant \(tenant) is whole again: \(grouped(report.entries)) entries, "
+                + "\(grouped(report.fromBackup)) of the backup, \(grouped(report.fromFile)) of the file that was set aside, "
+                + "\(grouped(report.fromJournal)) of the journal; "
+                + (report.isAdopted ? "it is in its place" : "the server takes it at its next call"))
     }
 }
