@@ -318,7 +318,9 @@ final class WriteBehind: @unchecked Sendable {
             core.report(failure, of: tenant)
             // A damaged shard says nothing of the disk.
             if !failure.isCorruption { failuresInARow += 1 }
-            if failuresInARow > 1, !failure.isCorruption { pausedUntilMs = core.clock.monotonicMs + core.limits.probeIntervalMs }
+            if failuresInARow > 1, !failure.isCorruption {
+                pausedUntilMs = core.clock.monotonicMs + core.limits.probeIntervalMs
+            }
         } else {
             failuresInARow = 0
             if failing.remove(tenant) != nil, failing.isEmpty { core.shardsHealth(nil) }

@@ -161,12 +161,14 @@ struct BookCopies {
         if size == counted.bytes { return nil }
         var reader = BookFileReader(
             file, path: generation.file(of: tenant), tenant: tenant, from: counted.bytes == 0 ? nil : counted)
-        while let frame = try? reader.next(before: size) { _ = frame }
+        // Refusals are looked at again: a run that ends early again and again would leave them as often.
+        var kept = counted
+        while let frame = try? reader.next(before: size), frame.content == .entries { kept = reader.mark }
         do throws(StorageError) {
-            let next = try shard.entries(after: reader.mark.sequence, head: reader.mark.head)
-            if let next, next.meta.sequence >= reader.mark.sequence, reader.mark.bytes > 0 {
-                try file.truncate(to: reader.mark.bytes)
-                set(reader.mark, of: tenant)
+            let next = try shard.entries(after: kept.sequence, head: kept.head)
+            if let next, next.meta.sequence >= kept.sequence, kept.bytes > 0 {
+                try file.truncate(to: kept.bytes)
+                set(kept, of: tenant)
                 return next
             }
         } catch {

@@ -31,7 +31,8 @@ struct BookProofs {
             for tenant in withBook.union(known).sorted() where only == nil || only == tenant {
                 proofs.entries.append(
                     withBook.contains(tenant)
-                        ? Entry(tenant: tenant, verdict: verdict(on: tenant, in: layout.shards, listed[tenant]?.position))
+                        ? Entry(
+                            tenant: tenant, verdict: verdict(on: tenant, in: layout.shards, listed[tenant]?.position))
                         : Entry(tenant: tenant, verdict: .success(nil)))
             }
             try proofs.countPending(in: layout.journal)
