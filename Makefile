@@ -85,6 +85,10 @@ bench: build bench-peers ## Measure Tollgate beside PostgreSQL, Redis and gRPC C
 bench-quick: build bench-peers ## The same in minutes, to test the harness: its figures mean nothing.
 	python3 Bench/run.py --quick --tollgate .build/release/tollgate --peers $(PEERS) --out Bench/results/quick $(BENCH)
 
+.PHONY: bench-overload
+bench-overload: build ## Measure goodput and fairness under more load than the server takes: some 15 minutes.
+	python3 Bench/overload.py --tollgate .build/release/tollgate $(BENCH)
+
 # Debian starts a database when it is installed; the benchmark's are its own, so that one is told not to.
 .PHONY: bench-deps
 bench-deps:

@@ -54,13 +54,24 @@ let package = Package(
             ]),
         command("ProtocGenTollgateSwift", ["Protobuf"]),
 
+        .target(
+            name: "SimulatedDisk", dependencies: ["Storage", "Locks", "CLinux", "CSQLite"], path: "Tests/SimulatedDisk",
+            swiftSettings: strict),
+
+        .target(
+            name: "Simulation", dependencies: ["SimulatedDisk", "Engine", "Storage", "Ledger"],
+            path: "Tests/Simulation",
+            swiftSettings: strict),
+        .executableTarget(
+            name: "Simulate", dependencies: ["Simulation"], path: "Tests/Simulate", swiftSettings: strict),
+
         tests(of: "Protobuf"),
         tests(of: "HTTP2", ["CLinux", "CNghttp2", "Locks"]),
         tests(of: "RPC", ["HTTP2", "Protobuf", "Locks"]),
         tests(of: "Ledger"),
         tests(of: "LoadGenerator", ["TollgateSchema", "HTTP2", "Protobuf", "Locks"]),
-        tests(of: "Storage", ["Ledger", "CSQLite", "CLinux", "Locks"]),
-        tests(of: "Engine", ["Storage", "Ledger", "Locks"]),
+        tests(of: "Storage", ["Ledger", "CSQLite", "CLinux", "Locks", "SimulatedDisk"]),
+        tests(of: "Engine", ["Storage", "Ledger", "Locks", "SimulatedDisk"]),
         tests(of: "Tollgate", ["TollgateSchema", "Engine", "Storage", "Ledger", "RPC", "HTTP2", "Protobuf", "Locks"]),
         tests(of: "TollgateCommand", ["LoadGenerator", "Ledger", "Storage", "RPC", "Protobuf", "Locks"]),
         tests(of: "TollgateClient", ["TollgateSchema", "Tollgate", "RPC", "HTTP2", "Protobuf", "Locks"]),

@@ -17,3 +17,9 @@ static inline int tollgate_sqlite_distrust_schema(sqlite3 *db) {
 static inline int tollgate_sqlite_no_memory_statistics(void) {
     return sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 }
+
+// From now on SQLite's random numbers, of the whole process, follow from the seed, which is not 0: for simulations.
+static inline void tollgate_sqlite_seed_randomness(unsigned int seed) {
+    sqlite3_test_control(SQLITE_TESTCTRL_PRNG_SEED, (int)seed, (sqlite3 *)0);
+    sqlite3_randomness(0, (void *)0);
+}

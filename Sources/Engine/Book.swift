@@ -57,6 +57,9 @@ final class Book: @unchecked Sendable {
     /// The look-ups in the shard under way, each with `flushedSequence` as it was when the look-up began. What came to the
     /// shard later may be missing from what the look-up finds, so memory keeps it until the look-up is over.
     var recalls: [UInt64] = []
+    /// The batch in which it gathered something last, by its first position, and how many bytes of that batch are its own.
+    private var gatheredBatch: UInt64 = 0
+    private var gatheredBytes = 0
     /// Grows when the state is thrown away; what was looked up before counts no more.
     var generation = 0
 
@@ -77,6 +80,14 @@ final class Book: @unchecked Sendable {
         phase != .loading && pending.isEmpty && !isFlushing && ticket == 0 && !isUrgent && recalls.isEmpty
             && waiting.isEmpty && flushWaiters.isEmpty
     }
+
+    /// It added so much to a batch.
+    func gathered(_ byteCount: Int, inBatch first: UInt64) {
+        gatheredBytes = gatheredBytes(inBatch: first) + byteCount
+        gatheredBatch = first
+    }
+
+    func gatheredBytes(inBatch first: UInt64) -> Int { gatheredBatch == first ? gatheredBytes : 0 }
 
     /// It has as much as is worth a transaction.
     func hasGathered(_ records: Int) -> Bool { pending.count * 100 >= records * patience }
@@ -123,7 +134,7 @@ struct FlushWaiter {
 
 /// Something to do with a tenant's state once it is in memory.
 enum Job: Sendable {
-    case step(Command, queue: (any CompletionQueue)?, StepCompletion)
+    case step(Command, queue: (any CompletionQueue)?, caller: (any StepCaller)?, StepCompletion)
     case steps(StepsJob)
     case limits(LimitsJob)
     /// `body` looks at the settled state, under the partition's lock, and returns what delivers the result once all that it saw is durable.
@@ -131,9 +142,18 @@ enum Job: Sendable {
     /// Ends what is due.
     case settle
 
+    /// Who waits for it, as far as that is known.
+    var caller: (any StepCaller)? {
+        switch self {
+        case .step(_, _, let caller, _): caller
+        case .steps(let job): job.caller
+        case .limits, .read, .settle: nil
+        }
+    }
+
     func fail(_ error: EngineError) {
         switch self {
-        case .step(_, _, let completion): completion(.failure(error))
+        case .step(_, _, _, let completion): completion(.failure(error))
         case .steps(let job): job.fail(error)
         case .limits(let job): job.completion(.failure(error))
         case .read(let job): job.failed(error)

@@ -95,24 +95,27 @@ package final class Engine: Sendable {
     }
 
     /// Does one step on a tenant's book.
+    /// - Parameter caller: Who waits for it; where that one has gone before the step is decided it is not done.
     package func submit(
-        _ command: Command, tenant: TenantID, queue: (any CompletionQueue)? = nil, completion: @escaping StepCompletion
+        _ command: Command, tenant: TenantID, queue: (any CompletionQueue)? = nil, caller: (any StepCaller)? = nil,
+        completion: @escaping StepCompletion
     ) {
         if case .set(let setting) = command, case .limits(let limits, let zone, _) = setting.change {
             let job = LimitsJob(
                 command: setting, limits: limits, zone: zone, queue: queue, completion: completion)
             return core.partition(of: tenant).submit(.limits(job), tenant: tenant)
         }
-        core.partition(of: tenant).submit(.step(command, queue: queue, completion), tenant: tenant)
+        core.partition(of: tenant).submit(
+            .step(command, queue: queue, caller: caller, completion), tenant: tenant)
     }
 
     /// Does many steps on a tenant's book, each by itself, in their order; told once, when all of them are durable.
     /// - Parameter order: Shared by calls whose steps are taken in the order of the calls too, all for one tenant.
     package func submit(
-        _ commands: [Command], tenant: TenantID, queue: (any CompletionQueue)? = nil, order: StepOrder? = nil,
-        completion: @escaping ManyStepsCompletion
+        _ commands: [Command], tenant: TenantID, queue: (any CompletionQueue)? = nil,
+        caller: (any StepCaller)? = nil, order: StepOrder? = nil, completion: @escaping ManyStepsCompletion
     ) {
-        let job = StepsJob(commands, queue: queue, order: order, completion: completion)
+        let job = StepsJob(commands, queue: queue, caller: caller, order: order, completion: completion)
         core.partition(of: tenant).submit(.steps(job), tenant: tenant)
     }
 
@@ -135,13 +138,16 @@ package final class Engine: Sendable {
 
     /// Reads a tenant's shard, on a reader thread, after everything that was durable for the tenant at the time of the call has reached it.
     package func report<Value: Sendable>(
-        tenant: TenantID, _ body: @escaping @Sendable (ShardStore, TenantID) throws(StorageError) -> Value,
+        tenant: TenantID, caller: (any StepCaller)? = nil,
+        _ body: @escaping @Sendable (ShardStore, TenantID) throws(StorageError) -> Value,
         completion: @escaping @Sendable (Result<Value, EngineError>) -> Void
     ) {
         let core = core
         core.whenFlushed(tenant) { error in
             if let error { return completion(.failure(error)) }
-            let isQueued = core.readers.submit {
+            let isQueued = core.readers.submit(reportOf: tenant) {
+                if core.groupCommit.isStopping { return completion(.failure(.stopping)) }
+                if caller?.hasGone == true { return completion(.failure(.callerGone)) }
                 do throws(StorageError) {
                     completion(.success(try body(core.shards, tenant)))
                 } catch {

@@ -32,7 +32,7 @@ final class EngineCore: @unchecked Sendable {
         writeBehind = WriteBehind(core: self)
         readers = ShardReaders(
             threadCount: configuration.workers == .threads ? configuration.readerThreads : 0,
-            maxJobs: limits.maxReaderJobs)
+            maxJobs: limits.maxReaderJobs, maxReports: limits.maxReports)
         let share = max(1, limits.maxResidentTenants / configuration.partitions)
         partitions = (0..<configuration.partitions).map { _ in Partition(core: self, maxResident: share) }
         groupCommit.rollBack = { [unowned self] durable, discardGathered in
@@ -75,6 +75,11 @@ final class EngineCore: @unchecked Sendable {
 
     /// Why no step can be taken at the moment; nil where one can.
     var whyNotWrite: EngineError? { groupCommit.whyNotWrite ?? writeBehind.whyNotWrite }
+
+    /// The same for one tenant, which may have taken its share of what is bounded. The lock of its partition is held.
+    func whyNotWrite(_ book: Book) -> EngineError? {
+        groupCommit.whyNotWrite(book) ?? writeBehind.whyNotWrite(book)
+    }
 
     /// No lock is held. A book whose shard is damaged is not served from memory either.
     func report(_ error: StorageError, of tenant: TenantID?) {

@@ -19,6 +19,10 @@ final class GroupCommit: @unchecked Sendable {
         static let failing = Obstacles(rawValue: 2)
         /// The engine stops: partitions begin nothing new.
         static let stopping = Obstacles(rawValue: 4)
+        /// The disk has had a batch for so long that what is taken now would be answered too late.
+        static let stalled = Obstacles(rawValue: 8)
+        /// Half of what may is gathered: no tenant may take what is left.
+        static let crowded = Obstacles(rawValue: 16)
     }
 
     private let journal: any Journal
@@ -34,6 +38,8 @@ final class GroupCommit: @unchecked Sendable {
     private var failure: StorageError?
     /// When a journal that fails is tried again, where nobody waits for that.
     private var probeDueMs = 0
+    /// When the batch that is being synced was given to the disk; nil while none is.
+    private var appendBeganMs: Int?
     /// No partition is inside a job any more, so nothing will be gathered.
     private var isEnding = false
     private var spare: JournalBatch
@@ -69,14 +75,31 @@ final class GroupCommit: @unchecked Sendable {
 
     /// Why a record cannot be taken at the moment; nil where it can.
     var whyNotWrite: EngineError? {
-        let current = current
+        let current = current.subtracting(.crowded)
         return current.isEmpty ? nil : reason(current)
     }
 
-    /// Why a call that writes nothing cannot be taken; nil where it can. A journal that fails keeps nobody from reading.
-    var whyNotLook: EngineError? {
-        let current = current.subtracting(.failing)
-        return current.isEmpty ? nil : reason(current)
+    /// The same for one tenant: of what may be gathered it has as much as it leaves free. Its partition is locked.
+    @inline(__always)
+    func whyNotWrite(_ book: Book) -> EngineError? {
+        let current = current
+        return current.isEmpty ? nil : reason(current, for: book)
+    }
+
+    private func reason(_ current: Obstacles, for book: Book) -> EngineError? {
+        guard current == .crowded else { return reason(current.subtracting(.crowded)) }
+        let hasItsShare = monitor.locked {
+            gathering.byteCount + book.gatheredBytes(inBatch: gathering.first) > limits.maxGatheredBytes
+        }
+        return hasItsShare ? .overloaded("the disk is behind with this tenant's steps; try again") : nil
+    }
+
+    /// Why a call that writes nothing, and looks at what is journaled up to there, cannot be taken; nil where it can. A journal
+    /// that fails keeps nobody from reading, and neither does one that is behind where it has what is read.
+    func whyNotLook(at position: UInt64) -> EngineError? {
+        let current = current.subtracting([.failing, .crowded])
+        if current.isEmpty || !current.contains(.stopping) && position <= durablePosition { return nil }
+        return reason(current)
     }
 
     /// Why a look-up in a shard was not taken.
@@ -89,6 +112,7 @@ final class GroupCommit: @unchecked Sendable {
     private func reason(_ current: Obstacles) -> EngineError {
         if current.contains(.stopping) { return .stopping }
         if current.contains(.failing), let failure = monitor.locked({ failure }) { return .failed(failure) }
+        // The journal went on while this was being found out, or is as behind as it may be.
         return .overloaded("the disk is behind; try again")
     }
 
@@ -105,6 +129,22 @@ final class GroupCommit: @unchecked Sendable {
             .full,
             gathering.byteCount >= limits.maxGatheredBytes
                 || gatheringWaiters.count + inFlightWaiters.count >= limits.maxWaitingCalls)
+        set(.crowded, gathering.byteCount >= limits.maxGatheredBytes / 2)
+    }
+
+    /// Looks whether the disk still has what it was given long ago. Now and then, on the timer's thread.
+    func noteStall() {
+        let now = clock.monotonicMs
+        monitor.locked {
+            guard let appendBeganMs, now - appendBeganMs >= limits.maxAppendMs else { return }
+            set(.stalled, true)
+        }
+    }
+
+    /// The disk has done something. The lock is held.
+    private func noteAppended() {
+        appendBeganMs = nil
+        set(.stalled, false)
     }
 
     // MARK: - Gathering
@@ -115,11 +155,13 @@ final class GroupCommit: @unchecked Sendable {
         monitor.lock()
         defer { monitor.unlock() }
         let position = next
+        let before = gathering.byteCount
         gathering.add(tenant: book.tenant) {
             EntryCodec.encodeRecord(entries, into: &$0)
         } added: { record in
             book.pending.append(record, at: position)
         }
+        book.gathered(gathering.byteCount - before, inBatch: gathering.first)
         next = position + 1
         if let waiter { gatheringWaiters.append(waiter) }
         noteFullness()
@@ -200,6 +242,7 @@ final class GroupCommit: @unchecked Sendable {
         swap(&batch, &gathering)
         swap(&inFlightWaiters, &gatheringWaiters)
         inFlightLast = next - 1
+        appendBeganMs = clock.monotonicMs
         noteFullness()
         return batch
     }
@@ -212,6 +255,7 @@ final class GroupCommit: @unchecked Sendable {
         let wasFailing = failure != nil
         failure = nil
         set(.failing, false)
+        noteAppended()
         noteFullness()
         monitor.unlock()
         if wasFailing { healthChanged?(nil) }
@@ -223,6 +267,7 @@ final class GroupCommit: @unchecked Sendable {
         let isNew = monitor.locked {
             let isNew = failure == nil
             failure = error
+            noteAppended()
             probeDueMs = clock.monotonicMs + limits.probeIntervalMs
             set(.failing, true)
             return isNew

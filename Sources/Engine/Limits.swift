@@ -11,11 +11,14 @@ package struct EngineLimits: Sendable {
     /// Bytes that one batch may gather while the batch before it is being synced.
     package var maxGatheredBytes = 32 << 20
     /// Calls that wait for the journal. Above it calls are refused until the batch that is being synced is told.
-    package var maxWaitingCalls = 1_000_000
+    package var maxWaitingCalls = 65_536
+    /// How long the disk may take for a batch before steps are refused until it has it: they would be answered too late.
+    package var maxAppendMs = 1_000
     /// Jobs that wait for one tenant's book to be loaded, and reports that wait for one tenant's shard.
     package var maxWaitingJobs = 10_000
-    /// Look-ups in shards that wait for a reader thread.
-    package var maxReaderJobs = 100_000
+    /// Look-ups in shards, for steps and books, that wait for a reader thread; and reports, which go after them.
+    package var maxReaderJobs = 20_000
+    package var maxReports = 512
     /// Closed steps of one tenant that stay in memory after the shard has them, so that retries and refunds soon after need no look-up.
     package var rememberedSteps = 4_096
     /// The same of all tenants together: with many in memory each has its share. More of them would cost every step a walk

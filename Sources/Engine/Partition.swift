@@ -42,7 +42,9 @@ final class Partition: @unchecked Sendable {
     /// What to do after the lock was let go of.
     typealias After = () -> Void
 
-    func enter(_ job: Job, book: Book) -> After? {
+    /// - Parameter hasWaited: Its caller may have given up meanwhile.
+    func enter(_ job: Job, book: Book, hasWaited: Bool = false) -> After? {
+        if hasWaited, job.caller?.hasGone == true { return fail([job], .callerGone) }
         if book.phase == .awake { return run(job, on: book) }
         if core.groupCommit.isStopping {
             forgetIfIdle(book)
@@ -67,7 +69,7 @@ final class Partition: @unchecked Sendable {
             return nil
         case .read(let read):
             let isDue = book.state!.ledger.nextDeadline.map { $0 <= now } ?? false
-            if let error = isDue ? core.groupCommit.whyNotWrite : core.groupCommit.whyNotLook {
+            if let error = isDue ? core.whyNotWrite(book) : core.groupCommit.whyNotLook(at: book.lastPosition) {
                 return { read.failed(error) }
             }
             // What it sees is journaled first: a report waits for the tenant's newest record.
@@ -77,24 +79,25 @@ final class Partition: @unchecked Sendable {
             return finish(
                 book, [], [],
                 Waiter(queue: read.queue, body: .other { if let error = $0 { read.failed(error) } else { deliver() } }))
-        case .step(let command, let queue, let completion):
-            if let error = core.whyNotWrite { return { completion(.failure(error)) } }
-            return step(command, queue, completion, on: book, at: now)
+        case .step(let command, let queue, let caller, let completion):
+            if let error = core.whyNotWrite(book) { return { completion(.failure(error)) } }
+            return step(command, queue, caller, completion, on: book, at: now)
         case .steps(let many):
-            if let error = core.whyNotWrite { return abandon(many, error, on: book) }
+            if let error = core.whyNotWrite(book) { return abandon(many, error, on: book) }
             return steps(many, on: book, at: now)
         case .limits(let limits):
-            if let error = core.whyNotWrite { return { job.fail(error) } }
+            if let error = core.whyNotWrite(book) { return { job.fail(error) } }
             return set(limits, on: book, at: now)
         }
     }
 
     private func step(
-        _ command: Command, _ queue: (any CompletionQueue)?, _ completion: @escaping StepCompletion, on book: Book,
-        at now: Instant
+        _ command: Command, _ queue: (any CompletionQueue)?, _ caller: (any StepCaller)?,
+        _ completion: @escaping StepCompletion, on book: Book, at now: Instant
     ) -> After? {
         if book.state!.ledger.recall(for: command) != nil {
-            return steps(StepsJob([command], queue: queue, order: nil) { completion($0[0]) }, on: book, at: now)
+            return steps(
+                StepsJob([command], queue: queue, caller: caller, order: nil) { completion($0[0]) }, on: book, at: now)
         }
         return decide(command, queue, completion, settle(book, at: now), on: book, at: now)
     }
@@ -166,6 +169,8 @@ final class Partition: @unchecked Sendable {
         // Until the book is awake nothing is added to these, flushed or rolled back: the state can be made without the lock.
         let pending = book.pending
         let isQueued = core.readers.submit { [self, core] in
+            // Nothing is done with it any more.
+            if core.groupCommit.isStopping { return stopLoading(book) }
             let loaded = Result { () throws(StorageError) in
                 try LoadedState(of: book.tenant, in: core, followedBy: pending)
             }
@@ -179,6 +184,14 @@ final class Partition: @unchecked Sendable {
             return abandon(book, core.groupCommit.whyNotRead)
         }
         return nil
+    }
+
+    private func stopLoading(_ book: Book) {
+        monitor.lock()
+        book.phase = .asleep
+        let after = abandon(book, .stopping)
+        monitor.unlock()
+        after?()
     }
 
     /// A flush is over; the lock is held.
@@ -203,7 +216,7 @@ final class Partition: @unchecked Sendable {
             schedule(book)
             let jobs = book.waiting
             book.waiting = []
-            return jobs.compactMap { enter($0, book: book) }
+            return jobs.compactMap { enter($0, book: book, hasWaited: true) }
         }
     }
 

@@ -28,6 +28,7 @@ extension EngineCore {
     }
 
     func tick() {
+        groupCommit.noteStall()
         for partition in partitions { partition.tick() }
     }
 

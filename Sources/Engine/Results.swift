@@ -8,6 +8,8 @@ package enum EngineError: Error, Sendable {
     /// A bound was reached; later there is room again.
     case overloaded(String)
     case stopping
+    /// The caller cancelled, or its deadline passed, before the step was decided. Nothing was done.
+    case callerGone
     /// The tenant's shard is damaged; other tenants are not touched.
     case damaged(TenantID, StorageError)
 }

@@ -20,6 +20,7 @@ package final class StepOrder: @unchecked Sendable {
 struct StepsJob: Sendable {
     let commands: [Command]
     let queue: (any CompletionQueue)?
+    let caller: (any StepCaller)?
     let completion: ManyStepsCompletion
     let order: StepOrder?
     /// The first that is not decided.
@@ -30,11 +31,12 @@ struct StepsJob: Sendable {
     var results: StepResults?
 
     init(
-        _ commands: [Command], queue: (any CompletionQueue)?, order: StepOrder?,
+        _ commands: [Command], queue: (any CompletionQueue)?, caller: (any StepCaller)?, order: StepOrder?,
         completion: @escaping ManyStepsCompletion
     ) {
         self.commands = commands
         self.queue = queue
+        self.caller = caller
         self.order = order
         self.completion = completion
     }
@@ -119,6 +121,8 @@ extension Partition {
         let isQueued = core.readers.submit { [self, core, job, recalls] in
             let found = Result { () throws(StorageError) in
                 var found: [(Int, Recalled)] = []
+                // Nothing is decided any more.
+                if core.groupCommit.isStopping { return found }
                 for (index, recall) in recalls { found.append((index, try core.shards.recall(tenant, recall))) }
                 return found
             }
@@ -145,6 +149,7 @@ extension Partition {
                 failed?()
             }
         case .success(let found):
+            if job.caller?.hasGone == true { return abandon(job, .callerGone, on: book) }
             var job = job
             job.found = [:]
             // A state that was thrown away meanwhile may lack, when it comes back, what was looked up for the one before.
@@ -170,7 +175,9 @@ extension Partition {
         order.isLooking = false
         var afters: [After] = []
         while !order.isLooking, !order.waiting.isEmpty {
-            if let after = enter(.steps(order.waiting.removeFirst()), book: book) { afters.append(after) }
+            if let after = enter(.steps(order.waiting.removeFirst()), book: book, hasWaited: true) {
+                afters.append(after)
+            }
         }
         return afters.isEmpty ? nil : { for after in afters { after() } }
     }

@@ -58,6 +58,24 @@ final class WriteBehind: @unchecked Sendable {
         return nil
     }
 
+    /// The same for one tenant: of what may be pending it has as much as it leaves free, so that others find room where one
+    /// writes more than its shard takes. The partition is locked.
+    func whyNotWrite(_ book: Book) -> EngineError? {
+        let count = pendingCount
+        if count >= core.limits.maxPendingRecords / 2,
+            count + book.pending.count + book.flushing.count > core.limits.maxPendingRecords
+        {
+            return whyNotWrite ?? .overloaded("the tenant's shard is behind; try again")
+        }
+        let bytes = pendingBytes.load(ordering: .relaxed)
+        if bytes >= core.limits.maxPendingBytes / 2,
+            bytes + book.pending.byteCount + book.flushing.byteCount > core.limits.maxPendingBytes
+        {
+            return whyNotWrite ?? .overloaded("the tenant's shard is behind; try again")
+        }
+        return whyNotWrite
+    }
+
     var pendingCount: Int { pendingRecords.load(ordering: .relaxed) }
 
     /// A record of so many bytes was added to the book's pending ones; its partition is locked.

@@ -16,6 +16,8 @@ protocol ByteTransport: AnyObject {
     var descriptor: Int32 { get }
     func read(into buffer: UnsafeMutableRawBufferPointer) -> TransferResult
     func write(_ buffer: UnsafeRawBufferPointer) -> TransferResult
+    /// Bytes that have arrived and wait to be read.
+    var arrivedByteCount: Int { get }
     /// Tells the other end that nothing follows.
     func endWriting()
     /// Gives the descriptor back.
@@ -45,6 +47,11 @@ final class SocketTransport: ByteTransport {
             if errno == EAGAIN { return .wouldBlock }
             if errno != EINTR { return .failed(errno: errno) }
         }
+    }
+
+    var arrivedByteCount: Int {
+        var count: Int32 = 0
+        return ioctl(descriptor, UInt(FIONREAD), &count) == 0 ? Int(count) : 0
     }
 
     func endWriting() { _ = shutdown(descriptor, Int32(SHUT_WR)) }

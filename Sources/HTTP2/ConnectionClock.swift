@@ -9,7 +9,8 @@ struct ConnectionClock {
         case drainIdle, drainAge
         /// The PING of a drain is not answered: go on without.
         case endDrainPing
-        case closeHandshakeTimeout, closePingTimeout, closeWriteStall, closeGraceOver, closeLinger
+        case closeHandshakeTimeout, closeHeaderBlockTimeout, closePingTimeout, closeWriteStall, closeGraceOver,
+            closeLinger
     }
 
     private let configuration: HTTP2Configuration
@@ -24,13 +25,14 @@ struct ConnectionClock {
     private var drainPingDueNs: Int64?
     private var lingerDueNs: Int64?
     /// Since when there is no stream; nil while there are some.
-    private var idleSinceNs: Int64?
+    private(set) var idleSinceNs: Int64?
     /// The last byte of the peer.
     private var lastReadNs: Int64
     /// When the answer to our PING is due.
     private var pingDueNs: Int64?
-    /// Since when the socket takes nothing.
+    /// Since when the socket takes next to nothing, and what it took since.
     private var stalledSinceNs: Int64?
+    private var stalledBytes = 0
     private var isDraining = false
 
     /// `jitter` is from -1 to 1 and stands for the ± 10 % of the age.
@@ -56,9 +58,21 @@ struct ConnectionClock {
         headerBlockDueNs = isOpen ? nowNs + configuration.handshakeTimeoutNs : nil
     }
 
-    mutating func writeStalled(_ isStalled: Bool, nowNs: Int64) {
-        if !isStalled { stalledSinceNs = nil } else if stalledSinceNs == nil { stalledSinceNs = nowNs }
+    /// The socket is full; nothing changes where it was so before.
+    mutating func writeStalled(nowNs: Int64) {
+        guard stalledSinceNs == nil else { return }
+        stalledSinceNs = nowNs
+        stalledBytes = 0
     }
+
+    /// The socket took so many bytes; `all` says that nothing is left to be sent. A trickle does not count as reading.
+    mutating func written(_ byteCount: Int, all: Bool) {
+        stalledBytes += byteCount
+        if all || stalledBytes >= Limits.readBytesMin { stalledSinceNs = nil }
+    }
+
+    /// The peer was cut off: it has a moment to read why.
+    mutating func cutOff(nowNs: Int64) { lingerDueNs = nowNs + Limits.lingerNs }
 
     mutating func drainBegan(nowNs: Int64, graceNs: Int64?) {
         isDraining = true
@@ -80,7 +94,8 @@ struct ConnectionClock {
     mutating func due(nowNs: Int64) -> Action {
         func isOver(_ dueNs: Int64?) -> Bool { dueNs.map { $0 <= nowNs } ?? false }
         if isOver(lingerDueNs) { return .closeLinger }
-        if isOver(handshakeDueNs) || isOver(headerBlockDueNs) { return .closeHandshakeTimeout }
+        if isOver(handshakeDueNs) { return .closeHandshakeTimeout }
+        if isOver(headerBlockDueNs) { return .closeHeaderBlockTimeout }
         if isOver(stallDueNs) { return .closeWriteStall }
         if isOver(graceDueNs) { return .closeGraceOver }
         if let dueNs = pingDueNs, dueNs <= nowNs {

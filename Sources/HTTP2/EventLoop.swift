@@ -56,9 +56,15 @@ package final class EventLoop: @unchecked Sendable {
     private var batch: [@Sendable () -> Void] = []
     /// Monotonic time at the start of this part of the turn, in nanoseconds; good enough for time-outs.
     @exclusivity(unchecked) package private(set) var nowNs: Int64 = monotonicNanoseconds()
+    /// Whether the loop has more to do than one turn should hold: less is read then, so that its turns stay short.
+    @exclusivity(unchecked) package var isPressed = false
+    /// Streams that each peer may have open, where that is less than its connection allows.
+    @exclusivity(unchecked) package var streamsMax = UInt32.max
     /// One buffer for what any connection reads, one for what it writes: neither keeps anything between two turns.
     let readBuffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Limits.readBufferBytes, alignment: 16)
     let writeBuffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Limits.writeBufferBytes, alignment: 16)
+    /// What its connections hold together.
+    @exclusivity(unchecked) var holdings = LoopHoldings()
     /// What the loop's sessions live in.
     let sessionMemory = BlockPool()
     /// Streams that ended and that nobody holds any more, for the next ones.
@@ -227,7 +233,9 @@ package final class EventLoop: @unchecked Sendable {
             // Rounded up: waking early would spin until the time has come.
             timeoutMs = Int32(min(Int64(Int32.max), leftNs / 1_000_000 + (leftNs % 1_000_000 == 0 ? 0 : 1)))
         }
-        let count = cl_epoll_wait(epoll, events.baseAddress, Int32(events.count), timeoutMs)
+        // The kernel tells those first that it did not tell last: with few at a time all have their turn.
+        let most = isPressed ? min(events.count, Limits.eventsPerPressedTurnMax) : events.count
+        let count = cl_epoll_wait(epoll, events.baseAddress, Int32(most), timeoutMs)
         precondition(count >= 0 || errno == EINTR, "epoll_wait fails on nothing but a signal")
         return Int(count)
     }
@@ -281,7 +289,7 @@ package final class EventLoop: @unchecked Sendable {
 }
 
 /// The monotonic clock, in nanoseconds.
-func monotonicNanoseconds() -> Int64 {
+package func monotonicNanoseconds() -> Int64 {
     var time = timespec()
     clock_gettime(CLOCK_MONOTONIC, &time)
     return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)

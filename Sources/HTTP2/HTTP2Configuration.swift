@@ -18,7 +18,9 @@ package struct HTTP2Configuration: Sendable {
     package var connectionBufferBytesMax = Limits.connectionBufferBytesMax
     /// Time for the peer's preface and SETTINGS, and for a header block that has begun.
     package var handshakeTimeoutNs = Limits.handshakeTimeoutNs
-    /// Time for which the socket may take none of what is to be sent.
+    /// Time for a request to arrive whole, where its stream's delegate says that it should.
+    package var requestTimeoutNs = Limits.requestTimeoutNs
+    /// Time for which the socket, or a stream whose output waits, may take next to nothing of what is to be sent.
     package var writeStallTimeoutNs = Limits.writeStallTimeoutNs
     /// How long RST_STREAM(NO_ERROR) waits behind an early status, WIRE.md gRPC 9.
     package var resetDelayNs = Limits.resetDelayNs
@@ -31,13 +33,13 @@ package struct HTTP2Configuration: Sendable {
 
     /// How much a peer may do that costs us more than it; each bucket is refilled at its rate up to its burst.
     package struct FloodBudgets: Sendable {
-        /// RST_STREAM by the peer (CVE-2023-44487); nghttp2 counts them.
+        /// RST_STREAM by the peer (CVE-2023-44487) that no delegate answers for; see `HTTP2StreamDelegate.peerReset`.
         package var peerResetBurst = Limits.resetBurst
         package var peerResetsPerSecond = Limits.resetsPerSecond
         /// RST_STREAM that the peer makes us send (CVE-2025-8671).
         package var ownResetBurst = Limits.resetBurst
         package var ownResetsPerSecond = Limits.resetsPerSecond
-        /// PING, SETTINGS, PRIORITY and empty DATA together.
+        /// All frames that no call needs, together; see `FrameMeter`. Calls bring more.
         package var controlFrameBurst = Limits.controlFrameBurst
         package var controlFramesPerSecond = Limits.controlFramesPerSecond
 

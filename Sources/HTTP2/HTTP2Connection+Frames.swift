@@ -12,12 +12,22 @@ extension HTTP2Connection {
     func headersBegan(_ frame: UnsafePointer<nghttp2_frame>) {
         let id = frame.pointee.hd.stream_id
         incomingIsTooLarge = false
+        incomingListBytes = 0
+        begunBlocks += 1
+        // What else is in this read comes too late.
+        guard case .open = phase else { return }
         // A block that nghttp2 found wrong half-way never ended.
         if incoming.count > 0 { incoming.removeAll() }
         if role == .server, frame.pointee.headers.cat == NGHTTP2_HCAT_REQUEST {
             let stream = HTTP2Stream.make(connection: self, id: id)
             nghttp2_session_set_stream_user_data(session, id, Unmanaged.passUnretained(stream).toOpaque())
             insert(stream)
+            stream.openedNs = loop.nowNs
+            _ = controlFrames.take(-Limits.tokensPerStream, nowNs: loop.nowNs)
+            guard liveStreams.count <= loop.holdings.streamShare else {
+                metrics.add(.streamsRefused)
+                return stream.reset(errorCode: HTTP2ErrorCode.refusedStream)
+            }
             stream.delegate = handler?.streamOpened(stream)
             incomingStream = stream
         } else {
@@ -25,13 +35,19 @@ extension HTTP2Connection {
         }
     }
 
-    func headerReceived(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
-        guard !incomingIsTooLarge, incomingStream != nil else { return }
-        guard incoming.listSizeBytes + name.count + value.count + 32 <= configuration.headerListBytesMax else {
-            incomingIsTooLarge = true
-            return
+    /// False where nothing more of the block shall be told.
+    func headerReceived(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) -> Bool {
+        guard incomingStream != nil else { return true }
+        incomingListBytes += name.count + value.count + 32
+        guard incomingListBytes > configuration.headerListBytesMax else {
+            incoming.append(name, value)
+            return true
         }
-        incoming.append(name, value)
+        incomingIsTooLarge = true
+        guard incomingListBytes > configuration.headerListBytesMax * Limits.headerBombFactor else { return true }
+        incomingStream = nil
+        cutOff(.headerBomb)
+        return false
     }
 
     private func headersEnded(_ flags: UInt8) {
@@ -65,13 +81,19 @@ extension HTTP2Connection {
         switch nghttp2_frame_type(UInt32(header.type)) {
         case NGHTTP2_HEADERS: headersEnded(header.flags)
         case NGHTTP2_DATA: dataEnded(header)
-        case NGHTTP2_RST_STREAM: metrics.add(.resetsReceived)
+        case NGHTTP2_RST_STREAM: peerReset(header.stream_id)
         case NGHTTP2_PING: pingReceived(frame)
         case NGHTTP2_SETTINGS: settingsReceived(header.flags)
         case NGHTTP2_GOAWAY: goawayReceived(errorCode: frame.pointee.goaway.error_code)
-        case NGHTTP2_PRIORITY: spendControlFrame()
         default: break
         }
+    }
+
+    /// A reset of a stream that has ended was charged as a control frame.
+    private func peerReset(_ id: Int32) {
+        metrics.add(.resetsReceived)
+        guard role == .server, let stream = stream(id), !(stream.delegate?.peerReset(stream) ?? false) else { return }
+        if !peerResets.take(nowNs: loop.nowNs) { cutOff(.peerResets) }
     }
 
     func dataReceived(_ id: Int32, _ bytes: UnsafeRawBufferPointer) {
@@ -91,9 +113,7 @@ extension HTTP2Connection {
 
     private func dataEnded(_ header: nghttp2_frame_hd) {
         guard header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0 else {
-            deliverHeldData()
-            if header.length == 0 { spendControlFrame() }
-            return
+            return deliverHeldData()
         }
         guard let stream = heldStream ?? stream(header.stream_id) else { return }
         let bytes = heldStream == nil ? UnsafeRawBufferPointer(start: nil, count: 0) : heldBytes
@@ -104,7 +124,6 @@ extension HTTP2Connection {
 
     private func settingsReceived(_ flags: UInt8) {
         guard flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) == 0 else { return }
-        spendControlFrame()
         if !receivedSettings {
             receivedSettings = true
             clock.handshakeDueNs = nil
@@ -124,14 +143,8 @@ extension HTTP2Connection {
             }
             return
         }
-        // A peer that measures the connection pings once for what it was sent (grpc-go does, per round trip); only pings
-        // that nothing was sent between are for nothing.
-        if hasSentSincePing { hasSentSincePing = false } else { spendControlFrame() }
         guard role == .server else { return }
-        if !strikes.pingReceived(nowNs: loop.nowNs, hasStreams: !liveStreams.isEmpty) {
-            metrics.add(.goawayPings)
-            finish(errorCode: HTTP2ErrorCode.enhanceYourCalm, debug: "too_many_pings", reason: "too many pings")
-        }
+        if !strikes.pingReceived(nowNs: loop.nowNs, hasStreams: !liveStreams.isEmpty) { cutOff(.pings) }
     }
 
     private func goawayReceived(errorCode: UInt32) {
@@ -142,21 +155,12 @@ extension HTTP2Connection {
         markDirty()
     }
 
-    /// Counts a frame that costs us more than the peer.
-    private func spendControlFrame() {
-        if !controlFrames.take(nowNs: loop.nowNs) { endFlood("too many control frames") }
-    }
-
-    /// HEADERS or DATA went out: what came in before was not for nothing.
-    private func callFrameSent() {
+    /// HEADERS or DATA went out: what came in before was not for nothing, and the peer may want to credit it.
+    private func callFrameSent(byteCount: Int) {
         strikes.callFrameSent()
-        hasSentSincePing = true
-    }
-
-    func endFlood(_ reason: StaticString) {
-        guard case .open = phase else { return }
-        metrics.add(.goawayFlood)
-        finish(errorCode: HTTP2ErrorCode.enhanceYourCalm, debug: reason, reason: reason.description)
+        hasServed = true
+        let tokens = Limits.tokensPerSentFrame + byteCount / Limits.sentBytesPerToken
+        _ = controlFrames.take(-tokens, nowNs: loop.nowNs)
     }
 
     // MARK: Streams' ends
@@ -184,18 +188,24 @@ extension HTTP2Connection {
         switch nghttp2_frame_type(UInt32(frame.pointee.hd.type)) {
         case NGHTTP2_HEADERS:
             if role == .client { stream(frame.pointee.hd.stream_id)?.wasSent = true }
-            callFrameSent()
+            callFrameSent(byteCount: 0)
         case NGHTTP2_DATA:
-            callFrameSent()
+            callFrameSent(byteCount: frame.pointee.hd.length)
         case NGHTTP2_RST_STREAM:
             metrics.add(.resetsSent)
             // What follows an early status is bounded by its delay; the rest is what a peer may provoke.
-            guard role == .server, frame.pointee.rst_stream.error_code != HTTP2ErrorCode.noError else { return }
-            if !ownResets.take(nowNs: loop.nowNs) { endFlood("too many resets") }
+            let code = frame.pointee.rst_stream.error_code
+            guard role == .server, code != HTTP2ErrorCode.noError else { return }
+            if code == HTTP2ErrorCode.refusedStream, mayBeExcess() { return }
+            if !ownResets.take(nowNs: loop.nowNs) { cutOff(.ownResets) }
         case NGHTTP2_GOAWAY:
             drainNoticeSent()
             if frame.pointee.goaway.error_code != HTTP2ErrorCode.noError, case .open = phase {
-                metrics.add(.goawayProtocol)
+                let goaway = frame.pointee.goaway
+                let text = UnsafeBufferPointer(start: goaway.opaque_data, count: goaway.opaque_data_len)
+                metrics.tell(
+                    HTTP2CutOff(
+                        reason: .protocolError, detail: String(decoding: text, as: UTF8.self), peer: peerAddress))
             }
         default: break
         }
@@ -216,6 +226,7 @@ extension HTTP2Connection {
     ) -> Int {
         let count = stream.output.read(into: buffer)
         outputShrank(count)
+        stream.takenBytes &+= count
         if stream.output.byteCount > 0 { return count }
         switch stream.ending {
         case .endStream:

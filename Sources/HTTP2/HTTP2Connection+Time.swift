@@ -92,15 +92,12 @@ extension HTTP2Connection {
             startDrain(graceNs: configuration.keepalive.ageGraceNs)
         case .endDrainPing:
             drainPingAnswered()
-        case .closeHandshakeTimeout:
-            metrics.add(.handshakeTimeouts)
-            close(error: .protocolViolation(reason: "no SETTINGS, or half a header block, in time"))
+        case .closeHandshakeTimeout: closeTimedOut(.handshakeTimeout)
+        case .closeHeaderBlockTimeout: closeTimedOut(.headerBlockTimeout)
         case .closePingTimeout:
             metrics.add(.pingTimeouts)
             close(error: .connectionLost)
-        case .closeWriteStall:
-            metrics.add(.writeStalls)
-            close(error: .connectionLost)
+        case .closeWriteStall: closeTimedOut(.unreadOutput)
         case .closeGraceOver, .closeLinger:
             close()
         }

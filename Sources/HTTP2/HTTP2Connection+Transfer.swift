@@ -23,14 +23,18 @@ extension HTTP2Connection: ReadinessHandler, TurnEndHandler {
     // MARK: Reading
 
     private func readAvailable() {
-        for _ in 0..<Limits.readsPerTurnMax {
+        let reads = loop.isPressed ? 1 : Limits.readsPerTurnMax
+        let most = loop.isPressed ? Limits.pressedReadBytes : loop.readBuffer.count
+        for _ in 0..<reads {
             guard case .open = phase, closeReason == nil else { return }
-            switch transport.read(into: loop.readBuffer) {
+            let room = inputAge.room(atMost: most)
+            switch transport.read(into: UnsafeMutableRawBufferPointer(rebasing: loop.readBuffer[..<room])) {
             case .bytes(let count):
                 clock.bytesRead(nowNs: loop.nowNs)
+                let mayBeMore = inputAge.read(count, room: room, nowNs: loop.nowNs) { transport.arrivedByteCount }
                 feed(UnsafeRawBufferPointer(rebasing: loop.readBuffer[..<count]))
-                // A short read has emptied the socket; if not, epoll says so again.
-                if count < loop.readBuffer.count { return }
+                // If more has come meanwhile, epoll says so again.
+                if !mayBeMore { return }
             case .wouldBlock:
                 return
             case .ended, .failed:
@@ -42,21 +46,22 @@ extension HTTP2Connection: ReadinessHandler, TurnEndHandler {
 
     private func feed(_ bytes: UnsafeRawBufferPointer) {
         guard let session else { return }
-        let result = nghttp2_session_mem_recv(
-            session, bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), bytes.count)
-        deliverHeldData()
         markDirty()
-        if result < 0 {
-            if result == Int(NGHTTP2_ERR_FLOODED.rawValue) {
-                endFlood("flood")
-            } else {
-                metrics.add(.goawayProtocol)
-                close(error: .protocolViolation(reason: String(cString: nghttp2_strerror(Int32(result)))))
-            }
-            return
+        guard controlFrames.take(meter.cost(of: bytes), nowNs: loop.nowNs) else { return cutOff(.controlFrames) }
+        var result = 0
+        var rest = bytes
+        while result >= 0, !rest.isEmpty, case .open = phase {
+            let slice = UnsafeRawBufferPointer(rebasing: rest.prefix(Limits.feedBytes))
+            rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(slice.count))
+            result = nghttp2_session_mem_recv(
+                session, slice.baseAddress?.assumingMemoryBound(to: UInt8.self), slice.count)
         }
+        deliverHeldData()
+        followStreamLimit()
+        if result < 0 { return refuse(result) }
+        chargeIgnoredHeaders()
         if role == .server, nghttp2_session_get_outbound_queue_size(session) > queuedFramesMax {
-            endFlood("too many frames queued")
+            cutOff(.queuedFrames)
         }
         // A header block that is not whole yet may be one that never will be.
         let isOpen = incomingStream != nil
@@ -66,8 +71,32 @@ extension HTTP2Connection: ReadinessHandler, TurnEndHandler {
         }
     }
 
+    /// nghttp2 reads no further.
+    private func refuse(_ result: Int) {
+        switch nghttp2_error(Int32(result)) {
+        case NGHTTP2_ERR_FLOODED: cutOff(.controlFrames)
+        case NGHTTP2_ERR_TOO_MANY_CONTINUATIONS: cutOff(.continuations)
+        default:
+            let reason = String(cString: nghttp2_strerror(Int32(result)))
+            metrics.tell(HTTP2CutOff(reason: .protocolError, detail: reason, peer: peerAddress))
+            close(error: .protocolViolation(reason: reason))
+        }
+    }
+
+    /// HEADERS of streams that are gone are decoded and told to nobody. The last one may only have begun.
+    private func chargeIgnoredHeaders() {
+        let ignored = meter.headersFrames - begunBlocks - 1 - chargedBlocks
+        guard ignored > 0 else { return }
+        chargedBlocks += ignored
+        if !controlFrames.take(ignored, nowNs: loop.nowNs) { cutOff(.controlFrames) }
+    }
+
     /// An honest peer causes no more than a few frames for each of its streams in a turn.
-    private var queuedFramesMax: Int { Limits.queuedFramesMax + 4 * Int(configuration.concurrentStreamsMax) }
+    private var queuedFramesMax: Int {
+        min(
+            Limits.queuedFramesMax + 4 * Int(configuration.concurrentStreamsMax),
+            queuedFrames + loop.holdings.queuedFrameShare)
+    }
 
     private func discardInput(failing error: HTTP2Error) {
         for _ in 0..<Limits.readsPerTurnMax {
@@ -86,6 +115,7 @@ extension HTTP2Connection: ReadinessHandler, TurnEndHandler {
     func turnEnded() {
         tellOnceATurn()
         if closeReason == nil { flush() }
+        noteQueue()
         isDirty = false
         if let closeReason {
             if case .lingering = phase { closeSocket() } else { destroy(closeReason, lingers: false) }
@@ -106,7 +136,15 @@ extension HTTP2Connection: ReadinessHandler, TurnEndHandler {
         }
     }
 
-    private func flush() {
+    /// What a turn leaves unsent stands in the loop's holdings.
+    private func noteQueue() {
+        guard awaitsWritable || queuedFrames > 0 else { return }
+        let count = session.map { Int(nghttp2_session_get_outbound_queue_size($0)) } ?? 0
+        loop.holdings.queuedFrames += count - queuedFrames
+        queuedFrames = count
+    }
+
+    func flush() {
         for _ in 0..<Limits.writesPerTurnMax {
             if !pendingOutput.isEmpty {
                 guard writePending() else { return }
@@ -115,7 +153,7 @@ extension HTTP2Connection: ReadinessHandler, TurnEndHandler {
             guard let session else { return }
             let (filled, carried) = gather(session)
             guard filled > 0 || !carried.isEmpty, closeReason == nil else {
-                writeProgressed()
+                clock.written(0, all: true)
                 setAwaitsWritable(false)
                 return
             }
@@ -150,7 +188,7 @@ extension HTTP2Connection: ReadinessHandler, TurnEndHandler {
             switch transport.write(UnsafeRawBufferPointer(rebasing: buffer[written...])) {
             case .bytes(let count):
                 written += count
-                writeProgressed()
+                writeProgressed(count)
             case .wouldBlock, .ended:
                 pendingOutput = Array(buffer[written...]) + carried
                 pendingOffset = 0
@@ -174,7 +212,7 @@ extension HTTP2Connection: ReadinessHandler, TurnEndHandler {
             switch result {
             case .bytes(let count):
                 pendingOffset += count
-                writeProgressed()
+                writeProgressed(count)
             case .wouldBlock, .ended:
                 awaitWritable()
                 return false
@@ -190,13 +228,13 @@ extension HTTP2Connection: ReadinessHandler, TurnEndHandler {
 
     /// From here on the socket has its time to take something.
     private func awaitWritable() {
-        clock.writeStalled(true, nowNs: loop.nowNs)
+        clock.writeStalled(nowNs: loop.nowNs)
         setAwaitsWritable(true)
         rearm()
     }
 
-    private func writeProgressed() {
-        if awaitsWritable { clock.writeStalled(false, nowNs: loop.nowNs) }
+    private func writeProgressed(_ byteCount: Int) {
+        if awaitsWritable { clock.written(byteCount, all: false) }
     }
 
     private func setAwaitsWritable(_ awaits: Bool) {
@@ -208,14 +246,27 @@ extension HTTP2Connection: ReadinessHandler, TurnEndHandler {
 
     // MARK: The end
 
-    /// Says GOAWAY with an error, lets what is queued go out and closes.
-    func finish(errorCode: UInt32, debug: StaticString, reason: String) {
+    /// Says GOAWAY with the reason, which goes out where the peer reads it within a moment, and closes.
+    func cutOff(_ reason: HTTP2CutOff.Reason) {
         guard case .open = phase, let session else { return }
-        phase = .finishing(.protocolViolation(reason: reason))
-        nghttp2_submit_goaway(
-            session, UInt8(NGHTTP2_FLAG_NONE.rawValue), nghttp2_session_get_last_proc_stream_id(session), errorCode,
-            debug.utf8Start, debug.utf8CodeUnitCount)
+        if reason != .pings { metrics.add(.goawayFlood) }
+        metrics.tell(HTTP2CutOff(reason: reason, detail: "", peer: peerAddress))
+        phase = .finishing(.protocolViolation(reason: reason.rawValue))
+        var debug = reason.rawValue
+        debug.withUTF8 {
+            _ = nghttp2_submit_goaway(
+                session, UInt8(NGHTTP2_FLAG_NONE.rawValue), nghttp2_session_get_last_proc_stream_id(session),
+                HTTP2ErrorCode.enhanceYourCalm, $0.baseAddress, $0.count)
+        }
+        clock.cutOff(nowNs: loop.nowNs)
+        rearm()
         markDirty()
+    }
+
+    /// Closes without a word to a peer that would not read it.
+    func closeTimedOut(_ reason: HTTP2CutOff.Reason) {
+        metrics.tell(HTTP2CutOff(reason: reason, detail: "", peer: peerAddress))
+        close(error: .protocolViolation(reason: reason.rawValue))
     }
 
     /// Whether nothing is left to be done on this connection.
@@ -247,6 +298,9 @@ extension HTTP2Connection: ReadinessHandler, TurnEndHandler {
         heldStream = nil
         let streams = liveStreams
         liveStreams = []
+        loop.holdings.streams -= streams.count
+        loop.holdings.queuedFrames -= queuedFrames
+        queuedFrames = 0
         for stream in streams {
             stream.liveIndex = -1
             stream.connectionError = error

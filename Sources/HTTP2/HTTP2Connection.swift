@@ -43,6 +43,7 @@ package final class HTTP2Connection: @unchecked Sendable {
     @exclusivity(unchecked) var liveStreams: [HTTP2Stream] = []
 
     // Reading.
+    @exclusivity(unchecked) var inputAge = InputAge()
     /// The header block that is coming in, and whose it is.
     @exclusivity(unchecked) var incoming = HeaderBlockBuilder()
     @exclusivity(unchecked) var incomingStream: HTTP2Stream?
@@ -67,6 +68,13 @@ package final class HTTP2Connection: @unchecked Sendable {
     /// The output of all streams.
     @exclusivity(unchecked) var bufferedBytes = 0
 
+    // The bound of streams; see `HTTP2Connection+StreamLimit`.
+    /// What the peer was told last, how many of its streams go on for long, and how many above the bound it may have tried to
+    /// open before it heard of that.
+    @exclusivity(unchecked) var announcedStreams: UInt32
+    @exclusivity(unchecked) var longStreams: UInt32 = 0
+    @exclusivity(unchecked) var excessStreams = 0
+
     // Ends.
     var drain = DrainState.none
     /// The error code of the peer's GOAWAY; nil where it has said none.
@@ -75,10 +83,19 @@ package final class HTTP2Connection: @unchecked Sendable {
     @exclusivity(unchecked) var clock: ConnectionClock
     var armed: TimerToken?
     @exclusivity(unchecked) var strikes: PingStrikes
+    var peerResets: TokenBucket
     var ownResets: TokenBucket
     @exclusivity(unchecked) var controlFrames: TokenBucket
-    /// Since the last PING came, a frame of a call went out.
-    @exclusivity(unchecked) var hasSentSincePing = false
+    @exclusivity(unchecked) var meter: FrameMeter
+    /// Header blocks that nghttp2 told the beginning of, and HEADERS frames that it ignored and that were charged.
+    @exclusivity(unchecked) var begunBlocks = 0
+    var chargedBlocks = 0
+    /// Bytes of the header block that is coming in, those that were dropped included.
+    @exclusivity(unchecked) var incomingListBytes = 0
+    /// Frames that waited to be sent when the last turn ended, as they stand in the loop's holdings.
+    @exclusivity(unchecked) var queuedFrames = 0
+    /// Whether a frame of a call was ever sent.
+    @exclusivity(unchecked) var hasServed = false
 
     init(
         role: Role, loop: EventLoop, transport: any ByteTransport, peerAddress: String,
@@ -90,10 +107,13 @@ package final class HTTP2Connection: @unchecked Sendable {
         self.peerAddress = peerAddress
         self.configuration = configuration
         self.metrics = metrics
+        announcedStreams = configuration.concurrentStreamsMax
         let nowNs = loop.nowNs
         clock = ConnectionClock(configuration, nowNs: nowNs, jitter: Double.random(in: -1...1))
         strikes = PingStrikes(configuration.keepalive)
         let floods = configuration.floods
+        meter = FrameMeter(role)
+        peerResets = TokenBucket(burst: floods.peerResetBurst, perSecond: floods.peerResetsPerSecond, nowNs: nowNs)
         ownResets = TokenBucket(burst: floods.ownResetBurst, perSecond: floods.ownResetsPerSecond, nowNs: nowNs)
         controlFrames = TokenBucket(
             burst: floods.controlFrameBurst, perSecond: floods.controlFramesPerSecond, nowNs: nowNs)
@@ -119,6 +139,10 @@ package final class HTTP2Connection: @unchecked Sendable {
         guard case .open = phase else { return false }
         return closeReason == nil && drain == .none && !peerSaidGoaway
     }
+
+    /// How long what is being read has surely waited in the kernel, in nanoseconds.
+    @inline(__always)
+    package var inputWaitNs: Int64 { inputAge.arrivedByNs.map { loop.nowNs - $0 } ?? 0 }
 
     /// How many streams are open.
     package var streamCount: Int { liveStreams.count }
@@ -196,6 +220,7 @@ package final class HTTP2Connection: @unchecked Sendable {
 
     func insert(_ stream: HTTP2Stream) {
         stream.liveIndex = liveStreams.count
+        loop.holdings.streams += 1
         liveStreams.append(stream)
         uncountedStreams += 1
         if liveStreams.count == 1 { streamCountChanged() }
@@ -203,12 +228,14 @@ package final class HTTP2Connection: @unchecked Sendable {
 
     func remove(_ stream: HTTP2Stream) {
         guard stream.liveIndex >= 0 else { return }
+        loop.holdings.streams -= 1
         let last = liveStreams.removeLast()
         if last !== stream {
             liveStreams[stream.liveIndex] = last
             last.liveIndex = stream.liveIndex
         }
         stream.liveIndex = -1
+        if stream.isLong { longStreams -= 1 }
         if liveStreams.isEmpty { streamCountChanged() }
     }
 
@@ -255,12 +282,16 @@ package final class HTTP2Connection: @unchecked Sendable {
     /// The bound of all streams' output together: who goes over it is reset, the connection lives on.
     func outputGrew(_ byteCount: Int, of stream: HTTP2Stream) {
         bufferedBytes += byteCount
-        guard bufferedBytes > configuration.connectionBufferBytesMax else { return }
+        loop.holdings.outputBytes += byteCount
+        guard bufferedBytes > min(configuration.connectionBufferBytesMax, loop.holdings.outputShare) else { return }
         metrics.add(.outputTooLarge)
         stream.reset(errorCode: HTTP2ErrorCode.enhanceYourCalm)
     }
 
-    func outputShrank(_ byteCount: Int) { bufferedBytes -= byteCount }
+    func outputShrank(_ byteCount: Int) {
+        bufferedBytes -= byteCount
+        loop.holdings.outputBytes -= byteCount
+    }
 
     /// Has `turnEnded` called.
     func markDirty() {

@@ -18,6 +18,12 @@ package protocol HTTP2StreamDelegate: AnyObject {
     func headersTooLarge(_ stream: HTTP2Stream, endStream: Bool)
     /// The stream's output fell under the low-water mark after `isWritable` was false.
     func streamWritable(_ stream: HTTP2Stream)
+    /// The peer resets the stream; `streamClosed` follows. Whether the delegate charges somebody for it; where not the
+    /// connection pays.
+    func peerReset(_ stream: HTTP2Stream) -> Bool
+    /// The request has not ended within the configured time: whether the delegate gives it up. Said once; a stream of messages
+    /// may go on.
+    func requestOverdue(_ stream: HTTP2Stream) -> Bool
     /// The stream ended, with HTTP/2's error code: 0 when both sides ended it. See
     /// `HTTP2Stream.wasSurelyNotProcessed`.
     func streamClosed(_ stream: HTTP2Stream, errorCode: UInt32)
@@ -27,6 +33,8 @@ extension HTTP2StreamDelegate {
     package func headerBlockReceived(_ stream: HTTP2Stream, block: HTTP2HeaderBlock, endStream: Bool) {
         headersReceived(stream, headers: HTTP2Headers(block), endStream: endStream)
     }
+    package func peerReset(_ stream: HTTP2Stream) -> Bool { false }
+    package func requestOverdue(_ stream: HTTP2Stream) -> Bool { false }
 }
 
 /// Follows one connection. Called on the loop's thread only; kept by the connection until it is closed.

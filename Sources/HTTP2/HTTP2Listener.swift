@@ -87,6 +87,7 @@ final class ConnectionGroup: @unchecked Sendable {
     private var connections: [ObjectIdentifier: HTTP2Connection] = [:]
     private var takesNoMore = false
     private var waiters: [@Sendable () -> Void] = []
+    private var isSweeping = false
 
     init(
         loop: EventLoop, configuration: HTTP2Configuration, metrics: HTTP2Metrics,
@@ -111,6 +112,7 @@ final class ConnectionGroup: @unchecked Sendable {
             configuration: configuration, metrics: metrics)
         connection.onClosed = { [weak self] in self?.left($0) }
         connections[ObjectIdentifier(connection)] = connection
+        scheduleSweep()
         do {
             try connection.start(handler: makeHandler(connection))
         } catch {
@@ -118,6 +120,28 @@ final class ConnectionGroup: @unchecked Sendable {
             close(descriptor)
             metrics.add(.closed)
         }
+    }
+
+    /// As long as there are connections each is looked at now and then.
+    private func scheduleSweep() {
+        guard !isSweeping, !connections.isEmpty else { return }
+        isSweeping = true
+        loop.schedule(after: Limits.sweepIntervalNs) { [self] in
+            isSweeping = false
+            for connection in connections.values { connection.sweep() }
+            scheduleSweep()
+        }
+    }
+
+    /// Closes some connections that do nothing, those first that never did anything, then those that are idle longest: who
+    /// holds connections only to have them keeps nobody out.
+    func evictIdle() {
+        let idle = connections.values.compactMap { connection in
+            connection.idleSinceNs.map { (hasServed: connection.hasServed, sinceNs: $0, connection: connection) }
+        }
+        let count = max(1, min(Limits.evictionsMax, connections.count / Limits.evictionsMax))
+        let first = idle.sorted { ($0.hasServed ? 1 : 0, $0.sinceNs) < ($1.hasServed ? 1 : 0, $1.sinceNs) }
+        for entry in first.prefix(count) { entry.connection.evict() }
     }
 
     func drain(graceNs: Int64?, whenEmpty: @escaping @Sendable () -> Void) {
@@ -209,6 +233,7 @@ private final class Acceptor: ReadinessHandler, @unchecked Sendable {
     }
 
     private func take(_ accepted: Int32) {
+        if metrics.active >= connectionsMax { makeRoom() }
         guard metrics.active < connectionsMax else {
             metrics.add(.connectionsRefused)
             close(accepted)
@@ -219,6 +244,13 @@ private final class Acceptor: ReadinessHandler, @unchecked Sendable {
         let group = groups[next]
         next = (next + 1) % groups.count
         if group.loop === loop { group.adopt(accepted) } else { group.loop.execute { group.adopt(accepted) } }
+    }
+
+    /// On this loop at once, on others for who comes next.
+    private func makeRoom() {
+        for group in groups {
+            if group.loop === loop { group.evictIdle() } else { group.loop.execute { group.evictIdle() } }
+        }
     }
 
     /// Out of descriptors, the socket would be ready for ever: look away for a while.

@@ -44,10 +44,18 @@ package final class HTTP2Stream: @unchecked Sendable {
     @exclusivity(unchecked) var receivedHeaders = false
     /// Received and not yet credited to the connection's window.
     @exclusivity(unchecked) var unconsumedBytes = 0
+    /// Whether it goes on for as long as the peer likes, and is counted so.
+    @exclusivity(unchecked) var isLong = false
     /// Clients: whether the request's HEADERS went out.
     @exclusivity(unchecked) var wasSent = false
     /// Clients: whether the peer refused it, by REFUSED_STREAM or a GOAWAY with a lower id.
     @exclusivity(unchecked) var wasRefused = false
+    /// When the peer opened it, until its request is overdue; the loop's clock.
+    @exclusivity(unchecked) var openedNs = Int64.max
+    /// Bytes of output that were sent, and where they stood when the peer was last seen to read: see `sweep`.
+    @exclusivity(unchecked) var takenBytes = 0
+    @exclusivity(unchecked) var readMarkBytes = 0
+    @exclusivity(unchecked) var readMarkNs: Int64?
     @exclusivity(unchecked) private var resetTimer: TimerToken?
     /// Whether the stream must be made anew after its end: a weak reference to it makes each retain and release slower.
     private var wasReferencedWeakly = false
@@ -83,6 +91,9 @@ package final class HTTP2Stream: @unchecked Sendable {
         receivedHeaders = false
         wasSent = false
         wasRefused = false
+        openedNs = .max
+        readMarkNs = nil
+        isLong = false
         loop.sparedStreams.append(self)
     }
 

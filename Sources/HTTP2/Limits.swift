@@ -17,6 +17,9 @@ package enum Limits {
     static let writesPerTurnMax = 16
     /// Readiness reports taken from the kernel at once.
     static let eventsPerTurnMax = 256
+    /// The same, and what is read of each connection, while the loop has more to do than one turn should hold.
+    static let eventsPerPressedTurnMax = 16
+    static let pressedReadBytes = 16 * 1024
     /// Connections accepted in a turn of the loop.
     static let acceptsPerTurnMax = 64
     /// How long accepting pauses when the process is out of descriptors.
@@ -31,6 +34,8 @@ package enum Limits {
     static let concurrentStreamsMax: UInt32 = 1_000
     /// Names and values of one header block, with 32 bytes for each field as RFC 9113 section 6.5.2 counts them.
     static let headerListBytesMax = 16 * 1024
+    /// So many times the allowed header list is no mistake any more: the connection ends.
+    static let headerBombFactor = 16
     /// What a connection has ready for a received header block, and what it keeps of it after a large one.
     static let headerArenaBytes = 1024
     static let keptHeaderArenaBytes = 4096
@@ -54,6 +59,24 @@ package enum Limits {
     static let connectionBufferBytesMax = 64 << 20
     /// Frames other than DATA that wait to be sent on a server's connection, beside four for each allowed stream.
     static let queuedFramesMax = 10_000
+    /// What all connections of a loop hold together: output, streams, and frames that wait. See `LoopHoldings`.
+    static let loopOutputBytesMax = 256 << 20
+    static let loopStreamsMax = 100_000
+    static let loopQueuedFramesMax = 200_000
+    /// Of what is left one connection may have a part of so many, and a few of each in any case.
+    static let loopShare = 4
+    static let leastStreams = 16
+    static let leastQueuedFrames = 256
+    /// How often a loop looks at its connections for requests and answers that take too long.
+    static let sweepIntervalNs: Int64 = 1_000_000_000
+    /// Time for a request that is not a stream of messages to arrive whole.
+    static let requestTimeoutNs: Int64 = 60_000_000_000
+    /// What a peer must read within `writeStallTimeoutNs` where there is so much to be read.
+    static let readBytesMin = 16 * 1024
+    /// Idle connections that are closed at once to make room for new ones.
+    static let evictionsMax = 64
+    /// What is given to nghttp2 at once, so that a flood in one read ends soon after its budget does.
+    static let feedBytes = 16 * 1024
     /// Time from accept to the client's first SETTINGS, from a block's first header frame to its last, from GOAWAY
     /// to the peer's end of the connection.
     static let handshakeTimeoutNs: Int64 = 10_000_000_000
@@ -61,7 +84,7 @@ package enum Limits {
     /// Time for which a socket may take none of what we have to send.
     static let writeStallTimeoutNs: Int64 = 60_000_000_000
     /// Time for the PING that stands between the two GOAWAYs of a drain.
-    static let drainPingTimeoutNs: Int64 = 5_000_000_000
+    static let drainPingTimeoutNs: Int64 = 1_000_000_000
     /// How long RST_STREAM waits behind an early status.
     static let resetDelayNs: Int64 = 200_000_000
     /// Tokens and refill of the budgets against floods.
@@ -69,6 +92,13 @@ package enum Limits {
     static let resetsPerSecond = 33
     static let controlFrameBurst = 1_000
     static let controlFramesPerSecond = 100
+    /// DATA with less than this costs a token, with more it brings one: no step of ours is so short.
+    static let smallDataBytes = 32
+    /// Tokens for a stream that the peer opens, for a frame of a call that we send, and for so many bytes of DATA in it:
+    /// what an honest peer may need for them.
+    static let tokensPerStream = 4
+    static let tokensPerSentFrame = 2
+    static let sentBytesPerToken = 1024
     /// Acknowledgements that wait to be sent, and entries of one SETTINGS frame.
     static let queuedAcknowledgementsMax = 1_000
     static let settingsEntriesMax = 32

@@ -7,16 +7,14 @@ enum SessionFactory {
         var option: OpaquePointer?
         precondition(nghttp2_option_new(&option) == 0, "memory for nghttp2's options")
         defer { nghttp2_option_del(option) }
-        let configuration = connection.configuration
-        let floods = configuration.floods
         nghttp2_option_set_no_auto_window_update(option, 1)
         nghttp2_option_set_no_closed_streams(option, 1)
         // A blank at the end of a value is no reason to end a stream: who reads the value says what is wrong with it.
         nghttp2_option_set_no_rfc9113_leading_and_trailing_ws_validation(option, 1)
         nghttp2_option_set_max_outbound_ack(option, Limits.queuedAcknowledgementsMax)
         nghttp2_option_set_max_settings(option, Limits.settingsEntriesMax)
-        nghttp2_option_set_stream_reset_rate_limit(
-            option, UInt64(floods.peerResetBurst), UInt64(floods.peerResetsPerSecond))
+        // Its own budget of resets counts those of honest callers too: ours is kept where one knows whose they are.
+        nghttp2_option_set_stream_reset_rate_limit(option, .max, .max)
         var session: OpaquePointer?
         let userData = Unmanaged.passUnretained(connection).toOpaque()
         var memory = connection.loop.sessionMemory.allocator
@@ -88,10 +86,12 @@ private let onBeginHeaders: nghttp2_on_begin_headers_callback = { _, frame, user
 }
 
 private let onHeader: nghttp2_on_header_callback = { _, _, name, nameLength, value, valueLength, _, userData in
-    with(userData) {
-        $0.headerReceived(
+    Unmanaged<HTTP2Connection>.fromOpaque(userData!)._withUnsafeGuaranteedRef {
+        let isTaken = $0.headerReceived(
             UnsafeRawBufferPointer(start: name, count: nameLength),
             UnsafeRawBufferPointer(start: value, count: valueLength))
+        // nghttp2 still decodes the rest of the block, but checks and tells nothing of it.
+        return isTaken ? 0 : NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue
     }
 }
 

@@ -4,6 +4,8 @@
 struct Lane {
     /// Its number among all lanes of the run.
     let number: Int
+    /// Whether it is the modest tenant's.
+    let isModest: Bool
     /// Who carries its calls.
     unowned(unsafe) let carrier: any LaneCarrier
     /// When its call began, or should have begun.
@@ -22,8 +24,9 @@ struct Lane {
     /// What was wrong with the answer; nil where nothing was up to now.
     var fault: String?
 
-    init(number: Int, carrier: any LaneCarrier) {
+    init(number: Int, isModest: Bool = false, carrier: any LaneCarrier) {
         self.number = number
+        self.isModest = isModest
         self.carrier = carrier
         request = ByteBuffer(capacity: 256)
         response = ByteBuffer(capacity: 256)
@@ -50,8 +53,17 @@ struct LaneBlock {
     private let lanes: UnsafeMutableBufferPointer<Lane>
 
     init(first: Int, count: Int, carrier: any LaneCarrier) {
-        lanes = .allocate(capacity: count)
+        self.init(first: first, count: count, firstModest: 0, modestCount: 0, carrier: carrier)
+    }
+
+    /// Lanes of one number after the other, and behind them those of the modest tenant.
+    init(first: Int, count: Int, firstModest: Int, modestCount: Int, carrier: any LaneCarrier) {
+        lanes = .allocate(capacity: count + modestCount)
         for index in 0..<count { lanes.initializeElement(at: index, to: Lane(number: first + index, carrier: carrier)) }
+        for index in 0..<modestCount {
+            lanes.initializeElement(
+                at: count + index, to: Lane(number: firstModest + index, isModest: true, carrier: carrier))
+        }
     }
 
     func deallocate() {

@@ -11,6 +11,8 @@ package enum LoadLimits {
     package static let warmupSeconds = 0...3_600
     /// Steps per second that a run may be held to.
     package static let rate = 1...10_000_000
+    /// How long callers may wait, in milliseconds.
+    package static let deadlineMs = 1...60_000
     /// Steps of one Batch: what the schema allows.
     package static let batchSize = 1...1_000
     /// How long `sync` may measure, in seconds, and how much it may write at once, in bytes.
@@ -31,6 +33,8 @@ enum Limits {
     static let turnMsMax: Int64 = 100
     /// A paced run begins what became due in such spans together: to wake for each call would cost more than the call.
     static let paceTickNs: Int64 = 200_000
+    /// Calls that the modest tenant beside a flood may have in flight.
+    static let modestLanes = 64
     /// Places of lanes that wait no more, after which a pace clears them away.
     static let paceGoneLanesMax = 4_096
 

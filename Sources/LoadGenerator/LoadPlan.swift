@@ -33,6 +33,13 @@ package struct LoadPlan: Sendable {
     package var stepsPerSecond: Int?
     /// Steps of one Batch.
     package var batchSize = 1_000
+    /// How long callers wait, in nanoseconds, which each call tells too. A run that has it measures overload: what a server
+    /// refuses, answers too late or cannot be told of in time is counted, and is no error. Unary steps only.
+    package var deadlineNs: Int64?
+    /// Beside all that, so many steps per second for a tenant of their own, the one after `tenants`.
+    package var modestPerSecond: Int?
+    /// Whether these go over a connection of their own; else over the first.
+    package var modestHasConnection = false
 
     package init(
         host: String, port: UInt16, key: String, work: Work, connections: Int, inFlight: Int, tenants: Int,
@@ -50,6 +57,9 @@ package struct LoadPlan: Sendable {
 
     /// Calls, or steps on streams, that may be in flight over all connections.
     var lanes: Int { connections * inFlight }
+
+    /// Lanes of the modest tenant, after all others.
+    var modestLanes: Int { modestPerSecond == nil ? 0 : Limits.modestLanes }
 
     /// Steps that one call does.
     var stepsPerCall: Int { work == .batch ? batchSize : 1 }

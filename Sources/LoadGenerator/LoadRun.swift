@@ -10,18 +10,20 @@ final class LoadRun {
     }
 
     private let plan: LoadPlan
-    var tally = Tally()
+    private var tally = Tally()
+    private var modest = Tally()
     private let epoll: Int32
     private var carriers: [any LaneCarrier] = []
     /// Lanes that were not told to stop.
     private var liveLanes = 0
     private var pace: Pace?
+    private var modestPace: Pace?
     private var phase = Phase.warmingUp
     private var phaseEndNs: Int64 = 0
     private var measured = Stopwatch()
 
     init(_ plan: LoadPlan) throws(LoadError) {
-        let stepsInFlight = plan.lanes * plan.stepsPerCall
+        let stepsInFlight = (plan.lanes + plan.modestLanes) * plan.stepsPerCall
         guard stepsInFlight <= Limits.stepsInFlightMax else {
             throw .tooMuchInFlight(steps: stepsInFlight, allowed: Limits.stepsInFlightMax)
         }
@@ -40,6 +42,10 @@ final class LoadRun {
             cl_timer_slack(1_000)
             pace = Pace(callsPerSecond: Double(stepsPerSecond) / Double(plan.stepsPerCall), startNs: startNs)
         }
+        if let modest = plan.modestPerSecond {
+            cl_timer_slack(1_000)
+            modestPace = Pace(callsPerSecond: Double(modest), startNs: startNs)
+        }
         phaseEndNs = startNs + plan.warmupNs
         if plan.warmupNs == 0 { _ = enterNextPhase(startNs) }
         for carrier in carriers { carrier.forEachLane { next($0, nowNs: startNs) } }
@@ -47,24 +53,23 @@ final class LoadRun {
         turns()
         // Where every connection was lost the time ends here.
         measured.stop()
-        return LoadReport(
-            plan: plan, measuredNs: measured.wallNs, calls: tally.calls, steps: tally.calls * plan.stepsPerCall,
-            stepsInAll: tally.allCalls * plan.stepsPerCall, errors: tally.errors, firstError: tally.firstError,
-            latencies: tally.latencies, cpuNs: measured.cpuNs)
+        return LoadReport(plan, tally, modest: modest, measuredNs: measured.wallNs, cpuNs: measured.cpuNs)
     }
 
     private func connect() throws(LoadError) {
         let address = try ServerAddress(host: plan.host, port: plan.port)
         let buffers = SharedBuffers()
-        let headers = RequestHeaders(authority: address.authority, key: plan.key, tenants: plan.tenants)
+        let headers = RequestHeaders(
+            authority: address.authority, key: plan.key, tenants: plan.tenants + (plan.modestPerSecond == nil ? 0 : 1),
+            deadlineNs: plan.deadlineNs)
         let makeCarrier = carrierMaker(headers)
-        for number in 0..<plan.connections {
+        for number in 0..<plan.connections + (plan.modestHasConnection ? 1 : 0) {
             let carrier = makeCarrier(number)
             carrier.connection = try Connection(
                 descriptor: address.connect(), epoll: epoll, number: number, buffers: buffers, follower: carrier)
             carriers.append(carrier)
         }
-        liveLanes = plan.lanes
+        liveLanes = plan.lanes + plan.modestLanes
     }
 
     /// What makes the carrier of each connection; what they share is made here.
@@ -72,7 +77,8 @@ final class LoadRun {
         let (lanes, tenants, inFlight) = (plan.lanes, plan.tenants, plan.inFlight)
         let script: any CallScript
         switch plan.work {
-        case .steps: script = PairScript(lanes: lanes, tenants: tenants)
+        case .steps:
+            script = PairScript(lanes: lanes + plan.modestLanes, tenants: tenants)
         case .batch: script = BatchScript(lanes: lanes, tenants: tenants, batchSize: plan.batchSize)
         case .balance: script = BalanceScript(tenants: tenants)
         case .echo: script = EchoScript(lanes: lanes, tenants: tenants)
@@ -84,9 +90,12 @@ final class LoadRun {
                     laneCount: inFlight)
             }
         }
+        let (modestLanes, modestNumber) = (plan.modestLanes, plan.modestHasConnection ? plan.connections : 0)
         return { [self] number in
             UnaryCalls(
-                self, script: script, headers: headers, firstLane: number * inFlight, laneCount: inFlight)
+                self, script: script, headers: headers, firstLane: number * inFlight,
+                laneCount: number < plan.connections ? inFlight : 0, firstModest: lanes,
+                modestCount: number == modestNumber ? modestLanes : 0)
         }
     }
 
@@ -97,18 +106,44 @@ final class LoadRun {
     func ended(_ lane: LanePointer, fault: String?) {
         let nowNs = monotonicNs()
         lane.pointee.isInFlight = false
-        if let fault {
-            tally.countFailed(fault)
-        } else {
-            tally.countAnswered(afterNs: nowNs - lane.pointee.beganNs)
+        count(lane) { tally in
+            let tookNs = nowNs - lane.pointee.beganNs
+            if let fault {
+                tally.countFailed(fault)
+            } else if let deadlineNs = plan.deadlineNs, tookNs > deadlineNs {
+                tally.countLate()
+            } else {
+                tally.countAnswered(afterNs: tookNs)
+            }
         }
         next(lane, nowNs: nowNs)
+    }
+
+    /// The server did not take the lane's call, or gave it up when its time was over.
+    func turnedAway(_ lane: LanePointer, isLate: Bool) {
+        lane.pointee.isInFlight = false
+        count(lane) { tally in
+            if isLate { tally.countLate() } else { tally.countRefused() }
+        }
+        next(lane, nowNs: monotonicNs())
+    }
+
+    /// Whether calls that a server turns away are what the run is about.
+    var isOverload: Bool { plan.deadlineNs != nil }
+
+    var wantsErrorText: Bool { tally.wantsErrorText }
+
+    func countFailed(_ fault: String) { tally.countFailed(fault) }
+
+    @inline(__always)
+    private func count(_ lane: LanePointer, _ body: (inout Tally) -> Void) {
+        if lane.pointee.isModest { body(&modest) } else { body(&tally) }
     }
 
     /// The lane cannot go on, since its connection is gone or taken down.
     func stopped(_ lane: LanePointer, fault: String) {
         lane.pointee.isInFlight = false
-        tally.countFailed(fault)
+        count(lane) { $0.countFailed(fault) }
         liveLanes -= 1
     }
 
@@ -119,6 +154,9 @@ final class LoadRun {
                 liveLanes -= 1
                 return
             }
+        } else if lane.pointee.isModest {
+            modestPace?.wait(lane)
+            return
         } else if pace != nil {
             pace?.wait(lane)
             return
@@ -144,9 +182,9 @@ final class LoadRun {
     /// Waits for sockets, or for the time of the next call of a paced run.
     private func waitForEvents(_ events: inout [cl_event]) -> Int {
         var timeoutMs = Int32(min(Limits.turnMsMax, max(0, phaseEndNs - monotonicNs()) / 1_000_000 + 1))
-        if let pace, pace.hasIdleLanes {
+        if let dueNs = [pace, modestPace].compactMap({ $0 }).filter(\.hasIdleLanes).map(\.nextDueNs).min() {
             // epoll_wait counts in milliseconds, which is too coarse for a pace: the descriptor itself is waited for.
-            let leftNs = max(0, pace.nextDueNs - monotonicNs())
+            let leftNs = max(0, dueNs - monotonicNs())
             _ = cl_wait_readable(epoll, min(leftNs, Int64(timeoutMs) * 1_000_000))
             timeoutMs = 0
         }
@@ -160,7 +198,11 @@ final class LoadRun {
     /// Begins what a paced run has to begin by now.
     private func beginDue(_ nowNs: Int64) {
         var hasBegun = false
-        while let (lane, dueNs) = pace?.next(nowNs: nowNs) {
+        if let deadlineNs = plan.deadlineNs {
+            tally.countUnsent(pace?.giveUp(after: deadlineNs, nowNs: nowNs) ?? 0)
+            modest.countUnsent(modestPace?.giveUp(after: deadlineNs, nowNs: nowNs) ?? 0)
+        }
+        while let (lane, dueNs) = modestPace?.next(nowNs: nowNs) ?? pace?.next(nowNs: nowNs) {
             lane.pointee.carrier.begin(lane, nowNs: dueNs)
             hasBegun = true
         }
@@ -179,13 +221,16 @@ final class LoadRun {
             phaseEndNs = nowNs + plan.measureNs
             measured.start()
             tally.isMeasuring = true
+            modest.isMeasuring = true
         case .measuring:
             measured.stop()
             tally.isMeasuring = false
+            modest.isMeasuring = false
             phase = .ending
             phaseEndNs = nowNs + Limits.drainNs
-            let waiting = pace?.takeAll() ?? []
+            let waiting = (pace?.takeAll() ?? []) + (modestPace?.takeAll() ?? [])
             pace = nil
+            modestPace = nil
             for lane in waiting { next(lane, nowNs: nowNs) }
             sendAll()
         case .ending:

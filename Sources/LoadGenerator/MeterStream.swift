@@ -189,7 +189,7 @@ final class MeterStream: LaneCarrier {
             run.stopped(lane, fault: endText)
         }
         // Without a step in flight an end that is not as it should be would go unseen.
-        if inFlight == 0, fault != nil || !isStatusOK || grpcStatus != 0 { run.tally.countFailed(endText) }
+        if inFlight == 0, fault != nil || !isStatusOK || grpcStatus != 0 { run.countFailed(endText) }
     }
 
     private var endText: String {

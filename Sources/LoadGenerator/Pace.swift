@@ -35,6 +35,15 @@ struct Pace {
         return (lane, dueNs)
     }
 
+    /// Gives up the calls that are due for so long already that their callers wait no more.
+    /// - Returns: how many.
+    mutating func giveUp(after deadlineNs: Int64, nowNs: Int64) -> Int {
+        let last = Int(Double(nowNs - deadlineNs - startNs) / nsPerCall)
+        guard last > begun else { return 0 }
+        defer { begun = last }
+        return last - begun
+    }
+
     /// Takes all lanes that wait.
     mutating func takeAll() -> [LanePointer] {
         defer {

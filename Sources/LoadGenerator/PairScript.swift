@@ -5,8 +5,11 @@ final class PairScript: CallScript {
     private let pairs: StepPairs
     private var turns: TenantTurns
     private var tenants: [Int]
+    /// The tenant of the modest lanes, after all others.
+    private let modestTenant: Int
 
     init(lanes: Int, tenants count: Int) {
+        modestTenant = count
         pairs = StepPairs(places: lanes, framing: .call)
         turns = TenantTurns(count: count)
         tenants = [Int](repeating: 0, count: lanes)
@@ -16,7 +19,7 @@ final class PairScript: CallScript {
         let number = lane.pointee.number
         pairs.append(number, to: &lane.pointee.request, nowNs: lane.pointee.beganNs)
         if pairs.isOpen(number) { return (.commit, tenants[number]) }
-        tenants[number] = turns.next()
+        tenants[number] = lane.pointee.isModest ? modestTenant : turns.next()
         return (.reserve, tenants[number])
     }
 

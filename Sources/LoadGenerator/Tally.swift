@@ -8,6 +8,11 @@ struct Tally {
     private(set) var errors = 0
     private(set) var firstError: String?
     private(set) var latencies = LatencyHistogram()
+    /// Of a run with a deadline: calls that the server refused, that were answered after it, and that could not be begun
+    /// before it.
+    private(set) var refused = 0
+    private(set) var late = 0
+    private(set) var unsent = 0
 
     /// Whether the text of an error is still of interest.
     var wantsErrorText: Bool { firstError == nil }
@@ -20,6 +25,12 @@ struct Tally {
         calls += 1
         latencies.record(afterNs)
     }
+
+    mutating func countRefused() { if isMeasuring { refused += 1 } }
+
+    mutating func countLate() { if isMeasuring { late += 1 } }
+
+    mutating func countUnsent(_ count: Int) { if isMeasuring { unsent += count } }
 
     /// Counts a call that failed, whenever that was.
     mutating func countFailed(_ fault: String) {

@@ -13,11 +13,16 @@ final class UnaryCalls: LaneCarrier {
     private var lastStream: Int32 = 0
     private var lastLane: LanePointer!
 
-    init(_ run: LoadRun, script: any CallScript, headers: RequestHeaders, firstLane: Int, laneCount: Int) {
+    init(
+        _ run: LoadRun, script: any CallScript, headers: RequestHeaders, firstLane: Int, laneCount: Int,
+        firstModest: Int = 0,
+        modestCount: Int = 0
+    ) {
         self.run = run
         self.script = script
         self.headers = headers
-        lanes = LaneBlock(first: firstLane, count: laneCount, carrier: self)
+        lanes = LaneBlock(
+            first: firstLane, count: laneCount, firstModest: firstModest, modestCount: modestCount, carrier: self)
         lastLane = lanes[0]
     }
 
@@ -60,7 +65,7 @@ final class UnaryCalls: LaneCarrier {
         case 11 where isEqual(name, "grpc-status"):
             lane(of: stream).pointee.grpcStatus = value.count == 1 && value[0] == UInt8(ascii: "0") ? 0 : number(value)
         case 12 where isEqual(name, "grpc-message"):
-            guard run.tally.wantsErrorText else { return }
+            guard run.wantsErrorText else { return }
             lane(of: stream).pointee.grpcMessage = String(decoding: value, as: UTF8.self)
         default: break
         }
@@ -103,9 +108,23 @@ final class UnaryCalls: LaneCarrier {
         let isRight =
             errorCode == 0 && lane.pointee.isStatusOK && lane.pointee.grpcStatus == 0 && lane.pointee.hasAnswer
             && lane.pointee.fault == nil
+        if run.isOverload, !isRight, isTurnedAway(lane, errorCode) { return }
         script.advance(lane, succeeded: isRight)
         run.ended(lane, fault: isRight ? nil : fault(of: lane, errorCode))
     }
+
+    /// Whether the server did not take the call: it refused the stream, or the call with UNAVAILABLE, and then the lane tries
+    /// the same again; or it let the call's deadline pass, and then nobody knows what became of the step.
+    private func isTurnedAway(_ lane: LanePointer, _ errorCode: UInt32) -> Bool {
+        let isRefused = errorCode == NGHTTP2_REFUSED_STREAM.rawValue || lane.pointee.grpcStatus == Self.unavailable
+        guard isRefused || lane.pointee.grpcStatus == Self.deadlineExceeded else { return false }
+        if !isRefused { script.advance(lane, succeeded: false) }
+        run.turnedAway(lane, isLate: !isRefused)
+        return true
+    }
+
+    private static let deadlineExceeded: Int32 = 4
+    private static let unavailable: Int32 = 14
 
     private func fault(of lane: LanePointer, _ errorCode: UInt32) -> String {
         if errorCode != 0 {

@@ -17,6 +17,15 @@ package enum Limits {
     package static let retryAfterMs: Int64 = 200
     /// Taken request bytes that are gathered before the client is told of the room.
     package static let creditBytes = 32 << 10
+    /// Calls that one tenant may cancel on a loop, at once and each second, beside as many as it lets end.
+    package static let cancelBurst = 6_000
+    package static let cancelsPerSecond = 200
+    /// When a tenant that has cancelled too much may try again, as `RetryInfo` tells it, in milliseconds.
+    static let cancelRetryAfterMs: Int64 = 1_000
+    /// Bytes of requests that are not whole, or that no handler has taken, on one loop. One call may have a fourth of what
+    /// all together leave free.
+    package static let gatheredBytes = 256 << 20
+    static let gatheredShare = 4
     /// Response bytes that a streaming handler may write before it waits for the loop to fetch them.
     package static let responseQueueBytes = 64 << 10
     /// Request heads that a loop remembers, a power of two, and how many bytes of headers one of them may have.

@@ -73,8 +73,16 @@ package enum Limits {
     /// Of a limit in percent of the cycle's allowance.
     package static let maxLimitPercent: Int32 = 1_000
 
+    // MARK: Connections
+
+    /// What a budget of so many a second allows at once.
+    static let burstSeconds = 30
+
     // MARK: The log
 
+    /// Lines about peers that were cut off.
+    static let cutOffLinesBurst = 20
+    static let cutOffLinesPerSecond = 1
     /// Tenants whose damaged book is told once in the log; beyond, some are told again.
     package static let maxToldTenants = 1_000
 

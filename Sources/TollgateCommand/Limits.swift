@@ -28,8 +28,13 @@ enum Limits {
     static let requestBytes = 1_024...256 << 20
     /// Threads that `serve` may be told to have for connections.
     static let loops = 1...64
-    /// How long `serve` lets steps under way finish, in seconds.
-    static let graceSeconds = 10
+    /// What `serve` may be told of its connections.
+    static let connections = 1...1_000_000
+    static let peerSeconds = 1...86_400
+    static let perSecond = 1...1_000_000
+    /// How long `serve` lets calls under way finish, in seconds. The end as a whole takes ten at most: the engine brings the
+    /// shards up to the journal in what is left.
+    static let graceSeconds = 3
     static let graceSecondsAtMost = 600
     /// The widest name that is still compared with the known ones to suggest one.
     static let suggestedNameBytes = 64

@@ -80,38 +80,26 @@ import Testing
     @Test func memoryForgetsAlsoWhileSomeLookUpIsAlwaysUnderWay() throws {
         let harness = try Harness {
             forgetful(&$0)
-            $0.readerThreads = 1
+            $0.workers = .byHand
         }
         defer { harness.engine.stop() }
-        _ = try harness.step(grant(randomID(1), 1_000))
+        try harness.doByHand([grant(randomID(1), 1_000)])
         // Once memory has let go of an id that says nothing of its age, every such id is a look-up.
-        for number in 100..<110 { _ = try harness.answer(charge(randomID(number))) }
-        #expect(eventually { harness.engine.pendingRecords == 0 })
-        _ = try harness.totals(tenant(1))
-        let firstBlock = blockReader(harness)
+        try harness.doByHand((100..<110).map { charge(randomID($0)) })
         let firstLookUp = harness.begin(commit(randomID(5), 1))
         // Done while a look-up is under way that may miss them: they stay.
-        for number in 10..<20 { _ = try harness.answer(charge(id(number))) }
-        #expect(eventually { harness.engine.pendingRecords == 0 })
+        try harness.doByHand((10..<20).map { charge(id($0)) }, reads: false)
         #expect(try harness.look { state, _ in state.reservation(id(10)) } != nil)
         // The second look-up begins before the first is over, and after they have reached the shard.
-        let secondBlock = blockReader(harness)
         let secondLookUp = harness.begin(commit(randomID(6), 1))
-        firstBlock.signal()
+        #expect(harness.engine.turn(of: .reader))
+        harness.settleByHand(reads: false)
         _ = try #require(firstLookUp.wait()).get()
-        for number in 20..<30 { _ = try harness.answer(charge(id(number))) }
-        #expect(eventually { harness.engine.pendingRecords == 0 })
+        try harness.doByHand((20..<30).map { charge(id($0)) }, reads: false)
         #expect(secondLookUp.calls == 0)
         #expect(try harness.look { state, _ in state.reservation(id(10)) } == nil)
-        secondBlock.signal()
+        harness.settleByHand()
         _ = try #require(secondLookUp.wait()).get()
-    }
-
-    /// Has the only reader thread wait, once its turn comes, until it is signalled.
-    private func blockReader(_ harness: Harness) -> DispatchSemaphore {
-        let end = DispatchSemaphore(value: 0)
-        harness.engine.report(tenant: tenant(1), { _, _ in end.wait() }, completion: { _ in })
-        return end
     }
 
     private func charge(_ id: StepID) -> Command {

@@ -221,15 +221,17 @@ import Testing
         await server.stop()
     }
 
-    @Test("a connection over the bound is turned away")
+    @Test("a connection over the bound is turned away where all others are busy")
     func connectionsBound() async throws {
         try await withServer(configure: { $0.connectionsMax = 1 }) { server, client in
-            _ = await client.call("/echo", body: [1])
+            let held = await client.open("/hold", endStream: false)
+            #expect(await server.log.has("headers /hold"))
             let second = try await TestClient(port: server.port)
             #expect(await eventually { !second.log.all.isEmpty })
             second.stop()
             #expect(server.metrics.count(of: .connectionsRefused) == 1)
             #expect(await client.call("/echo", body: [1]).body == [1])
+            _ = held
         }
     }
 

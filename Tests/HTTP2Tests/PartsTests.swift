@@ -129,7 +129,7 @@ import Testing
         clock.handshakeDueNs = nil
         #expect(clock.nextNs == nil)
         clock.headerBlock(isOpen: true, nowNs: 20)
-        #expect(due(&clock, 30) == .closeHandshakeTimeout)
+        #expect(due(&clock, 30) == .closeHeaderBlockTimeout)
     }
 
     @Test("silence is answered with a ping, and silence after it with the end")
@@ -179,15 +179,18 @@ import Testing
         }
     }
 
-    @Test("a socket that takes nothing is given up, one that takes a little is not")
+    @Test("a socket that takes nothing, or a trickle, is given up, one that takes enough is not")
     func stall() {
         var clock = clock { $0.writeStallTimeoutNs = 100 }
         clock.handshakeDueNs = nil
-        clock.writeStalled(true, nowNs: 10)
-        clock.writeStalled(true, nowNs: 90)
+        clock.writeStalled(nowNs: 10)
+        clock.written(100, all: false)
+        clock.writeStalled(nowNs: 90)
         #expect(clock.nextNs == 110)
-        clock.writeStalled(false, nowNs: 100)
-        clock.writeStalled(true, nowNs: 100)
+        clock.written(16 * 1024, all: false)
+        clock.writeStalled(nowNs: 95)
+        clock.written(1, all: true)
+        clock.writeStalled(nowNs: 100)
         #expect(due(&clock, 110) == .nothing)
         #expect(due(&clock, 200) == .closeWriteStall)
     }
@@ -205,5 +208,31 @@ struct SeededRandom: RandomNumberGenerator {
         mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
         mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
         return mixed ^ (mixed >> 31)
+    }
+}
+
+@Suite struct InputAgeTests {
+    /// What is left behind by a read has surely waited since, up to its last byte and no further.
+    @Test func whatWasLeftBehindIsKnownToHaveWaited() {
+        var age = InputAge()
+        #expect(age.room(atMost: 100) == 100)
+        // A read that empties the socket says nothing of what comes next.
+        #expect(!age.read(40, room: 100, nowNs: 1) { 0 })
+        #expect(age.arrivedByNs == nil)
+        // One that does not: 150 more bytes are there at 2.
+        #expect(age.read(100, room: 100, nowNs: 2) { 150 })
+        #expect(age.arrivedByNs == nil)
+        #expect(age.read(100, room: age.room(atMost: 100), nowNs: 3) { 999 })
+        #expect(age.arrivedByNs == 2)
+        // The read ends with what was there then, not beyond it.
+        #expect(age.room(atMost: 100) == 50)
+        #expect(age.read(50, room: 50, nowNs: 4) { 70 })
+        #expect(age.arrivedByNs == 2)
+        #expect(age.room(atMost: 100) == 70)
+        #expect(age.read(70, room: 70, nowNs: 5) { 0 })
+        #expect(age.arrivedByNs == 4)
+        #expect(age.room(atMost: 100) == 100)
+        #expect(!age.read(10, room: 100, nowNs: 6) { 0 })
+        #expect(age.arrivedByNs == nil)
     }
 }

@@ -105,7 +105,8 @@ import Testing
                 peer.send(.request(stream, path: "/hold", endStream: false), .reset(stream, 8))
             }
             let goaway = try peer.receive { $0.kind == .goaway }
-            #expect(goaway != nil)
+            #expect(goaway?.errorCode == HTTP2ErrorCode.enhanceYourCalm)
+            #expect(server.metrics.count(of: .peerResetFloods) == 1)
             #expect(await eventually { server.metrics.active == 0 })
         }
     }
@@ -124,6 +125,7 @@ import Testing
             let frames = try peer.receiveAll()
             #expect(frames.last { $0.kind == .goaway }?.errorCode == HTTP2ErrorCode.enhanceYourCalm)
             #expect(server.metrics.count(of: .goawayFlood) == 1)
+            #expect(server.metrics.count(of: .ownResetFloods) == 1)
         }
     }
 
@@ -189,7 +191,7 @@ import Testing
             default: break
             }
             _ = try peer.receiveAll()
-            #expect(server.metrics.count(of: .handshakeTimeouts) == 1)
+            #expect(server.metrics.count(of: variant == 2 ? .headerBlockTimeouts : .handshakeTimeouts) == 1)
         }
     }
 
@@ -201,7 +203,7 @@ import Testing
             #expect(try peer.receive { $0.kind == .reset }?.errorCode == HTTP2ErrorCode.protocolError)
             try await Task.sleep(for: .milliseconds(1_200))
             #expect(try peer.roundTrip().allSatisfy { $0.kind != .goaway })
-            #expect(server.metrics.count(of: .handshakeTimeouts) == 0)
+            #expect(server.metrics.count(of: .headerBlockTimeouts) == 0)
         }
     }
 

@@ -17,7 +17,9 @@ final class TestServer: Sendable {
         configure(&configuration)
         loops = try (0..<count).map { try EventLoop(name: "test-\($0)") }
         for loop in loops { try loop.start() }
-        listener = try HTTP2Listener(loops: loops, host: host, port: 0, configuration: configuration) {
+        let metrics = HTTP2Metrics { [log] in log.add("cut off \($0.reason) \($0.peer.split(separator: ":")[0])") }
+        listener = try HTTP2Listener(loops: loops, host: host, port: 0, configuration: configuration, metrics: metrics)
+        {
             [log, connections] connection in
             connections.withLock { $0.append(WeakConnection(connection: connection)) }
             return TestConnectionHandler(connection: connection, log: log)
@@ -148,6 +150,14 @@ final class TestStreamDelegate: HTTP2StreamDelegate {
     }
 
     func streamWritable(_ stream: HTTP2Stream) { pump(stream) }
+
+    func peerReset(_ stream: HTTP2Stream) -> Bool { path == "/answered-for" }
+
+    func requestOverdue(_ stream: HTTP2Stream) -> Bool {
+        guard path != "/hold-long" else { return false }
+        stream.sendHeaders(Self.okHeaders, endStream: true)
+        return true
+    }
 
     func streamClosed(_ stream: HTTP2Stream, errorCode: UInt32) { log.add("closed \(path) \(errorCode)") }
 

@@ -1,3 +1,4 @@
+import Dispatch
 import HTTP2
 import Protobuf
 
@@ -29,7 +30,16 @@ final class InProcessServer: TestServer {
         return exchange
     }
 
+    /// Keeps the loop from doing anything while `body` runs: what is begun meanwhile arrives in one turn.
+    func whileHeld(_ body: () async throws -> Void) async throws {
+        let release = DispatchSemaphore(value: 0)
+        loop.execute { release.wait() }
+        defer { release.signal() }
+        try await body()
+    }
+
     func stop() async {
+        loop.execute { [home] in home.forgetWaiting() }
         loop.stop()
         loop.join()
     }

@@ -1,4 +1,5 @@
 import Glibc
+import SimulatedDisk
 import Storage
 import Testing
 
@@ -41,13 +42,12 @@ import Testing
 
     @Test func aDirectoryThatWasLeftHalfMadeIsFinished() throws {
         for call in 1... {
-            let disk = SimulatedFileSystem()
+            let disk = SimulatedDisk()
             disk.fail(atCall: call, .once(errno: EIO))
             let first = try? DataDirectory(path: "/data", create: true, fileSystem: disk)
             let isDone = !disk.hasFailed
             first?.close()
-            var random = SeededGenerator(seed: 1)
-            disk.losePower(.nothing, using: &random)
+            disk.losePower(.nothing)
             _ = try DataDirectory(path: "/data", create: true, fileSystem: disk)
             if isDone { break }
         }

@@ -1,13 +1,13 @@
 import Glibc
+import SimulatedDisk
 import Storage
 import Testing
 
 /// Who only looks at a journal sees what its owner would replay, and changes nothing.
 @Suite struct JournalGlanceTests {
-    let disk = SimulatedFileSystem()
+    let disk = SimulatedDisk(directories: ["/j"])
 
-    static func open(_ disk: SimulatedFileSystem) throws -> LocalJournal {
-        try disk.makeDirectory("/j")
+    static func open(_ disk: SimulatedDisk) throws -> LocalJournal {
         return try LocalJournal(
             directory: "/j", fileSystem: disk, segmentBytes: 300, spares: .never, randomSalt: { 99 })
     }
@@ -54,7 +54,7 @@ import Testing
     /// After a failed sync a newer segment replaces the end of the one before it.
     @Test func whatANewerSegmentReplacedIsNotCounted() throws {
         for call in 1...40 {
-            let disk = SimulatedFileSystem()
+            let disk = SimulatedDisk(directories: ["/j"])
             let journal = try Self.open(disk)
             _ = try journal.append(JournalTests.batch(1))
             disk.fail(atCall: call, .once(errno: EIO))

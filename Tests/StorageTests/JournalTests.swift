@@ -1,13 +1,13 @@
 import Glibc
+import SimulatedDisk
 import Storage
 import Testing
 
 @Suite struct JournalTests {
     static let segmentBytes: Int64 = 512
-    let disk = SimulatedFileSystem()
+    let disk = SimulatedDisk(directories: ["/j"])
 
     func open(segmentBytes: Int64 = Self.segmentBytes) throws -> LocalJournal {
-        try disk.makeDirectory("/j")
         return try LocalJournal(
             directory: "/j", fileSystem: disk, segmentBytes: segmentBytes, spares: .never,
             randomSalt: { 0x1122_3344_5566_7788 })

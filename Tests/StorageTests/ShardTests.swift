@@ -1,5 +1,6 @@
 import Glibc
 import Ledger
+import SimulatedDisk
 import Testing
 
 @testable import Storage
@@ -234,7 +235,7 @@ import Testing
 
     /// Real files whose syncs fail while they are told to.
     final class FailingSyncs: FileSystem {
-        let simulated = SimulatedFileSystem()
+        let simulated = SimulatedDisk(directories: ["/sync"])
         private let local = LocalFileSystem()
         var sqliteVFS: String? { nil }
 

@@ -12,6 +12,10 @@ final class GRPCExchange: HTTP2StreamDelegate, ServerExchange {
     @exclusivity(unchecked) private var call: ServerCall?
     /// Request bytes for which the client was not given new room.
     @exclusivity(unchecked) private var uncreditedBytes = 0
+    /// What this exchange keeps of its request, as it stands in the loop's sum.
+    @exclusivity(unchecked) private var gatheredBytes = 0
+    /// Whose call it was, once it has ended.
+    @exclusivity(unchecked) private var payer: CallShare?
     /// Whether the client has sent all that it will.
     @exclusivity(unchecked) private var hasRequestEnded = false
     /// Why no further request is taken, where the client has not ended them.
@@ -20,6 +24,9 @@ final class GRPCExchange: HTTP2StreamDelegate, ServerExchange {
     @exclusivity(unchecked) private var isGiving = false
     /// Whether response headers were sent.
     @exclusivity(unchecked) private var hasSentHeaders = false
+    /// The answer to a call that was refused before it began, for when its request has arrived: who is answered earlier has to
+    /// be stopped too.
+    @exclusivity(unchecked) private var refusal: HTTP2ConstantHeaders?
 
     private init(home: ServerLoop) {
         self.home = home
@@ -37,12 +44,15 @@ final class GRPCExchange: HTTP2StreamDelegate, ServerExchange {
     /// ended, so that nobody holds it any more.
     private func spare() {
         stream = nil
-        guard home.sparedExchanges.count < Limits.sparedExchanges else { return }
+        payer = nil
         deframer.removeAll(keepingBytes: Limits.sparedDeframerBytes)
         uncreditedBytes = 0
+        if gatheredBytes > 0 { countGathered() }
+        guard home.sparedExchanges.count < Limits.sparedExchanges else { return }
         hasRequestEnded = false
         requestEnd = nil
         hasSentHeaders = false
+        refusal = nil
         home.sparedExchanges.append(self)
     }
 
@@ -54,7 +64,21 @@ final class GRPCExchange: HTTP2StreamDelegate, ServerExchange {
             return headersReceived(stream, headers: HTTP2Headers(block), endStream: endStream)
         }
         hasRequestEnded = endStream
-        begin(head)
+        if let answer = home.answerAtOnce(to: head, waitedNs: waitedNs) {
+            refusal = answer
+            payer = head.admission?.share
+            if endStream || head.method.startsEarly { sendRefusal() }
+        } else {
+            begin(head)
+        }
+    }
+
+    /// Ends a call that was never begun.
+    private func sendRefusal() {
+        guard let refusal else { return }
+        self.refusal = nil
+        stream.sendHeaders(refusal, endStream: true)
+        endEarly()
     }
 
     private func begin(_ head: RequestHead) {
@@ -98,6 +122,7 @@ final class GRPCExchange: HTTP2StreamDelegate, ServerExchange {
         if endStream { hasRequestEnded = true }
         guard let call else {
             stream.consume(bytes.count)
+            sendRefusal()
             return
         }
         do throws(DeframeError) {
@@ -112,13 +137,47 @@ final class GRPCExchange: HTTP2StreamDelegate, ServerExchange {
             }
             uncreditedBytes += bytes.count
             if requestEnd == nil { deframer.push(bytes) }
-            if call.streamHandler != nil { return giveRequests() }
+            if call.streamHandler != nil {
+                giveRequests()
+                return checkGathered()
+            }
             while let message = try deframer.next() { call.receive(message) }
         } catch {
             call.fail(error.rpcError)
         }
         if endStream { endRequest() }
         if self.call?.wantsMore ?? true { took(uncreditedBytes, idle: true) }
+        checkGathered()
+    }
+
+    /// What many requests keep together is bounded, whatever each may have: the one that grows over its share ends.
+    private func checkGathered() {
+        countGathered()
+        let left = max(0, Limits.gatheredBytes - home.gatheredBytes)
+        guard gatheredBytes > left / Limits.gatheredShare, call != nil else { return }
+        home.core.refusals.count(.requestBytes)
+        call?.fail(ServerCall.noRoom)
+        deframer.removeAll(keepingBytes: 0)
+        countGathered()
+    }
+
+    private func countGathered() {
+        let bytes = max(uncreditedBytes, deframer.pendingBytes) + (call?.message?.count ?? 0)
+        home.gatheredBytes += bytes - gatheredBytes
+        gatheredBytes = bytes
+    }
+
+    /// A request of one message must come within its time; a stream of messages may go on.
+    func requestOverdue(_ stream: HTTP2Stream) -> Bool {
+        guard let call else {
+            defer { sendRefusal() }
+            return refusal != nil
+        }
+        guard !call.head.method.startsEarly else { return false }
+        call.fail(.deadlineExceeded, "the request did not arrive in time")
+        deframer.removeAll(keepingBytes: 0)
+        countGathered()
+        return true
     }
 
     /// The messages are given where they lie. Whatever its handler does meanwhile, also an end of the call or a wish for more,
@@ -151,7 +210,14 @@ final class GRPCExchange: HTTP2StreamDelegate, ServerExchange {
 
     func trailersReceived(_ stream: HTTP2Stream, headers: HTTP2Headers) {
         hasRequestEnded = true
+        sendRefusal()
         if call?.streamHandler == nil { endRequest() } else { giveRequests() }
+    }
+
+    /// Strangers have no budget of their own: their connection pays.
+    func peerReset(_ stream: HTTP2Stream) -> Bool {
+        guard let payer = call?.share ?? payer, payer !== home.commonShare else { return false }
+        return payer.payForCancel(home.core.configuration, nowNs: home.loop.nowNs)
     }
 
     func streamClosed(_ stream: HTTP2Stream, errorCode: UInt32) {
@@ -177,6 +243,10 @@ final class GRPCExchange: HTTP2StreamDelegate, ServerExchange {
 
     var isWritable: Bool { stream.isWritable }
 
+    var waitedNs: Int64 { stream.connection.inputWaitNs }
+
+    func goesOnForLong() { stream.goesOnForLong() }
+
     func send(_ message: [UInt8], initialMetadata: Metadata) {
         sendHeaders(initialMetadata)
         stream.sendData(message, endStream: false)
@@ -188,7 +258,7 @@ final class GRPCExchange: HTTP2StreamDelegate, ServerExchange {
     }
 
     func finish(_ end: CallEnd) {
-        call = nil
+        letGo()
         let isPlain = end.error == nil && end.trailingMetadata.isEmpty
         if let message = end.message, isPlain, !hasSentHeaders, end.initialMetadata.isEmpty {
             stream.respond(
@@ -207,15 +277,22 @@ final class GRPCExchange: HTTP2StreamDelegate, ServerExchange {
     }
 
     func finish(message: UnsafeRawBufferPointer) {
-        call = nil
+        letGo()
         stream.respond(headers: GRPCResponseHead.headers, body: message, trailers: GRPCResponseHead.okTrailers)
         endEarly()
+    }
+
+    /// The call has ended; its tenant still answers for a reset of the stream.
+    private func letGo() {
+        payer = call?.share
+        call = nil
     }
 
     func took(_ byteCount: Int, idle: Bool) {
         let credited = idle ? uncreditedBytes : min(byteCount, uncreditedBytes)
         guard credited > 0 else { return }
         uncreditedBytes -= credited
+        if gatheredBytes > 0 { countGathered() }
         stream.consume(credited)
     }
 

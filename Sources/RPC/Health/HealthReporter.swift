@@ -2,6 +2,8 @@ import Protobuf
 
 /// Serves `grpc.health.v1.Health` from what the server knows of itself (WIRE.md, gRPC 12).
 package struct HealthReporter: HealthService {
+    static let serviceName = "grpc.health.v1.Health"
+
     private let health: HealthStatus
 
     /// A service that tells what is set there.

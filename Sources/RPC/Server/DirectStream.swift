@@ -37,6 +37,19 @@ package struct DirectStream: Sendable {
     /// Sends what `encode` writes, a response message. It runs at once.
     package func send(encoding encode: (inout WireWriter) -> Void) { call.send(encoding: encode) }
 
+    /// Whether the call goes on.
+    package var isOpen: Bool { call.exchange != nil }
+
+    /// Whether a further request may be given now: others have their turns too, and what all streams have read and not answered
+    /// is bounded. What is kept back for the sake of others' turns is given in the next one.
+    /// - Parameter count: Of those read on this stream and not answered.
+    package func mayTake(having count: Int) -> Bool { call.home.mayStream(call, having: count) }
+
+    /// Says that a request was taken, and that so many were answered.
+    package func took(byteCount: Int) { call.home.tookStep(of: call.share, byteCount: byteCount) }
+
+    package func gave(_ count: Int) { call.home.gaveSteps(count, of: call.share) }
+
     /// Has the requests given that were kept back.
     package func requestMore() { call.exchange?.giveRequests() }
 

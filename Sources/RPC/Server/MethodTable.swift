@@ -6,6 +6,8 @@ final class RegisteredMethod: Sendable {
     let handler: MethodHandler
     /// Whether the handler begins before the first message.
     let startsEarly: Bool
+    /// Whether it is answered however much there is to do: whoever asks for the server's health must learn it.
+    let isVital: Bool
     /// The path as bytes, to be compared with what arrives.
     let pathBytes: [UInt8]
 
@@ -13,6 +15,7 @@ final class RegisteredMethod: Sendable {
         self.descriptor = descriptor
         self.handler = handler
         startsEarly = descriptor.shape.streamsRequests
+        isVital = descriptor.service == HealthReporter.serviceName
         pathBytes = Array(descriptor.path.utf8)
     }
 }

@@ -8,7 +8,7 @@ package final class RPCServer: Sendable {
     /// Whether the server and its services can answer; `GET /healthz` and health checks tell it.
     package let health: HealthStatus
     /// What its connections counted.
-    package let http2Metrics = HTTP2Metrics()
+    package let http2Metrics: HTTP2Metrics
     private let core: ServerCore
     private let state = Protected(State())
 
@@ -21,12 +21,15 @@ package final class RPCServer: Sendable {
 
     /// A server of what is registered up to now. Every registered service is healthy unless it was said otherwise.
     ///
-    /// - Parameter metrics: what `GET /metrics` tells beside the server's own numbers.
+    /// - Parameters:
+    ///   - metrics: what `GET /metrics` tells beside the server's own numbers.
+    ///   - onCutOff: hears of each peer that is cut off, on its loop's thread; must not block.
     package init(
         registry: ServiceRegistry, interceptors: [any ServerInterceptor] = [],
         configuration: RPCServerConfiguration = RPCServerConfiguration(), health: HealthStatus = HealthStatus(),
-        metrics: [MetricsSource] = []
+        metrics: [MetricsSource] = [], onCutOff: @escaping @Sendable (HTTP2CutOff) -> Void = { _ in }
     ) {
+        http2Metrics = HTTP2Metrics(onCutOff: onCutOff)
         precondition((1...Limits.serverLoops).contains(configuration.loopCount), "A server has 1 to 64 loops.")
         self.health = health
         for service in registry.services where health.status(of: service) == nil { health.set(service, serving: true) }
@@ -96,7 +99,10 @@ package final class RPCServer: Sendable {
     }
 
     private static func end(_ homes: [ServerLoop]) {
-        for home in homes { home.loop.stop() }
+        for home in homes {
+            home.loop.execute { home.forgetWaiting() }
+            home.loop.stop()
+        }
         for home in homes { home.loop.join() }
     }
 }

@@ -1,4 +1,5 @@
 import HTTP2
+import Protobuf
 
 /// How a server listens and what it allows. Every member has a default that suits production.
 package struct RPCServerConfiguration: Sendable {
@@ -14,6 +15,13 @@ package struct RPCServerConfiguration: Sendable {
     package var maxResponseBytes = Limits.messageBytes
     /// Calls under way beyond which further ones are refused with UNAVAILABLE.
     package var maxConcurrentCalls = Limits.concurrentCalls
+    /// What waits, and who goes first, when there is more to do than the server can.
+    package var overload = OverloadLimits()
+    /// What stands beside `RetryInfo` in the status of calls that are refused for that.
+    package var overloadDetails: [ProtoAny] = []
+    /// Calls that one tenant may cancel on a loop, at once and each second, beside as many as it lets end.
+    package var cancelBurst = Limits.cancelBurst
+    package var cancelsPerSecond = Limits.cancelsPerSecond
     /// What HTTP/2 allows: streams, windows, headers, keepalive, floods.
     package var http2 = HTTP2Configuration()
 

@@ -11,6 +11,8 @@ final class RequestHead: @unchecked Sendable {
         let principal: (any AnyObject & Sendable)?
         /// `ServerCore.admissionEpoch` before they looked.
         let epoch: UInt64
+        /// What their tenant takes of the loop.
+        let share: CallShare
     }
 
     /// The received headers.

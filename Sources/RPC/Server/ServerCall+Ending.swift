@@ -192,6 +192,7 @@ extension ServerCall {
     /// Lets go of everything once. With an error, the handler that still runs is told so.
     func close(code: RPCStatusCode, cancelling error: RPCError?) {
         exchange = nil
+        leaveShare(code: code)
         if let timer { home.loop.cancel(timer) }
         timer = nil
         message = nil
@@ -224,10 +225,10 @@ extension ServerCall {
 
     // MARK: Errors
 
-    /// Too many calls are under way; the caller may try again after a moment.
-    static var overloaded: RPCError {
+    /// Too much of requests that are not whole is kept already; the caller may try again after a moment.
+    static var noRoom: RPCError {
         RPCError(
-            code: .unavailable, message: "the server has too many calls under way",
+            code: .unavailable, message: "the server has no room for more of this request",
             details: [.retry(afterMs: Limits.retryAfterMs)])
     }
 

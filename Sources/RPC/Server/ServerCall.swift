@@ -28,6 +28,8 @@ package final class ServerCall: @unchecked Sendable {
     let deadlineNs: Int64?
     /// When the headers had arrived, for deadlines and for who hears of the end; 0 where neither is there.
     let startNs: Int64
+    /// How long they had surely waited by the time they were read.
+    let waitedNs: Int64
     /// What the calls of this thread share.
     let home: ServerLoop
     /// Who calls.
@@ -49,6 +51,12 @@ package final class ServerCall: @unchecked Sendable {
     @exclusivity(unchecked) var timer: TimerToken?
     /// Runs the handler, save a direct one.
     @exclusivity(unchecked) var task: Task<Void, Never>?
+    /// What its tenant takes of the loop. The loop keeps it while calls of it are under way.
+    @exclusivity(unchecked) unowned(unsafe) var share: CallShare
+    /// Whether it counts among those under way of its share.
+    @exclusivity(unchecked) private var isInShare = false
+    /// Whether it is a stream that goes on in the next turn.
+    @exclusivity(unchecked) var isHeldBack = false
     /// Whether this call counts among those under way: it does as long as anyone holds it.
     @exclusivity(unchecked) private var isCounted = false
 
@@ -56,9 +64,12 @@ package final class ServerCall: @unchecked Sendable {
         self.home = home
         self.head = head
         self.exchange = exchange
+        share = home.commonShare
         peer = exchange.peer
         let isTimed = head.timeoutNs != nil || !home.core.endObservers.isEmpty
-        let now = isTimed ? monotonicNs() : 0
+        let waited = exchange.waitedNs
+        waitedNs = waited
+        let now = isTimed ? monotonicNs() - waited : 0
         startNs = now
         deadlineNs = head.timeoutNs.map { now.addingReportingOverflow($0) }
             .map { $0.overflow ? .max : $0.partialValue }
@@ -72,6 +83,11 @@ package final class ServerCall: @unchecked Sendable {
     /// the body lets go of must not ask for it again: handlers are handed out, to be run and dropped outside.
     func withNotes<Result>(_ body: (inout CallNotes) -> Result) -> Result {
         home.notesLock.locked { body(&notes) }
+    }
+
+    /// Whether nobody waits for the answer any more: the caller cancelled, or its deadline has passed. From any thread.
+    package var hasGone: Bool {
+        withNotes { $0.extras?.isCancelled ?? false } || deadlineNs.map { $0 <= monotonicNs() } ?? false
     }
 
     /// What handlers and interceptors see of the call.
@@ -104,26 +120,19 @@ package final class ServerCall: @unchecked Sendable {
 
     /// Begins the call, or ends it at once.
     func start() {
-        guard home.core.enter() else {
-            fail(ServerCall.overloaded)
-            return
-        }
-        isCounted = true
-        if let deadlineNs {
-            guard deadlineNs > startNs else {
-                expire()
-                return
-            }
-            if deadlineNs < .max {
-                timer = home.loop.schedule(after: deadlineNs - startNs) { [self] in expire() }
-            }
-        }
+        isCounted = home.core.enter()
+        guard isCounted || head.method.isVital else { return fail(home.refuse(.tooManyCalls)) }
+        if let deadlineNs, deadlineNs <= startNs + waitedNs { return expire() }
         do throws(RPCError) {
             try admit()
         } catch {
-            fail(error)
-            return
+            return fail(error)
         }
+        guard enterShare() else { return }
+        if let deadlineNs, deadlineNs < .max {
+            timer = home.loop.schedule(after: deadlineNs - startNs - waitedNs) { [self] in expire() }
+        }
+        if head.method.descriptor.shape != .unary { exchange?.goesOnForLong() }
         guard head.method.startsEarly else { return }
         switch head.method.handler {
         case .streaming(let handler): startStreaming(handler)
@@ -132,17 +141,47 @@ package final class ServerCall: @unchecked Sendable {
         }
     }
 
+    /// Takes a place among the calls of its tenant; where it is to have none it ends.
+    private func enterShare() -> Bool {
+        if !head.method.isVital {
+            if share.hasSpentCancels(nowNs: home.loop.nowNs) {
+                home.core.refusals.count(.cancels)
+                fail(ServerCall.tooManyCancels)
+                return false
+            }
+            if let why = home.whyNotTake(share, waitedNs: waitedNs) {
+                fail(home.refuse(why))
+                return false
+            }
+        }
+        isInShare = true
+        share.underWay += 1
+        home.underWay += 1
+        home.window.countTaken()
+        return true
+    }
+
+    /// Gives that place back, once.
+    func leaveShare(code: RPCStatusCode) {
+        guard isInShare else { return }
+        isInShare = false
+        if code != .cancelled { share.callEnded() }
+        share.underWay -= 1
+        home.underWay -= 1
+    }
+
     /// Asks the interceptors, unless they let in the same headers in the same epoch.
     private func admit() throws(RPCError) {
         let epoch = home.core.admissionEpoch
         if let epoch, let admission = head.admission, admission.epoch == epoch {
             principal = admission.principal
+            share = admission.share
             return
         }
         for interceptor in home.core.interceptors { try interceptor.admit(context) }
         guard let epoch else { return }
         let isNew = head.admission == nil
-        head.admission = RequestHead.Admission(principal: principal, epoch: epoch)
+        head.admission = RequestHead.Admission(principal: principal, epoch: epoch, share: share)
         if isNew { home.heads.keep(head) }
     }
 
@@ -150,9 +189,11 @@ package final class ServerCall: @unchecked Sendable {
     /// reads them in place.
     func receiveOnly(_ bytes: UnsafeRawBufferPointer) {
         guard exchange != nil else { return }
+        // The time of the loop's turn will do: nobody works for a caller that has given up.
+        if let deadlineNs, deadlineNs <= home.loop.nowNs { return expire() }
         switch head.method.handler {
         case .direct(let handler):
-            handler(bytes, self)
+            if home.mayRun(self, bytes) { handler(bytes, self) }
         case .unary(let handler):
             let message = Array(bytes)
             run { call in try await handler(message, call) }

@@ -75,4 +75,8 @@ extension ServerContext {
 
     /// Says who calls. Only an interceptor does so, before the handler runs.
     package func setPrincipal(_ principal: any AnyObject & Sendable) { call.principal = principal }
+
+    /// Says whose share of an overloaded server the call takes: a tenant's, or a key's where it is about none. Only an
+    /// interceptor does so; calls of which nothing is said share one.
+    package func setShare(named name: String) { call.share = call.home.shares.share(named: name) }
 }

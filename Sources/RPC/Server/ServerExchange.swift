@@ -29,6 +29,10 @@ protocol ServerExchange: AnyObject {
     func send(_ message: [UInt8], initialMetadata: Metadata)
     /// As `send`, of borrowed bytes.
     func send(_ message: UnsafeRawBufferPointer, initialMetadata: Metadata)
+    /// How long the call has surely waited before its headers were read, in nanoseconds.
+    var waitedNs: Int64 { get }
+    /// The call goes on for as long as its client likes.
+    func goesOnForLong()
     /// Gives a call that is followed on the loop the requests that wait for it, as long as it wants more.
     func giveRequests()
     /// Takes no further request: those that arrived are given, then their end, with this error.
@@ -39,4 +43,11 @@ protocol ServerExchange: AnyObject {
     func finish(message: UnsafeRawBufferPointer)
     /// The handler took messages of so many bytes, and wants more; `idle` says that none is left waiting for it.
     func took(_ byteCount: Int, idle: Bool)
+}
+
+extension ServerExchange {
+    var waitedNs: Int64 { 0 }
+
+    /// Of interest only to what bounds the calls of a connection.
+    func goesOnForLong() {}
 }

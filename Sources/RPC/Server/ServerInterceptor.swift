@@ -8,7 +8,8 @@ package protocol ServerInterceptor: Sendable {
     /// change of that state, and not before it. While it stays the same a call with headers that were let in is let in
     /// as the same principal without asking again. By itself nil: every call is asked for. On any thread.
     var admissionEpoch: UInt64? { get }
-    /// Runs once when the call has ended, for logs and metrics; for calls that were refused by an interceptor too.
+    /// Runs once when the call has ended, for logs and metrics; for calls that were refused by an interceptor too,
+    /// but not for those that an overloaded server refused before they began.
     func finished(_ context: ServerContext, code: RPCStatusCode, durationNs: Int64)
     /// Whether `finished` does anything; constant.
     var observesEnds: Bool { get }

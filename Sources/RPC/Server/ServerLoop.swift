@@ -18,8 +18,10 @@ final class ServerCore: Sendable {
     let metrics: [MetricsSource]
     /// How many calls are under way, on all loops.
     private let activeCalls = Atomic<Int>(0)
-    /// How many calls were refused because too many were under way.
-    private let refusedCalls = Atomic<Int>(0)
+    /// What was refused since the start.
+    let refusals = RefusalCounts()
+    /// The answers to those who are refused.
+    let overloadAnswers: OverloadAnswers
 
     init(
         configuration: RPCServerConfiguration, methods: MethodTable, interceptors: [any ServerInterceptor],
@@ -32,6 +34,7 @@ final class ServerCore: Sendable {
         self.health = health
         self.http2Metrics = http2Metrics
         self.metrics = metrics
+        overloadAnswers = .with(configuration.overloadDetails)
     }
 
     /// Grows when who is let in may have changed; nil where each call must be asked for.
@@ -49,7 +52,6 @@ final class ServerCore: Sendable {
         let count = activeCalls.wrappingAdd(1, ordering: .relaxed).newValue
         guard count > configuration.maxConcurrentCalls else { return true }
         leave()
-        refusedCalls.wrappingAdd(1, ordering: .relaxed)
         return false
     }
 
@@ -58,7 +60,7 @@ final class ServerCore: Sendable {
 
     /// The counters as they stand.
     var counts: (active: Int, refused: Int) {
-        (activeCalls.load(ordering: .relaxed), refusedCalls.load(ordering: .relaxed))
+        (activeCalls.load(ordering: .relaxed), refusals.all)
     }
 }
 
@@ -74,14 +76,36 @@ final class ServerLoop: @unchecked Sendable {
     @exclusivity(unchecked) var heads = HeadTable()
     /// Exchanges that ended, for the next ones.
     @exclusivity(unchecked) var sparedExchanges: [GRPCExchange] = []
+    /// Bytes of requests that its exchanges keep; see `GRPCExchange.checkGathered`.
+    @exclusivity(unchecked) var gatheredBytes = 0
     private var calls: [ObjectIdentifier: ServerCall] = [:]
     /// Where responses are encoded; nil while that is going on.
     @exclusivity(unchecked) private var writer: WireWriter?
     private var isDraining = false
 
+    // Overload; see `ServerLoop+Overload`.
+    /// What each tenant takes of the loop, and the share of calls of which no tenant and no key is known.
+    @exclusivity(unchecked) var shares = ShareTable()
+    let commonShare = CallShare()
+    /// Calls that were taken and have not ended.
+    @exclusivity(unchecked) var underWay = 0
+    @exclusivity(unchecked) var streamedSteps = 0
+    /// Those that wait for their turn, and whether the next turn serves them.
+    @exclusivity(unchecked) var line: CallLine
+    @exclusivity(unchecked) var isServing = false
+    /// Streams that go on in the next turn.
+    @exclusivity(unchecked) var heldBack: [ServerCall] = []
+    /// Refusals, and whether the end of their span is awaited.
+    @exclusivity(unchecked) var window: OverloadWindow
+    @exclusivity(unchecked) var isWindowOpen = false
+    @exclusivity(unchecked) var refusalTurn = 0
+
     init(core: ServerCore, loop: EventLoop) {
         self.core = core
         self.loop = loop
+        let overload = core.configuration.overload
+        line = CallLine(overload)
+        window = OverloadWindow(overload, mostStreams: core.configuration.http2.concurrentStreamsMax)
     }
 
     /// Encodes a message behind room for its prefix, in memory that is used again, and shows it to `body`.

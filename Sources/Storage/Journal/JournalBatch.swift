@@ -49,3 +49,17 @@ package struct JournalBatch: Sendable {
         payload.removeAll(keepingCapacity: true)
     }
 }
+
+extension JournalBatch {
+    /// Hands over each record in order, for a journal that keeps the batch elsewhere than in segments. The bytes are valid during
+    /// the call.
+    package func forEachRecord(
+        _ body: (_ position: UInt64, _ tenant: TenantID, _ record: UnsafeRawBufferPointer) -> Void
+    ) {
+        payload.readable { payload in
+            let batch = SegmentReader.Batch(first: first, count: count, payload: payload)
+            let isWhole = (try? batch.forEachRecord { body($0, $1, $2) }) ?? false
+            precondition(isWhole, "a batch is made of its records")
+        }
+    }
+}

@@ -34,7 +34,10 @@ final class AccessControl: ServerInterceptor {
             key: context.withHeader("authorization") { KeyDigest(authorization: $0) } ?? nil,
             tenant: context.metadata("tollgate-tenant"), actor: context.metadata("tollgate-actor"),
             forwardedFor: context.metadata.texts("x-forwarded-for"), peer: context.peer)
-        context.setPrincipal(try admit(caller, calling: method))
+        let principal = try admit(caller, calling: method)
+        context.setPrincipal(principal)
+        // A key that serves all tenants must not be what they all share, and a key's own calls are no tenant's.
+        context.setShare(named: principal.tenant.map { "\($0)" } ?? "key " + principal.keyID)
     }
 
     /// What the headers say of the caller.

@@ -32,12 +32,7 @@ extension RPCError {
         _ code: RPCStatusCode, _ reason: Reason, _ message: String, facts: [String: String] = [:],
         details: [ProtoAny] = []
     ) {
-        let info = ErrorInfo.with {
-            $0.reason = reason.rawValue
-            $0.domain = "tollgate"
-            $0.metadata = facts
-        }
-        self.init(code: code, message: message, details: [ProtoAny(packing: info)] + details)
+        self.init(code: code, message: message, details: [.info(reason, facts)] + details)
     }
 
     init(_ invalid: InvalidField) {
@@ -113,9 +108,12 @@ extension RPCError {
         case .unavailable:
             self = .cannotStore
         case .overloaded(let why):
-            self = .unavailable(.overloaded, why, retryAfterMs: 100)
+            // Those who were refused together are not to come back together.
+            self = .unavailable(.overloaded, why, retryAfterMs: .random(in: 100...300))
         case .stopping:
             self = .unavailable(.shuttingDown, "the server is shutting down", retryAfterMs: 100)
+        case .callerGone:
+            self.init(code: .deadlineExceeded, message: "the deadline has passed; the step was not done")
         case .damaged:
             // The path and the finding stand in the server's log; they are no business of a caller's.
             self.init(.dataLoss, .bookDamaged, "the tenant's book cannot be read; see the server's log")
@@ -156,6 +154,20 @@ extension RPCError {
             .permissionDenied, .permissionMissing, "the \(holder.rawValue) role lacks \(permission)",
             facts: ["permission": permission])
     }
+}
+
+extension ProtoAny {
+    fileprivate static func info(_ reason: Reason, _ facts: [String: String]) -> ProtoAny {
+        ProtoAny(
+            packing: ErrorInfo.with {
+                $0.reason = reason.rawValue
+                $0.domain = "tollgate"
+                $0.metadata = facts
+            })
+    }
+
+    /// Of calls that are refused before they are looked at.
+    static var overloaded: ProtoAny { info(.overloaded, [:]) }
 }
 
 extension InvalidField {

@@ -23,6 +23,7 @@ package struct ServerConfiguration: Sendable {
     package var loopCount = 1
     /// How large a request may be.
     package var maxRequestBytes = 4 << 20
+    package var connections = ConnectionLimits()
     package var engine = EngineConfiguration()
 
     package init(dataPath: String) {
@@ -78,7 +79,8 @@ package final class TollgateServer: Sendable {
                 engine: engine, directory: directory, catalogs: catalogs, access: access, courier: courier,
                 clock: clock, health: health),
             interceptors: [access],
-            configuration: Self.rpcConfiguration(configuration), health: health, metrics: [Self.metrics(of: engine)])
+            configuration: Self.rpcConfiguration(configuration), health: health, metrics: [Self.metrics(of: engine)],
+            onCutOff: CutOffLog(log).tell)
     }
 
     /// Brings the books what they are owed, and begins to listen and to serve. Blocks where something is owed, which is
@@ -129,6 +131,8 @@ package final class TollgateServer: Sendable {
         rpc.port = configuration.port
         rpc.loopCount = configuration.loopCount
         rpc.maxRequestBytes = configuration.maxRequestBytes
+        configuration.connections.apply(to: &rpc)
+        rpc.overloadDetails = [.overloaded]
         return rpc
     }
 

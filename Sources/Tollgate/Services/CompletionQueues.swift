@@ -11,6 +11,14 @@ extension EventLoop: CompletionQueue {
     }
 }
 
+/// A call that is over, whyever, is worth no more work.
+extension ServerCall: StepCaller {}
+
+extension ServerContext {
+    /// Who waits for what the engine does for the call.
+    var caller: any StepCaller { call }
+}
+
 extension DirectCall {
     /// Where the call's answer is best given.
     var completionQueue: any CompletionQueue { context.loop }

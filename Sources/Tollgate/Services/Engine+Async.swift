@@ -2,6 +2,7 @@ import Engine
 import Ledger
 import RPC
 import Storage
+import Synchronization
 
 /// The engine for handlers that run in a task of their own.
 extension Engine {
@@ -23,11 +24,25 @@ extension Engine {
     func report<Value: Sendable>(
         tenant: TenantID, _ body: @escaping @Sendable (ShardStore, TenantID) throws(StorageError) -> Value
     ) async throws(RPCError) -> Value {
-        let result = await withCheckedContinuation { continuation in
-            report(tenant: tenant, body) { continuation.resume(returning: $0) }
+        let caller = TaskCaller()
+        let result = await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                report(tenant: tenant, caller: caller, body) { continuation.resume(returning: $0) }
+            }
+        } onCancel: {
+            caller.leave()
         }
         return try result.orStatus()
     }
+}
+
+/// A task that waits: it is cancelled when its call is over.
+private final class TaskCaller: StepCaller {
+    private let isGone = Atomic(false)
+
+    var hasGone: Bool { isGone.load(ordering: .relaxed) }
+
+    func leave() { isGone.store(true, ordering: .relaxed) }
 }
 
 extension Result where Failure == EngineError {

@@ -37,7 +37,10 @@ final class MeterStream: DirectStreamHandler, @unchecked Sendable {
         prices = handlers.catalogs.current.prices(for: access.tenant)
     }
 
-    var wantsMore: Bool { underWay < Limits.maxMeterStepsUnderWay && ending == nil && stream.isWritable }
+    var wantsMore: Bool {
+        underWay < Limits.maxMeterStepsUnderWay && ending == nil && stream.isWritable
+            && stream.mayTake(having: underWay)
+    }
 
     func received(_ request: UnsafeRawBufferPointer) {
         lookUpPrices()
@@ -56,7 +59,7 @@ final class MeterStream: DirectStreamHandler, @unchecked Sendable {
                 }
             }
             handlers.add(step, access, prices, to: &steps)
-            noteRead(tag)
+            noteRead(tag, byteCount: request.count)
         } catch {
             // What was taken before is answered before the stream says so.
             requestsEnded(undecodable(MeterRequest.self, error))
@@ -71,8 +74,9 @@ final class MeterStream: DirectStreamHandler, @unchecked Sendable {
         prices = handlers.catalogs.current.prices(for: access.tenant)
     }
 
-    private func noteRead(_ tag: UInt64) {
+    private func noteRead(_ tag: UInt64, byteCount: Int) {
         underWay += 1
+        stream.took(byteCount: byteCount)
         tags.append(tag)
         // Once everything that has arrived is read.
         if tags.count == 1 { stream.context.loop.execute { [self] in submitRead() } }
@@ -83,11 +87,19 @@ final class MeterStream: DirectStreamHandler, @unchecked Sendable {
         self.steps = ReadSteps()
         self.tags = []
         let places = steps.places
+        // Nobody waits for what a caller that has gone had sent.
+        guard stream.isOpen else { return gaveUp(tags.count) }
         handlers.engine.submit(
-            steps.commands, tenant: access.tenant, queue: stream.context.loop, order: order
+            steps.commands, tenant: access.tenant, queue: stream.context.loop, caller: stream.context.caller,
+            order: order
         ) { [self] results in
             stream.onLoop { [self] in answer(places, tags, results) }
         }
+    }
+
+    private func gaveUp(_ count: Int) {
+        underWay -= count
+        stream.gave(count)
     }
 
     /// Writes a `MeterResponse` for each step.
@@ -98,7 +110,7 @@ final class MeterStream: DirectStreamHandler, @unchecked Sendable {
                 response.write(nested: 18, write)
             }
         }
-        underWay -= places.count
+        gaveUp(places.count)
         goOn()
     }
 

@@ -51,7 +51,7 @@ extension MeteringHandlers {
 
     /// A reservation that memory has let go of stands in the shard.
     private func lookUp(_ id: StepID, of tenant: TenantID, _ call: DirectCall<GetReservationResponse>) {
-        engine.report(tenant: tenant) { (shards, tenant) throws(StorageError) in
+        engine.report(tenant: tenant, caller: call.context.caller) { (shards, tenant) throws(StorageError) in
             try shards.recall(tenant, Recall(reservation: id)).reservation
         } completion: { result in
             if case .success(nil) = result {
@@ -68,7 +68,7 @@ extension MeteringHandlers {
         do throws(RPCError) {
             let access = try call.context.tenantAccess()
             let query = try checked { () throws(InvalidField) in try ReservationQuery(request) }
-            engine.report(tenant: access.tenant) { (shards, tenant) throws(StorageError) in
+            engine.report(tenant: access.tenant, caller: call.context.caller) { (shards, tenant) throws(StorageError) in
                 try shards.reservations(tenant, query: query)
             } completion: { result in
                 call.answer(with: result) { page in

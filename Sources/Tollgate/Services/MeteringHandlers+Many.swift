@@ -85,7 +85,9 @@ extension MeteringHandlers {
     }
 
     private func submit(_ steps: ReadSteps, _ access: TenantAccess, _ call: DirectCall<BatchResponse>) {
-        engine.submit(steps.commands, tenant: access.tenant, queue: call.completionQueue) { [places = steps.places] in
+        engine.submit(
+            steps.commands, tenant: access.tenant, queue: call.completionQueue, caller: call.context.caller
+        ) { [places = steps.places] in
             let results = $0
             call.respond(encoding: { response in
                 places.forEachAnswer(results) { (_, write) in response.write(nested: 10, write) }

@@ -51,7 +51,8 @@ struct MeteringHandlers: Sendable {
         do throws(RPCError) {
             let access = try access.get()
             let command = try command(request, access, access.principal.prices)
-            engine.submit(command, tenant: access.tenant, queue: call.completionQueue) { result in
+            engine.submit(command, tenant: access.tenant, queue: call.completionQueue, caller: call.context.caller) {
+                result in
                 call.answer(kind, with: result)
             }
         } catch {

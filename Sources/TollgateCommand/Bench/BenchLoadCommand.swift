@@ -14,6 +14,12 @@ enum BenchLoadCommand {
         "--warmup", "S", "how long the same is done before that", fallback: "1")
     private static let rate = OptionSpec.value(
         "--rate", "N", "steps per second, begun evenly; else as many as it can")
+    private static let deadline = OptionSpec.value(
+        "--deadline-ms", "D", "measures overload: callers wait so long, and may be refused")
+    private static let modest = OptionSpec.value(
+        "--modest-rate", "N", "beside it N steps per second of the tenant after the others, told apart")
+    private static let modestConnection = OptionSpec.toggle(
+        "--modest-connection", "these over a connection of their own, not over the first")
     private static let batchSize = OptionSpec.value("--batch-size", "N", "steps of one Batch", fallback: "1000")
 
     static let load = Subcommand(
@@ -29,7 +35,7 @@ enum BenchLoadCommand {
             """,
         options: [
             BenchOptions.address, BenchOptions.key, work, connections, inFlight, BenchOptions.tenants, seconds, warmup,
-            rate, batchSize, BenchOptions.json,
+            rate, batchSize, deadline, modest, modestConnection, BenchOptions.json,
         ],
         work: .blocking { (arguments, console) throws(CommandError) in
             let plan = try plan(arguments)
@@ -63,6 +69,12 @@ enum BenchLoadCommand {
             measureNs: try nanoseconds(seconds, arguments, in: LoadLimits.seconds))
         plan.warmupNs = try nanoseconds(warmup, arguments, in: LoadLimits.warmupSeconds)
         plan.stepsPerSecond = try arguments.integer(rate, in: LoadLimits.rate)
+        plan.deadlineNs = try arguments.integer(deadline, in: LoadLimits.deadlineMs).map { Int64($0) * 1_000_000 }
+        plan.modestPerSecond = try arguments.integer(modest, in: LoadLimits.rate)
+        plan.modestHasConnection = plan.modestPerSecond != nil && arguments.has(modestConnection)
+        if plan.deadlineNs != nil || plan.modestPerSecond != nil, work != .steps {
+            throw arguments.wrong("--deadline-ms and --modest-rate are for --work steps")
+        }
         plan.batchSize = try arguments.integer(batchSize, in: LoadLimits.batchSize) ?? 1
         return plan
     }

@@ -14,6 +14,22 @@ extension LoadReport {
             ("client_cpu_us_per_step", .decimal(cpuUsPerStep)),
         ]
         if let rate = plan.stepsPerSecond { members.append(("rate", .integer(Int64(rate)))) }
+        if let deadlineNs = plan.deadlineNs {
+            members += [
+                ("deadline_ms", .integer(deadlineNs / 1_000_000)), ("refused", .integer(Int64(refused))),
+                ("late", .integer(Int64(late))), ("unsent", .integer(Int64(unsent))),
+            ]
+        }
+        if let modest {
+            members.append(
+                (
+                    "modest",
+                    .object([
+                        ("calls", .integer(Int64(modest.calls))), ("refused", .integer(Int64(modest.refused))),
+                        ("late", .integer(Int64(modest.late))), ("latency_us", modest.latencies.json),
+                    ])
+                ))
+        }
         if plan.work == .batch { members.append(("batch_size", .integer(Int64(plan.batchSize)))) }
         return .object(members)
     }
@@ -31,6 +47,16 @@ extension LoadReport {
             ("client CPU", "\(decimal(cpuUsPerStep, digits: 2)) µs per step"),
             ("errors", grouped(errors)),
         ]
+        if plan.deadlineNs != nil {
+            pairs.append(("refused", "\(grouped(refused)); late \(grouped(late)), never sent \(grouped(unsent))"))
+        }
+        if let modest {
+            pairs.append(
+                (
+                    "modest",
+                    "\(grouped(modest.calls)) steps, \(grouped(modest.refused)) refused  \(modest.latencies.text)"
+                ))
+        }
         if let firstError { pairs.append(("first error", firstError)) }
         return listing(pairs)
     }

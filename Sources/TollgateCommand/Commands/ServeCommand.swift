@@ -19,6 +19,20 @@ enum ServeCommand {
         "--max-request-bytes", "N", "how large a request message may be", fallback: String(4 << 20))
     private static let loops = OptionSpec.value(
         "--loops", "N", "threads that read and write connections", fallback: "1")
+    private static let connections = OptionSpec.value(
+        "--max-connections", "N", "how many connections there may be; idle ones give way to new ones",
+        fallback: String(ConnectionLimits().connectionsMax))
+    private static let peerSeconds = OptionSpec.value(
+        "--peer-seconds", "N", "how long a caller may take to send a whole request, or to read what waits for it",
+        fallback: String(ConnectionLimits().peerSeconds))
+    private static let cancels = OptionSpec.value(
+        "--cancels-per-second", "N",
+        "calls that a tenant may cancel, beside as many as it lets end, on each loop; 30 times that at once",
+        fallback: String(ConnectionLimits().cancelsPerSecond))
+    private static let resets = OptionSpec.value(
+        "--resets-per-second", "N",
+        "RST_STREAM that a connection may send for which no tenant answers; 30 times that at once",
+        fallback: String(ConnectionLimits().resetsPerSecond))
     private static let grace = OptionSpec.value(
         "--grace-seconds", "N", "how long steps under way may take to finish when the server ends",
         fallback: String(Limits.graceSeconds))
@@ -30,7 +44,10 @@ enum ServeCommand {
             A signal lets steps under way finish; a second one ends the server at once, which loses nothing
             that was answered. SIGHUP reads the file of --catalog again; one with a fault changes nothing.
             """,
-        options: [InitCommand.data, listen, catalog, testClock, maxRequest, loops, grace],
+        options: [
+            InitCommand.data, listen, catalog, testClock, maxRequest, loops, connections, peerSeconds, cancels, resets,
+            grace,
+        ],
         work: .blocking { (arguments, console) throws(CommandError) in
             let configuration = try configuration(arguments)
             let graceMs = (try arguments.integer(grace, in: 0...Limits.graceSecondsAtMost) ?? 0) * 1_000
@@ -72,6 +89,12 @@ enum ServeCommand {
         configuration.maxRequestBytes =
             try arguments.integer(maxRequest, in: Limits.requestBytes) ?? configuration.maxRequestBytes
         configuration.loopCount = try arguments.integer(loops, in: Limits.loops) ?? configuration.loopCount
+        var limits = ConnectionLimits()
+        limits.connectionsMax = try arguments.integer(connections, in: Limits.connections) ?? limits.connectionsMax
+        limits.peerSeconds = try arguments.integer(peerSeconds, in: Limits.peerSeconds) ?? limits.peerSeconds
+        limits.cancelsPerSecond = try arguments.integer(cancels, in: Limits.perSecond) ?? limits.cancelsPerSecond
+        limits.resetsPerSecond = try arguments.integer(resets, in: Limits.perSecond) ?? limits.resetsPerSecond
+        configuration.connections = limits
         if let text = arguments.value(testClock) {
             guard let microseconds = TimeText.microseconds(text, requiresZone: true) else {
                 throw arguments.wrong("--test-clock \(quoted(text)) is no time such as 2026-03-01T12:00:00Z")

@@ -86,6 +86,24 @@ final class Harness: Sendable {
         try step(command, tenant).outcome.get()
     }
 
+    /// Of an engine that is stepped by hand: has its workers do all that there is to do.
+    func settleByHand(reads: Bool = true) {
+        var isIdle = false
+        while !isIdle || engine.pendingRecords > 0 {
+            isIdle = true
+            for worker in [EngineWorker.commit, .flush] + (reads ? [.reader] : []) where engine.turn(of: worker) {
+                isIdle = false
+            }
+        }
+    }
+
+    /// The same, of steps that are to succeed.
+    func doByHand(_ commands: [Command], reads: Bool = true) throws {
+        let outcomes = commands.map { begin($0) }
+        settleByHand(reads: reads)
+        for outcome in outcomes { _ = try #require(outcome.wait()).get().outcome.get() }
+    }
+
     func totals(_ tenant: TenantID = acme) throws -> BookTotals {
         try look(tenant) { state, _ in state.totals }
     }

@@ -1,0 +1,224 @@
+import Engine
+import Ledger
+import Storage
+
+/// What may be answered, and what may be found.
+extension World {
+    // MARK: - The journal
+
+    /// The journal took a batch.
+    func becameDurable(_ batch: [DurableRecords.Record], from first: UInt64) {
+        records.doubtful = []
+        guard !batch.isEmpty else { return }
+        guard first == records.count + 1 else {
+            return fail("a batch begins at \(first), and \(records.count) were durable")
+        }
+        for record in batch {
+            records.add(record)
+            let position = records.count
+            digest.add(position)
+            guard let tenant = byName[record.tenant] else { return fail("a record of nobody") }
+            guard let entries = try? record.bytes.withUnsafeBytes({ try EntryCodec.decodeRecord($0) }) else {
+                return fail("record \(position) cannot be read")
+            }
+            count("entries", entries.count)
+            if let wrong = tenant.book.add(entries, at: position, sent: tenant.command) {
+                return fail("\(tenant.id): \(wrong)")
+            }
+        }
+    }
+
+    /// The journal hands back a record.
+    func wasReplayed(_ record: DurableRecords.Record, at position: UInt64) {
+        count("records replayed")
+        if !records.isSame(record, at: position) { fail("record \(position) is not what was journaled") }
+    }
+
+    // MARK: - Answers
+
+    /// - Returns: the number of the entry, where the step was done anew.
+    func judge(_ result: StepResult, of command: Command, _ call: Call) -> UInt64? {
+        digest.add(UInt64(result.replayed ? 1 : 0))
+        switch result.outcome {
+        case .success(let answer):
+            digest.add(answer.amount)
+            digest.add(answer.balance.available)
+            digest.add(answer.at.microseconds)
+            return judge(answer, replayed: result.replayed, of: command, call)
+        case .failure(let refusal):
+            judge(refusal, replayed: result.replayed, of: command, call)
+            return nil
+        }
+    }
+
+    private func judge(_ answer: StepAnswer, replayed: Bool, of command: Command, _ call: Call) -> UInt64? {
+        count(replayed ? "replayed" : "done")
+        let tenant = call.tenant
+        guard let key = command.key else { return nil }
+        guard let index = tenant.book.facts[key]?.success,
+            tenant.book.entries[index].fingerprint == command.fingerprint
+        else {
+            if !replayed, answer.amount == 0, command.mayChangeNothing { return nil }
+            fail("\(tenant.id): \(command) is answered, and is not durable: \(answer)")
+            return nil
+        }
+        let entry = tenant.book.entries[index]
+        if !replayed, command.mayChangeNothing, tenant.book.positions[index] <= call.durable { return nil }
+        if !agrees(answer, entry) {
+            fail("\(tenant.id): the answer to \(command) is \(answer), and its entry \(entry)")
+        }
+        if let first = tenant.answers[key] {
+            count("answers compared")
+            if first != answer { fail("\(tenant.id): \(command) was answered \(first), and now \(answer)") }
+        } else {
+            tenant.answers[key] = answer
+        }
+        if answer.kind == .reserve || answer.kind == .charge { tenant.opened.append(entry.reservation) }
+        if replayed { return nil }
+        if tenant.book.positions[index] <= call.durable { fail("\(tenant.id): \(command) was done before") }
+        if !tenant.toldNew.insert(key).inserted { fail("\(tenant.id): \(command) is new twice") }
+        return entry.sequence
+    }
+
+    private func agrees(_ answer: StepAnswer, _ entry: Entry) -> Bool {
+        guard answer.kind == entry.kind, answer.at == entry.at, answer.amount == entry.amount,
+            answer.balance == entry.after
+        else { return false }
+        switch entry.detail {
+        case .opening(let terms, let progress):
+            return answer.reservation?.id == entry.reservation && answer.reservation?.progress == progress
+                && answer.reservation?.terms == terms
+        case .progress(let progress, _):
+            return answer.reservation?.id == entry.reservation && answer.reservation?.progress == progress
+        case .grant(let grant):
+            return answer.grant?.id == grant.id && answer.grant?.amount == grant.amount
+                && answer.grant?.expiresAt == grant.expiresAt
+        default: return answer.reservation == nil
+        }
+    }
+
+    private func judge(_ refusal: Refusal, replayed: Bool, of command: Command, _ call: Call) {
+        let tenant = call.tenant
+        count("refused: \("\(refusal)".prefix { $0.isLetter })")
+        let fact = command.key.flatMap { tenant.book.facts[$0] }
+        if let index = fact?.success, tenant.book.positions[index] <= call.durable {
+            let isSame = tenant.book.entries[index].fingerprint == command.fingerprint
+            if isSame { return fail("\(tenant.id): \(command) was done, and is refused: \(refusal)") }
+            if refusal != .idReused { return fail("\(tenant.id): an id that was used gets \(refusal): \(command)") }
+        }
+        let reservation = command.reservation.flatMap { tenant.book.reservations[$0] }
+        switch refusal {
+        case .idReused:
+            let others = (fact?.refusals ?? []).contains { $0.fingerprint != command.fingerprint }
+            if fact?.success == nil, !others { fail("\(tenant.id): no id was used: \(command)") }
+        case .insufficientCredits, .aiDisabled, .hardLimitReached:
+            let known = fact?.refusals.contains {
+                $0.refusal == refusal && $0.fingerprint == command.fingerprint
+                    && (!replayed || $0.position <= records.count)
+            }
+            if known != true { fail("\(tenant.id): \(command) is refused, and nothing is durable of it: \(refusal)") }
+        case .reservationNotFound:
+            if let opened = reservation?.openedBy, tenant.book.positions[Int(opened) - 1] <= call.durable {
+                fail("\(tenant.id): the reservation is there: \(command)")
+            }
+        case .reservationClosed(let state):
+            if reservation == nil || reservation!.state == .open || state == .open {
+                fail("\(tenant.id): the reservation is not closed: \(command)")
+            }
+        case .refundExceedsCommitted(let left):
+            if let reservation, left > reservation.charged {
+                fail("\(tenant.id): so much was never charged: \(command)")
+            }
+        default: break
+        }
+    }
+
+    func judge(_ error: EngineError, of command: Command?, _ call: Call) {
+        switch error {
+        case .damaged(let tenant, let error): fail("\(tenant) is called damaged, and nothing was done to it: \(error)")
+        case .unavailable(let why):
+            count("unavailable")
+            if !hasStormed { fail("unavailable in good weather: \(why)") }
+        case .overloaded(let why): count("overloaded: \(why.prefix(24))")
+        case .stopping:
+            count("stopping")
+            if !isStopping { fail("it stops, and nobody asked it to") }
+        case .callerGone: fail("the caller is called gone, and it never went")
+        }
+    }
+
+    // MARK: - Reads
+
+    func judge(_ glance: Glance, of tenant: Tenant, atLeast wanted: UInt64) {
+        count("reads")
+        let book = tenant.book
+        digest.add(glance.sequence)
+        guard glance.sequence <= book.sequence else {
+            return fail("\(tenant.id): a read shows entry \(glance.sequence), and \(book.sequence) are durable")
+        }
+        guard glance.sequence >= wanted, glance.sequence >= tenant.shown else {
+            return fail("\(tenant.id): a read shows entry \(glance.sequence), after \(max(wanted, tenant.shown)) was")
+        }
+        tenant.shown = glance.sequence
+        let totals = book.totals[Int(glance.sequence)]
+        guard glance.totals == totals else { return fail("\(tenant.id): \(glance.totals) is read, and is \(totals)") }
+        guard let snapshot = glance.snapshot, glance.sequence == book.sequence else { return }
+        count("deep reads")
+        compare(snapshot, book, tenant)
+    }
+
+    private func compare(_ snapshot: BookSnapshot, _ book: PlainBook, _ tenant: Tenant) {
+        guard snapshot.grants.count == book.grants.count, snapshot.openReservations.count == book.open.count else {
+            return fail("\(tenant.id): \(snapshot.openReservations.count) holds are open, of \(book.open.count)")
+        }
+        for (found, own) in zip(snapshot.grants, book.grants)
+        where found.available != own.available || found.held != own.held || found.consumed != own.consumed
+            || found.expired != own.expired || found.paid != own.paid || found.expiresAt != own.expiresAt
+        {
+            fail("\(tenant.id): grant \(found) should be \(own)")
+        }
+        for found in snapshot.openReservations {
+            guard let own = book.reservations[found.id], own.state == .open, own.held == found.progress.held,
+                own.charged == found.progress.committed, own.refunded == found.progress.refunded,
+                own.expiresAt == found.progress.expiresAt
+            else { return fail("\(tenant.id): \(found) should be \(String(describing: book.reservations[found.id]))") }
+        }
+        if snapshot.governance.subscription?.cycle?.end != book.cycleEnd { fail("\(tenant.id): another cycle runs") }
+    }
+
+    func judge(_ page: TransactionPage, of tenant: Tenant, atLeast wanted: UInt64) {
+        count("pages")
+        var next = page.entries.first?.entry.sequence ?? 0
+        guard next >= wanted else { return fail("\(tenant.id): a report ends at \(next), and \(wanted) was durable") }
+        for stored in page.entries {
+            guard stored.entry.sequence == next, next <= tenant.book.sequence,
+                stored.entry == tenant.book.entries[Int(next) - 1]
+            else { return fail("\(tenant.id): a report has \(stored.entry) as entry \(next)") }
+            next -= 1
+        }
+    }
+
+    func judge(_ verdict: BookVerdict?, of tenant: Tenant, atLeast wanted: UInt64) {
+        count("proofs")
+        guard let verdict else {
+            if wanted > 0 { fail("\(tenant.id) has no shard") }
+            return
+        }
+        if let fault = verdict.fault { return fail("\(tenant.id): the book does not verify: \(fault)") }
+        guard verdict.entries >= wanted, verdict.entries <= tenant.book.sequence else {
+            return fail("\(tenant.id): the book has \(verdict.entries) entries, and \(wanted) were durable")
+        }
+        let totals = tenant.book.totals[Int(verdict.entries)]
+        if verdict.totals != totals { fail("\(tenant.id): the book adds up to \(verdict.totals), and it is \(totals)") }
+    }
+}
+
+extension Command {
+    /// It may find that all is as it should be, and leaves no entry then.
+    fileprivate var mayChangeNothing: Bool {
+        switch self {
+        case .subscribe, .set, .revoke: true
+        default: false
+        }
+    }
+}
