@@ -160,3 +160,19 @@ extension StorageError {
         }
     }
 }
+
+extension StorageError {
+    static func lostShard(path: String, listedThrough position: UInt64) -> StorageError {
+        .misplaced(
+            path: path,
+            reason: "the file is missing; it held the journal's records up to \(position)")
+    }
+
+    static func oldShard(path: String, position: UInt64, listedThrough listed: UInt64) -> StorageError {
+        .misplaced(
+            path: path,
+            reason:
+                "it ends at record \(position), but held the journal's records up to \(listed): it is an older copy, or "
+                + "lost writes")
+    }
+}

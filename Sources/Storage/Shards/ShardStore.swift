@@ -98,34 +98,6 @@ package final class ShardStore: Sendable {
         try read(tenant) { (shard) throws(StorageError) in try shard.recall(recall) } ?? Recalled()
     }
 
-    // MARK: - Reports
-
-    /// Entries, newest first.
-    package func transactions(
-        _ tenant: TenantID, query: TransactionQuery
-    ) throws(StorageError) -> TransactionPage {
-        try read(tenant) { (shard) throws(StorageError) in try shard.transactions(query) } ?? TransactionPage()
-    }
-
-    package func reservations(
-        _ tenant: TenantID, query: ReservationQuery
-    ) throws(StorageError) -> ReservationPage {
-        try read(tenant) { (shard) throws(StorageError) in try shard.reservations(query) } ?? ReservationPage()
-    }
-
-    /// Entries of the audit trail, newest first.
-    package func audit(_ tenant: TenantID, query: AuditQuery) throws(StorageError) -> AuditPage {
-        try read(tenant) { (shard) throws(StorageError) in try shard.audit(query) } ?? AuditPage()
-    }
-
-    /// What was used of what each limit counts since its window began, and the last entry of the book that this takes in.
-    package func use(
-        _ tenant: TenantID, of limits: [LedgerState.NewLimit]
-    ) throws(StorageError) -> (uses: [LimitUse], through: UInt64) {
-        try read(tenant) { (shard) throws(StorageError) in try shard.use(of: limits) }
-            ?? (Array(repeating: LimitUse(), count: limits.count), 0)
-    }
-
     /// The tenants that have a file, or should have one, sorted.
     package func tenants() throws(StorageError) -> [TenantID] {
         var tenants = Set(try manifest.tenants())
@@ -218,7 +190,7 @@ package final class ShardStore: Sendable {
     }
 
     /// Runs `body` on the tenant's shard; nil where it has none.
-    private func read<Result>(
+    func read<Result>(
         _ tenant: TenantID, _ body: (Shard) throws(StorageError) -> Result
     ) throws(StorageError) -> Result? {
         try use(tenant) { (slot) throws(StorageError) in
@@ -388,22 +360,6 @@ extension RecordRun {
             }
         }
         return (first ?? 1) == 1
-    }
-}
-
-extension StorageError {
-    static func lostShard(path: String, listedThrough position: UInt64) -> StorageError {
-        .misplaced(
-            path: path,
-            reason: "the file is missing; it held the journal's records up to \(position)")
-    }
-
-    static func oldShard(path: String, position: UInt64, listedThrough listed: UInt64) -> StorageError {
-        .misplaced(
-            path: path,
-            reason:
-                "it ends at record \(position), but held the journal's records up to \(listed): it is an older copy, or "
-                + "lost writes")
     }
 }
 
