@@ -91,7 +91,7 @@ package struct BackupRun {
     private func take(_ directory: BackupDirectory) throws(StorageError) -> any File {
         try fileSystem.makePath(target)
         let names = try fileSystem.list(target)
-        guard names.allSatisfy({ $0 == "LOCK" || Int($0) != nil }) else {
+        guard names.allSatisfy({ $0 == "LOCK" || $0 == "lost+found" || Int($0) != nil }) else {
             throw .conflict("\(target) is not empty and no backup of Tollgate; choose another directory")
         }
         let lock = try fileSystem.open(directory.lockFile, .openOrCreate)

@@ -62,7 +62,8 @@ package final class TollgateServer: Sendable {
         catalogs = try Self.catalogs(directory, file: catalogPath, at: clock.now())
         do throws(StorageError) {
             engine = try Engine(
-                journal: try LocalJournal(directory: data.journal), shards: ShardStore(path: data.shards) { reporter.note($0) },
+                journal: try LocalJournal(directory: data.journal),
+                shards: ShardStore(path: data.shards) { reporter.note($0) },
                 clock: clock, rules: CatalogRules(catalogs), configuration: configuration.engine,
                 observer: reporter)
         } catch {

@@ -6,11 +6,11 @@ import Tollgate
 enum RestoreCommand {
     private static let source = OptionSpec.value("--from", "BACKUP", "the backup")
     private static let target = OptionSpec.value(
-        "--to", "NEWDIR", "the data directory to make; it must not be there yet")
+        "--to", "NEWDIR", "the data directory to make")
     private static let data = OptionSpec.value(
-        "--data", "DIR", "with --tenant: the data directory whose book of it is damaged or gone")
+        "--data", "DIR", "with --tenant: where its book is damaged or gone")
     private static let until = OptionSpec.value(
-        "--until", "TIME", "books as they were at this moment, such as 2026-11-20T10:00:00Z")
+        "--until", "TIME", "as it was at this moment, such as 2026-11-20T10:00:00Z")
     static let generation = OptionSpec.value("--generation", "N", "an older copy than the newest")
 
     static let restore = Subcommand(
