@@ -59,9 +59,7 @@ package struct BackupVerifier {
             _ = try restorer.fill(&builder)
             _ = try builder.finish()
         } catch {
-            // A fold that stops names the shard that was being made: what is wrong is the copy.
-            if case .corrupt(path, let reason) = error { throw restorer.reader.damage(reason) }
-            throw error
+            throw restorer.blaming(error)
         }
         return try BookVerifier(path: path, tenant: tenant, fileSystem: fileSystem).verify()
     }

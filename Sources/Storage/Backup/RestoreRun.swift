@@ -113,7 +113,7 @@ struct BookRestorer {
             meta = try builder.finish()
         } catch {
             builder.discard()
-            throw error
+            throw blaming(error)
         }
         let verdict = try BookVerifier(path: path, tenant: tenant, listedThrough: position, fileSystem: fileSystem)
             .verify()
@@ -121,6 +121,12 @@ struct BookRestorer {
             throw .corrupt(path: reader.path, reason: "what was made of it cannot be proved: \(fault)")
         }
         return meta
+    }
+
+    /// Entries that contradict each other name the shard that was being made of them: what is wrong is the copy.
+    func blaming(_ error: StorageError) -> StorageError {
+        if case .misplaced(_, let reason) = error { return reader.damage(reason) }
+        return error
     }
 
     /// Gives the builder what the copy has, up to the moment. All of the copy is read and checked.

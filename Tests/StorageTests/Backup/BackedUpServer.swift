@@ -7,7 +7,10 @@ import Testing
 /// A data directory as a server keeps it, driven by hand: records are journaled, and reach the shards, and are trimmed, when
 /// the test says so. Beside it the same records in shards that nothing ever happened to.
 final class BackedUpServer {
-    let temporary = TemporaryDirectory()
+    /// Where everything is: the machine's disk, or one that a test has hold of.
+    let path: String
+    let fileSystem: any FileSystem
+    private let temporary: TemporaryDirectory?
     let directory: Directory
     let journal: LocalJournal
     let store: ShardStore
@@ -15,14 +18,22 @@ final class BackedUpServer {
     private var pending: [TenantID: RecordRun] = [:]
     private let data: DataDirectory
 
-    var dataPath: String { temporary.path + "/data" }
-    var target: String { temporary.path + "/backup" }
+    var dataPath: String { path + "/data" }
+    var target: String { path + "/backup" }
 
-    init(tenants: [TenantID], at instant: Instant = Instant(microseconds: 1_767_225_600_000_000)) throws {
-        data = try DataDirectory(path: temporary.path + "/data", create: true)
-        directory = try Directory(path: data.directory)
-        journal = try LocalJournal(directory: data.journal, segmentBytes: 32 << 10)
-        store = ShardStore(path: data.shards)
+    init(
+        tenants: [TenantID], at instant: Instant = Instant(microseconds: 1_767_225_600_000_000),
+        on disk: (any FileSystem)? = nil
+    ) throws {
+        temporary = disk == nil ? TemporaryDirectory() : nil
+        path = temporary?.path ?? ""
+        fileSystem = disk ?? LocalFileSystem()
+        data = try DataDirectory(path: path + "/data", create: true, fileSystem: fileSystem)
+        directory = try Directory(path: data.directory, fileSystem: fileSystem)
+        journal = try LocalJournal(
+            directory: data.journal, fileSystem: fileSystem, segmentBytes: 32 << 10,
+            spares: disk == nil ? .inBackground : .byHand)
+        store = ShardStore(path: data.shards, fileSystem: fileSystem)
         for tenant in tenants { try add(tenant, at: instant) }
     }
 
@@ -31,7 +42,9 @@ final class BackedUpServer {
             TenantRecord(id: tenant, plan: "", displayName: "", timeZone: "UTC", createdAt: instant))
     }
 
-    deinit {
+    deinit { close() }
+
+    func close() {
         store.close()
         journal.close()
         directory.close()
@@ -81,12 +94,12 @@ final class BackedUpServer {
     @discardableResult
     func backup(
         at now: Instant = .zero, only: TenantID? = nil, newGeneration: Bool = false,
-        fileSystem: any FileSystem = LocalFileSystem()
+        fileSystem: (any FileSystem)? = nil
     ) throws -> BackupReport {
         var run = BackupRun(dataPath: dataPath, target: target)
         run.only = only
         run.startsGeneration = newGeneration
-        run.fileSystem = fileSystem
+        run.fileSystem = fileSystem ?? self.fileSystem
         return try run.run(at: now)
     }
 
@@ -99,7 +112,7 @@ final class BackedUpServer {
     func restore(
         to name: String, only: TenantID? = nil, until: Instant? = nil, generation: Int? = nil
     ) throws -> RestoreReport {
-        var run = RestoreRun(source: target, target: temporary.path + "/" + name)
+        var run = RestoreRun(source: target, target: path + "/" + name)
         run.only = only
         run.until = until
         run.generation = generation

@@ -127,7 +127,7 @@ import Testing
 
     @Test func aRestoreThatEndedEarlyIsNoDataDirectory() throws {
         let server = try server()
-        let name = server.temporary.path + "/early"
+        let name = server.path + "/early"
         var run = RestoreRun(source: server.target, target: name)
         var call = 1
         while true {
