@@ -45,7 +45,7 @@ run: build ## Build, then run a demonstration: a server, a tenant, real calls, a
 	.build/release/tollgate demo
 
 .PHONY: test
-test: test-deps venv check-format check-generated test-swift test-clients check-docs ## Build without warnings and run every test and check.
+test: test-deps venv check-format check-generated test-swift test-simulation test-clients check-docs ## Build without warnings and run every test and check.
 
 .PHONY: test-swift
 test-swift: test-deps venv
@@ -56,6 +56,36 @@ test-swift: test-deps venv
 .PHONY: test-clients
 test-clients: build venv ## Outside clients (Python, grpcio) against the real server.
 	TOLLGATE=$(CURDIR)/.build/release/tollgate $(VENV)/bin/python -m pytest -q Tests/Clients
+
+.PHONY: soak-clients
+soak-clients: build venv
+	TOLLGATE_LONG=1 TOLLGATE=$(CURDIR)/.build/release/tollgate $(VENV)/bin/python -m pytest -q Tests/Clients/test_kill.py Tests/Clients/test_memory.py
+
+# The simulation: as many seeds as CI affords, and one of them twice, as it must be the same run. `make soak` is the long form.
+SIMULATE := .build/release/Simulate
+SIMULATION := --seeds 1-60 --steps 10000
+SOAK := --seeds 1-1000 --steps 10000
+
+.PHONY: simulator
+simulator: deps
+	swift build -c release --product Simulate
+
+.PHONY: test-simulation
+test-simulation: simulator ## The engine on a simulated disk and clock: crashes, faults, damage, from seeds.
+	$(SIMULATE) $(SIMULATION)
+	once=$$($(SIMULATE) --seed 7 --steps 3000 | grep -o 'digest [0-9a-f]*') && \
+	again=$$($(SIMULATE) --seed 7 --steps 3000 | grep -o 'digest [0-9a-f]*') && test "$$once" = "$$again"
+
+.PHONY: soak
+soak: soak-simulation soak-clients ## The long forms: ten million simulated steps over a thousand seeds, 1,000 rounds of kill -9, 100,000 tenants.
+
+.PHONY: soak-simulation
+soak-simulation: simulator
+	nice $(SIMULATE) $(SOAK)
+
+.PHONY: mutants
+mutants: deps ## Break each promise on purpose, and see that a proof finds it.
+	Tests/mutants.sh
 
 .PHONY: generate
 generate: test-deps ## Regenerate the Swift of Schemas/.
@@ -88,6 +118,10 @@ bench-quick: build bench-peers ## The same in minutes, to test the harness: its 
 .PHONY: bench-overload
 bench-overload: build ## Measure goodput and fairness under more load than the server takes: some 15 minutes.
 	python3 Bench/overload.py --tollgate .build/release/tollgate $(BENCH)
+
+.PHONY: bench-attacks
+bench-attacks: build venv ## Measure what a well-behaved caller notices of attacks: some 15 minutes.
+	$(VENV)/bin/python Bench/attacks.py --tollgate .build/release/tollgate $(BENCH)
 
 # Debian starts a database when it is installed; the benchmark's are its own, so that one is told not to.
 .PHONY: bench-deps

@@ -1,5 +1,6 @@
 #include "CLinux.h"
 
+#include <malloc.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -78,6 +79,8 @@ int cl_fallocate(int descriptor, int64_t offset, int64_t length) {
 int cl_lock_exclusive(int descriptor) { return flock(descriptor, LOCK_EX | LOCK_NB); }
 
 void cl_thread_nice(int niceness) { setpriority(PRIO_PROCESS, gettid(), niceness); }
+
+void cl_release_memory(void) { malloc_trim(0); }
 
 void cl_thread_name(const char *name) { pthread_setname_np(pthread_self(), name); }
 

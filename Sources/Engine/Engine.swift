@@ -147,7 +147,7 @@ package final class Engine: Sendable {
             if let error { return completion(.failure(error)) }
             let isQueued = core.readers.submit(reportOf: tenant) {
                 if core.groupCommit.isStopping { return completion(.failure(.stopping)) }
-                if caller?.hasGone == true { return completion(.failure(.callerGone)) }
+                if caller?.hasGone == true { return completion(.failure(core.noted(.callerGone))) }
                 do throws(StorageError) {
                     completion(.success(try body(core.shards, tenant)))
                 } catch {
@@ -155,7 +155,7 @@ package final class Engine: Sendable {
                     completion(.failure(.reading(tenant, error)))
                 }
             }
-            if !isQueued { completion(.failure(core.groupCommit.whyNotRead)) }
+            if !isQueued { completion(.failure(core.noted(core.groupCommit.whyNot(.reports)))) }
         }
     }
 
@@ -171,6 +171,12 @@ package final class Engine: Sendable {
 
     /// Tenants that are refused because their shards were set aside as damaged.
     package var setAsideShards: Int { core.shards.setAsideCount }
+
+    /// How often something was refused for want of what, since the start.
+    package func refusals(for shortage: Shortage) -> Int { core.shortages.count(of: shortage) }
+
+    /// Steps and reports that were not done as nobody waited for them any more.
+    package var dropped: Int { core.shortages.dropped }
 
     /// Records that are durable in the journal and not yet in a shard.
     package var pendingRecords: Int { core.writeBehind.pendingCount }
@@ -188,7 +194,8 @@ package final class Engine: Sendable {
         core.readers.stop()
         core.writeBehind.stop()
         if let threads { threads.flush.join() } else { core.writeBehind.run() }
-        core.shards.close()
+        let lateFromMs = core.clock.monotonicMs + core.limits.maxStopCheckpointMs
+        core.shards.close { core.clock.monotonicMs >= lateFromMs }
         core.journal.close()
     }
 }

@@ -16,6 +16,7 @@ final class EngineCore: @unchecked Sendable {
     private(set) var writeBehind: WriteBehind!
     private(set) var readers: ShardReaders!
     private(set) var partitions: [Partition] = []
+    let shortages = ShortageCounts()
     private let observer: any EngineObserver
 
     init(
@@ -79,6 +80,12 @@ final class EngineCore: @unchecked Sendable {
     /// The same for one tenant, which may have taken its share of what is bounded. The lock of its partition is held.
     func whyNotWrite(_ book: Book) -> EngineError? {
         groupCommit.whyNotWrite(book) ?? writeBehind.whyNotWrite(book)
+    }
+
+    /// The error, counted.
+    func noted(_ error: EngineError) -> EngineError {
+        shortages.count(error)
+        return error
     }
 
     /// No lock is held. A book whose shard is damaged is not served from memory either.

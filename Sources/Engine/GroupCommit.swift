@@ -91,7 +91,7 @@ final class GroupCommit: @unchecked Sendable {
         let hasItsShare = monitor.locked {
             gathering.byteCount + book.gatheredBytes(inBatch: gathering.first) > limits.maxGatheredBytes
         }
-        return hasItsShare ? .overloaded("the disk is behind with this tenant's steps; try again") : nil
+        return hasItsShare ? .overloaded(.batchShare) : nil
     }
 
     /// Why a call that writes nothing, and looks at what is journaled up to there, cannot be taken; nil where it can. A journal
@@ -103,8 +103,8 @@ final class GroupCommit: @unchecked Sendable {
     }
 
     /// Why a look-up in a shard was not taken.
-    var whyNotRead: EngineError {
-        current.contains(.stopping) ? .stopping : .overloaded("too many look-ups wait for a disk")
+    func whyNot(_ shortage: Shortage) -> EngineError {
+        current.contains(.stopping) ? .stopping : .overloaded(shortage)
     }
 
     var isStopping: Bool { current.contains(.stopping) }
@@ -112,8 +112,8 @@ final class GroupCommit: @unchecked Sendable {
     private func reason(_ current: Obstacles) -> EngineError {
         if current.contains(.stopping) { return .stopping }
         if current.contains(.failing), let failure = monitor.locked({ failure }) { return .failed(failure) }
-        // The journal went on while this was being found out, or is as behind as it may be.
-        return .overloaded("the disk is behind; try again")
+        // Or the journal went on while this was being found out.
+        return .overloaded(current.contains(.stalled) ? .stall : .batch)
     }
 
     /// The lock is held.

@@ -3,9 +3,10 @@ package struct EngineLimits: Sendable {
     /// Books in memory; above it, idle ones are let go of.
     package var maxResidentTenants = 150_000
     /// Records that are journaled but not yet in their shards, over all tenants. Above it steps are refused until the shards have caught up.
-    package var maxPendingRecords = 6_000_000
-    /// The same in bytes; from a quarter of either on nobody waits to gather.
-    package var maxPendingBytes = 3 << 29
+    package var maxPendingRecords = 1_200_000
+    /// The same in bytes; from half of either on nobody waits to gather. What stands in memory of these steps beside their
+    /// records, until their shards have them, is about as much again.
+    package var maxPendingBytes = 3 << 27
     /// Entries of one journal record; where more end together they take several.
     package var maxEntriesPerRecord = 4_096
     /// Bytes that one batch may gather while the batch before it is being synced.
@@ -44,13 +45,20 @@ package struct EngineLimits: Sendable {
     package var maxRecordsPerFlush = 32_768
     /// Journal bytes above which the shards are made durable and the journal trimmed.
     package var trimBytes: Int64 = 256 << 20
-    /// Journal bytes above which no tenant gathers any longer, so that it can be trimmed. All of its records are pending again
-    /// after a restart: so many must stay below what may be pending.
+    /// Bytes of flushed records above which shards are made durable although little of the journal can be trimmed: what
+    /// they are not known to hold durably is pending again after a restart.
+    package var maxUnsyncedBytes = 256 << 20
+    /// Journal bytes above which no tenant gathers any longer, so that it can be trimmed.
     package var longJournalBytes: Int64 = 640 << 20
     /// Journal bytes above which steps are refused: a shard that takes nothing keeps the journal from being trimmed.
     package var maxJournalBytes: Int64 = 16 << 30
     /// How long an engine that stops brings the shards up to the journal; what is left then is done by the next one.
-    package var maxStopFlushMs = 5_000
+    package var maxStopFlushMs = 4_000
+    /// How long it then makes them durable, so that the journal can be trimmed, and how long it moves their logs into their files.
+    package var maxStopSyncMs = 1_000
+    package var maxStopCheckpointMs = 1_000
+    /// Bytes of flushed records after which the memory that they took is given back once nothing is left to flush.
+    package var releasedBytes = 16 << 20
     /// How long after a failed write the journal, or a shard, is tried again.
     package var probeIntervalMs = 500
 

@@ -93,7 +93,7 @@ extension Partition {
         var job = job
         job.attempts += 1
         guard job.attempts <= core.limits.maxLimitLookUps else {
-            return job.completion(.failure(.overloaded("the tenant is too busy to have its limits changed")))
+            return job.completion(.failure(.overloaded(.limits)))
         }
         // After what is there now has been flushed few records are left to add.
         core.whenFlushed(tenant) { [self, job] error in
@@ -109,7 +109,7 @@ extension Partition {
                     job.completion(.failure(.reading(tenant, error)))
                 }
             }
-            if !isQueued { job.completion(.failure(core.groupCommit.whyNotRead)) }
+            if !isQueued { job.completion(.failure(core.groupCommit.whyNot(.lookUps))) }
         }
     }
 }

@@ -51,7 +51,7 @@ final class Partition: @unchecked Sendable {
             return fail([job], .stopping)
         }
         guard book.waiting.count < core.limits.maxWaitingJobs else {
-            return fail([job], .overloaded("too many calls wait for this tenant's book"))
+            return fail([job], .overloaded(.book))
         }
         book.waiting.append(job)
         if book.phase == .asleep { return load(book) }
@@ -70,7 +70,7 @@ final class Partition: @unchecked Sendable {
         case .read(let read):
             let isDue = book.state!.ledger.nextDeadline.map { $0 <= now } ?? false
             if let error = isDue ? core.whyNotWrite(book) : core.groupCommit.whyNotLook(at: book.lastPosition) {
-                return { read.failed(error) }
+                return { [core] in read.failed(core.noted(error)) }
             }
             // What it sees is journaled first: a report waits for the tenant's newest record.
             let settled = settle(book, at: now)
@@ -80,13 +80,13 @@ final class Partition: @unchecked Sendable {
                 book, [], [],
                 Waiter(queue: read.queue, body: .other { if let error = $0 { read.failed(error) } else { deliver() } }))
         case .step(let command, let queue, let caller, let completion):
-            if let error = core.whyNotWrite(book) { return { completion(.failure(error)) } }
+            if let error = core.whyNotWrite(book) { return { [core] in completion(.failure(core.noted(error))) } }
             return step(command, queue, caller, completion, on: book, at: now)
         case .steps(let many):
             if let error = core.whyNotWrite(book) { return abandon(many, error, on: book) }
             return steps(many, on: book, at: now)
         case .limits(let limits):
-            if let error = core.whyNotWrite(book) { return { job.fail(error) } }
+            if let error = core.whyNotWrite(book) { return { [core] in job.fail(core.noted(error)) } }
             return set(limits, on: book, at: now)
         }
     }
@@ -181,7 +181,7 @@ final class Partition: @unchecked Sendable {
         }
         guard isQueued else {
             book.phase = .asleep
-            return abandon(book, core.groupCommit.whyNotRead)
+            return abandon(book, core.groupCommit.whyNot(.lookUps))
         }
         return nil
     }
@@ -236,6 +236,7 @@ final class Partition: @unchecked Sendable {
             order.waiting = []
             order.isLooking = false
         }
+        core.shortages.count(error, all.count)
         return { for job in all { job.fail(error) } }
     }
 

@@ -3,28 +3,35 @@ import Locks
 import Storage
 
 extension EngineCore {
-    /// Gives every tenant of the journal the records that its shard may lack. Which of them it lacks is found out when the
-    /// book is loaded or flushed, so that starting costs what the journal's tail costs, not what all the shards do.
+    /// Gives every tenant of the journal the records that its shard may lack: those behind what it is listed to hold. Which of
+    /// them it lacks is found out when the book is loaded or flushed, so that starting costs what the journal's tail costs,
+    /// not what all the shards do.
     func recover() throws(StorageError) {
         try shards.check(journalFrom: journal.firstPosition)
         var latest = Instant.zero
         // A test's clock does not start before what the book has seen.
         let manual = clock as? ManualClock
+        let listed = try shards.listed()
         try journal.replay(after: 0) { (position, tenant, record) throws(StorageError) in
-            let partition = partition(of: tenant)
-            partition.monitor.locked {
-                let book = partition.book(tenant)
-                let before = book.pending.byteCount
-                book.pending.append(record, at: position)
-                book.lastPosition = position
-                writeBehind.added(byteCount: book.pending.byteCount - before, to: book)
-            }
+            if position > listed[tenant]?.position ?? 0 { recover(record, at: position, of: tenant) }
             guard manual != nil else { return }
             for entry in try EntryCodec.entries(ofRecord: record, at: position, tenant) {
                 latest = max(latest, entry.at)
             }
         }
         manual?.advance(to: latest)
+        writeBehind.hasRecovered()
+    }
+
+    private func recover(_ record: UnsafeRawBufferPointer, at position: UInt64, of tenant: TenantID) {
+        let partition = partition(of: tenant)
+        partition.monitor.locked {
+            let book = partition.book(tenant)
+            let before = book.pending.byteCount
+            book.pending.append(record, at: position)
+            book.lastPosition = position
+            writeBehind.added(byteCount: book.pending.byteCount - before, to: book)
+        }
     }
 
     func tick() {
@@ -57,7 +64,7 @@ extension EngineCore {
             isToldLater = false
         } else if book.flushWaiters.count >= limits.maxWaitingJobs {
             isToldLater = false
-            error = .overloaded("too many reports wait for this tenant's shard")
+            error = .overloaded(.shardReports)
         } else {
             isToldLater = writeBehind.hurry(book)
             if isToldLater {

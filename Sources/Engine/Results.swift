@@ -6,7 +6,7 @@ package enum EngineError: Error, Sendable {
     /// The disk does not take writes. Nothing of the step stays; it may be tried again under the same id.
     case unavailable(String)
     /// A bound was reached; later there is room again.
-    case overloaded(String)
+    case overloaded(Shortage)
     case stopping
     /// The caller cancelled, or its deadline passed, before the step was decided. Nothing was done.
     case callerGone

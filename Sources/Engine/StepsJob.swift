@@ -133,7 +133,7 @@ extension Partition {
             monitor.unlock()
             after?()
         }
-        guard isQueued else { return abandon(job, core.groupCommit.whyNotRead, on: book) }
+        guard isQueued else { return abandon(job, core.groupCommit.whyNot(.lookUps), on: book) }
         book.recalls.append(began)
         return nil
     }
@@ -163,6 +163,7 @@ extension Partition {
     func abandon(_ job: StepsJob, _ error: EngineError, on book: Book) -> After? {
         // Only a job that looked something up has others behind it.
         let next = job.results == nil ? nil : release(job.order, on: book)
+        core.shortages.count(error, job.commands.count - job.next)
         return {
             job.fail(error)
             next?()

@@ -10,8 +10,8 @@ import Synchronization
 ///
 /// `@unchecked Sendable`: the lines are guarded by `monitor`; what is said to belong to the flush thread is touched by it only.
 final class WriteBehind: @unchecked Sendable {
-    private unowned(unsafe) let core: EngineCore
-    private let monitor = Monitor()
+    unowned(unsafe) let core: EngineCore
+    let monitor = Monitor()
     /// Books by when they had something to flush, those that gather more, those that somebody waits for, and those whose last
     /// flush failed.
     private var usual = FlushLine()
@@ -22,15 +22,18 @@ final class WriteBehind: @unchecked Sendable {
     private var isStopping = false
     /// When the flush thread gives up after `stop`. Read without the lock by that thread, after it was set for good.
     private var stopsByMs = Int.max
-    private var hasEnded = false
+    var hasEnded = false
 
     private let pendingRecords = Atomic(0)
     private let pendingBytes = Atomic(0)
+    /// What may be pending: the limits' bounds, or more where more was in the journal at the start.
+    private let allowedRecords: Atomic<Int>
+    private let allowedBytes: Atomic<Int>
     /// Books that have a place in a line.
     private let waitingBooks = Atomic(0)
     /// The journal should become shorter.
-    private let isJournalLong = Atomic(false)
-    private let isJournalTooLong = Atomic(false)
+    let isJournalLong = Atomic(false)
+    let isJournalTooLong = Atomic(false)
 
     /// Tenants whose shard does not take what is pending. The flush thread's.
     private var failing: Set<TenantID> = []
@@ -38,42 +41,55 @@ final class WriteBehind: @unchecked Sendable {
     private var failuresInARow = 0
     private var pausedUntilMs = 0
     /// Tenants whose shard has records that a power cut could still take back, and the first of them. The flush thread's.
-    private var unsynced: [TenantID: UInt64] = [:]
+    var unsynced: [TenantID: UInt64] = [:]
+    /// Bytes of the records that were flushed since `unsynced` was last emptied, and since memory was last given back. The flush
+    /// thread's.
+    var unsyncedBytes = 0
+    private var unreleasedBytes = 0
     /// Journal bytes at which trimming is tried next. The flush thread's.
-    private var trimAtBytes: Int64
+    var trimAtBytes: Int64
 
     init(core: EngineCore) {
         self.core = core
         trimAtBytes = core.limits.trimBytes
+        allowedRecords = Atomic(core.limits.maxPendingRecords)
+        allowedBytes = Atomic(core.limits.maxPendingBytes)
     }
 
     /// Why no step can be taken at the moment; nil where one can.
     var whyNotWrite: EngineError? {
-        if pendingCount >= core.limits.maxPendingRecords
-            || pendingBytes.load(ordering: .relaxed) >= core.limits.maxPendingBytes
+        if pendingCount >= allowedRecords.load(ordering: .relaxed)
+            || pendingBytes.load(ordering: .relaxed) >= allowedBytes.load(ordering: .relaxed)
         {
-            return .overloaded("the shards are behind; try again")
+            return .overloaded(.pending)
         }
-        if isJournalTooLong.load(ordering: .relaxed) { return .overloaded("the journal is full, as a shard fails") }
+        if isJournalTooLong.load(ordering: .relaxed) { return .overloaded(.journal) }
         return nil
     }
 
     /// The same for one tenant: of what may be pending it has as much as it leaves free, so that others find room where one
-    /// writes more than its shard takes. The partition is locked.
+    /// writes more than its shard takes. What was there at the start is held against nobody. The partition is locked.
     func whyNotWrite(_ book: Book) -> EngineError? {
+        if isCatchingUp { return whyNotWrite }
         let count = pendingCount
         if count >= core.limits.maxPendingRecords / 2,
             count + book.pending.count + book.flushing.count > core.limits.maxPendingRecords
         {
-            return whyNotWrite ?? .overloaded("the tenant's shard is behind; try again")
+            return whyNotWrite ?? .overloaded(.pendingShare)
         }
         let bytes = pendingBytes.load(ordering: .relaxed)
         if bytes >= core.limits.maxPendingBytes / 2,
             bytes + book.pending.byteCount + book.flushing.byteCount > core.limits.maxPendingBytes
         {
-            return whyNotWrite ?? .overloaded("the tenant's shard is behind; try again")
+            return whyNotWrite ?? .overloaded(.pendingShare)
         }
         return whyNotWrite
+    }
+
+    /// More may be pending than otherwise, as more was there at the start.
+    private var isCatchingUp: Bool {
+        allowedBytes.load(ordering: .relaxed) > core.limits.maxPendingBytes
+            || allowedRecords.load(ordering: .relaxed) > core.limits.maxPendingRecords
     }
 
     var pendingCount: Int { pendingRecords.load(ordering: .relaxed) }
@@ -88,6 +104,19 @@ final class WriteBehind: @unchecked Sendable {
         } else if book.pending.count == limits.flushRecords {
             _ = hurry(book)
         }
+    }
+
+    /// All that the journal has and the shards may lack was added. As much as that may be pending, and some more, until it is
+    /// less: the steps of a tenant do not wait for what was there before the start.
+    func hasRecovered() { allow(atMost: .max) }
+
+    /// Lets so much be pending as may be, or else a quarter of that more than is, and no more than before.
+    private func allow(atMost records: Int, _ bytes: Int = .max) {
+        let limits = core.limits
+        let (mostRecords, mostBytes) = (limits.maxPendingRecords, limits.maxPendingBytes)
+        allowedRecords.store(max(mostRecords, min(records, pendingCount + mostRecords / 4)), ordering: .relaxed)
+        allowedBytes.store(
+            max(mostBytes, min(bytes, pendingBytes.load(ordering: .relaxed) + mostBytes / 4)), ordering: .relaxed)
     }
 
     func dropped(_ records: RecordRun) {
@@ -163,21 +192,12 @@ final class WriteBehind: @unchecked Sendable {
         return true
     }
 
-    /// The last of the flushing, after `stop`.
-    func end() {
-        makeDurable(all: true)
-        monitor.locked { hasEnded = true }
-        for partition in core.partitions {
-            for waiter in partition.takeFlushWaiters() { waiter.body(.stopping) }
-        }
-    }
-
     // MARK: - Choosing
 
     /// So much is pending, or the journal is so long, that nobody gathers any longer.
     private var isPressed: Bool {
-        pendingBytes.load(ordering: .relaxed) >= core.limits.maxPendingBytes / 4
-            || pendingCount >= core.limits.maxPendingRecords / 4 || isJournalLong.load(ordering: .relaxed)
+        pendingBytes.load(ordering: .relaxed) >= core.limits.maxPendingBytes / 2
+            || pendingCount >= core.limits.maxPendingRecords / 2 || isJournalLong.load(ordering: .relaxed)
     }
 
     private func next(waits: Bool) -> FlushLine.Place? {
@@ -191,7 +211,7 @@ final class WriteBehind: @unchecked Sendable {
             let due = [usual.nextDueMs, urgent.nextDueMs, failed.nextDueMs, gathered].compactMap { $0 }.min()
             guard let due else {
                 if isStopping || !waits { return nil }
-                monitor.wait()
+                if unreleasedBytes >= core.limits.releasedBytes { releaseMemory() } else { monitor.wait() }
                 continue
             }
             let wait = max(due, pausedUntilMs) - core.clock.monotonicMs
@@ -204,6 +224,15 @@ final class WriteBehind: @unchecked Sendable {
             if due == gathered { return gathering.removeFirst() }
             return usual.nextDueMs == due ? usual.removeFirst() : failed.removeFirst()
         }
+    }
+
+    /// Gives back what the records and the steps took that memory holds no more: freed, it would stay with the process. Nothing
+    /// is left to flush, so few wait for memory meanwhile. The lock is held, and is again afterwards.
+    private func releaseMemory() {
+        unreleasedBytes = 0
+        monitor.unlock()
+        cl_release_memory()
+        monitor.lock()
     }
 
     /// The partition is locked.
@@ -306,6 +335,11 @@ final class WriteBehind: @unchecked Sendable {
     private func noteFlushed(_ book: Book, _ held: ShardExtent) {
         if unsynced[book.tenant] == nil { unsynced[book.tenant] = book.flushing.firstPosition }
         dropped(book.flushing)
+        unsyncedBytes += book.flushing.byteCount
+        unreleasedBytes += book.flushing.byteCount
+        if isCatchingUp {
+            allow(atMost: allowedRecords.load(ordering: .relaxed), allowedBytes.load(ordering: .relaxed))
+        }
         book.flushing = RecordRun()
         book.flushedPosition = max(book.flushedPosition ?? 0, held.position)
         book.flushedSequence = max(book.flushedSequence, held.sequence)
@@ -342,42 +376,6 @@ final class WriteBehind: @unchecked Sendable {
         } else {
             failuresInARow = 0
             if failing.remove(tenant) != nil, failing.isEmpty { core.shardsHealth(nil) }
-        }
-    }
-
-    // MARK: - Trimming
-
-    private func trimIfLong() {
-        let limits = core.limits
-        let journal = core.journal
-        let wasTooLong = isJournalTooLong.load(ordering: .relaxed)
-        guard wasTooLong || journal.byteCount > trimAtBytes else { return }
-        // Syncs that free little would cost more than they give.
-        let first = journal.firstPosition
-        let freed = core.firstPendingPosition() ?? .max
-        if wasTooLong || freed > first + (core.groupCommit.durablePosition - first) / 4 { makeDurable(all: false) }
-        let left = journal.byteCount
-        trimAtBytes = max(limits.trimBytes, left + limits.trimBytes / 4)
-        isJournalLong.store(left > limits.longJournalBytes, ordering: .relaxed)
-        isJournalTooLong.store(left > limits.maxJournalBytes, ordering: .relaxed)
-    }
-
-    /// Makes shards durable, the ones that hold the oldest records or all, and trims the journal behind them.
-    private func makeDurable(all: Bool) {
-        let durable = core.groupCommit.durablePosition
-        let first = core.journal.firstPosition
-        let half = first + (durable - min(durable, first)) / 2
-        let chosen = unsynced.filter { all || $0.value <= half }.keys
-        let failures = core.shards.makeDurable(chosen)
-        for tenant in chosen where failures[tenant] == nil { unsynced[tenant] = nil }
-        for (tenant, error) in failures { core.report(error, of: tenant) }
-        let kept = min(unsynced.values.min() ?? .max, core.firstPendingPosition() ?? .max)
-        let trimmed = min(durable, kept - 1)
-        do throws(StorageError) {
-            try core.shards.willTrimJournal(through: trimmed)
-            try core.journal.trim(through: trimmed)
-        } catch {
-            core.report(error, of: nil)
         }
     }
 }

@@ -58,6 +58,9 @@ package final class EventLoop: @unchecked Sendable {
     @exclusivity(unchecked) package private(set) var nowNs: Int64 = monotonicNanoseconds()
     /// Whether the loop has more to do than one turn should hold: less is read then, so that its turns stay short.
     @exclusivity(unchecked) package var isPressed = false
+    /// Whether something was left unread in this turn, and in the one before.
+    @exclusivity(unchecked) var isBehind = false
+    @exclusivity(unchecked) package private(set) var wasBehind = false
     /// Streams that each peer may have open, where that is less than its connection allows.
     @exclusivity(unchecked) package var streamsMax = UInt32.max
     /// One buffer for what any connection reads, one for what it writes: neither keeps anything between two turns.
@@ -213,6 +216,8 @@ package final class EventLoop: @unchecked Sendable {
         while isRunning {
             let count = events.withUnsafeMutableBufferPointer { wait(into: $0) }
             nowNs = monotonicNanoseconds()
+            wasBehind = isBehind
+            isBehind = false
             for index in 0..<max(0, count) { dispatch(events[index]) }
             runTimers()
             takeInbox()

@@ -6,6 +6,9 @@ package struct HTTP2Configuration: Sendable {
     package var concurrentStreamsMax = Limits.concurrentStreamsMax
     /// Connections that a listener has at the same time; further ones are closed at once.
     package var connectionsMax = Limits.connectionsMax
+    /// Told when no connection can be accepted because the process is out of descriptors (true), and when one is again.
+    /// Called on the listener's loop.
+    package var outOfDescriptors: (@Sendable (Bool) -> Void)?
     /// Names and values of a received header block, with 32 bytes for each field.
     package var headerListBytesMax = Limits.headerListBytesMax
     /// Bytes that the peer may send on one stream, and on the connection, before the handler consumed them.

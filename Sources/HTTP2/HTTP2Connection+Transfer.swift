@@ -35,6 +35,7 @@ extension HTTP2Connection: ReadinessHandler, TurnEndHandler {
                 feed(UnsafeRawBufferPointer(rebasing: loop.readBuffer[..<count]))
                 // If more has come meanwhile, epoll says so again.
                 if !mayBeMore { return }
+                loop.isBehind = true
             case .wouldBlock:
                 return
             case .ended, .failed:

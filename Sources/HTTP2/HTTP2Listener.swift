@@ -29,7 +29,7 @@ package final class HTTP2Listener: @unchecked Sendable {
         groups = loops.map {
             ConnectionGroup(loop: $0, configuration: configuration, metrics: metrics, makeHandler: makeHandler)
         }
-        acceptor = Acceptor(descriptor: descriptor, groups: groups, metrics: metrics, max: configuration.connectionsMax)
+        acceptor = Acceptor(descriptor: descriptor, groups: groups, metrics: metrics, configuration)
     }
 
     /// Begins to accept.
@@ -181,12 +181,17 @@ private final class Acceptor: ReadinessHandler, @unchecked Sendable {
     private var pause: TimerToken?
     private var next = 0
     private var isClosed = false
+    private let outOfDescriptors: (@Sendable (Bool) -> Void)?
+    private var isOutOfDescriptors = false
 
-    init(descriptor: Int32, groups: [ConnectionGroup], metrics: HTTP2Metrics, max: Int) {
+    init(
+        descriptor: Int32, groups: [ConnectionGroup], metrics: HTTP2Metrics, _ configuration: HTTP2Configuration
+    ) {
         self.descriptor = descriptor
         self.groups = groups
         self.metrics = metrics
-        connectionsMax = max
+        connectionsMax = configuration.connectionsMax
+        outOfDescriptors = configuration.outOfDescriptors
     }
 
     deinit {
@@ -233,6 +238,7 @@ private final class Acceptor: ReadinessHandler, @unchecked Sendable {
     }
 
     private func take(_ accepted: Int32) {
+        noteShortage(false)
         if metrics.active >= connectionsMax { makeRoom() }
         guard metrics.active < connectionsMax else {
             metrics.add(.connectionsRefused)
@@ -246,6 +252,12 @@ private final class Acceptor: ReadinessHandler, @unchecked Sendable {
         if group.loop === loop { group.adopt(accepted) } else { group.loop.execute { group.adopt(accepted) } }
     }
 
+    private func noteShortage(_ isThere: Bool) {
+        guard isThere != isOutOfDescriptors else { return }
+        isOutOfDescriptors = isThere
+        outOfDescriptors?(isThere)
+    }
+
     /// On this loop at once, on others for who comes next.
     private func makeRoom() {
         for group in groups {
@@ -257,6 +269,7 @@ private final class Acceptor: ReadinessHandler, @unchecked Sendable {
     private func pauseAccepting() {
         guard let registration, pause == nil else { return }
         metrics.add(.acceptPauses)
+        noteShortage(true)
         loop.modify(registration, descriptor, events: 0)
         pause = loop.schedule(after: Limits.acceptPauseNs) { [weak self] in
             guard let self, let registration = self.registration else { return }

@@ -14,7 +14,11 @@ struct FIFO<Element: Sendable>: Sendable {
     mutating func removeFirst() {
         elements[head] = nil
         head += 1
-        if head >= 64, head * 2 >= elements.count {
+        if head == elements.count {
+            // A large one is used again soon; of many small ones each would keep its room.
+            elements.removeAll(keepingCapacity: head >= Limits.fewSlots)
+            head = 0
+        } else if head >= 64, head * 2 >= elements.count {
             elements.removeFirst(head)
             head = 0
         }

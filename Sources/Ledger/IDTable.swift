@@ -55,9 +55,24 @@ package struct IDTable: Sendable {
         }
     }
 
+    /// Makes room for as many again as there are, and no more.
+    mutating func shrink() {
+        if count == 0 {
+            cells = []
+        } else {
+            var size = 8
+            while size < 4 * count { size *= 2 }
+            if size < cells.count { move(to: size) }
+        }
+    }
+
     private mutating func grow() {
+        move(to: max(8, 2 * cells.count))
+    }
+
+    private mutating func move(to size: Int) {
         let old = cells
-        cells = Array(repeating: Cell(id: .zero, place: -1), count: max(8, 2 * old.count))
+        cells = Array(repeating: Cell(id: .zero, place: -1), count: size)
         cells.withUnsafeMutableBufferPointer { cells in
             for cell in old where cell.place >= 0 {
                 cells[Self.cell(of: cell.id, in: UnsafeBufferPointer(cells))] = cell

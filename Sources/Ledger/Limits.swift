@@ -17,6 +17,8 @@ enum Limits {
     static let maxUsageSlack = 1_024
     /// How many ended holds the queue of holds may carry along where few are open.
     static let minStaleHolds = 64
+    /// Places of a table or a queue that are kept although most of them are empty.
+    static let fewSlots = 8
     /// How long past `LedgerRules.refusalMemoryMicroseconds` a refusal may still be remembered, microseconds.
     static let refusalSlackMicroseconds: Int64 = 24 * 3600 * 1_000_000
 }

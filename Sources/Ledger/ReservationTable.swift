@@ -99,9 +99,23 @@ struct ReservationTable: Sendable {
         free.append(place)
     }
 
+    /// Gives back the room that is no longer needed: where many more were in memory than are, as the steps of one of many
+    /// tenants that gathered until its shard took them. A busy book that keeps some of its steps never comes to it.
+    mutating func shrink() {
+        guard slots.count > Limits.fewSlots, count * 4 <= slots.count else { return }
+        var end = slots.count
+        while end > 0, index.find(slots[end - 1].reservation.id) != end - 1 { end -= 1 }
+        // Open ones that stand far behind keep what is before them.
+        guard end * 2 <= slots.count else { return }
+        slots = Array(slots[..<end])
+        free = free.filter { $0 < end }
+        index.shrink()
+    }
+
     /// The queued hold is still open and still ends when the queue says.
     func isLive(_ item: HoldQueue.Item) -> Bool {
-        slots[item.slot].reservation.id == item.id && slots[item.slot].reservation.progress.state == .open
+        item.slot < slots.count && slots[item.slot].reservation.id == item.id
+            && slots[item.slot].reservation.progress.state == .open
             && slots[item.slot].reservation.progress.expiresAt == item.expiresAt
     }
 

@@ -151,6 +151,7 @@ struct StepMemory: Sendable {
             forgetFirstRefusal()
             left -= 1
         }
+        if left < atMost { reservations.shrink() }
         return left == 0
     }
 

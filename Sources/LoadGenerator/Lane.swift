@@ -92,6 +92,8 @@ protocol LaneCarrier: StreamFollower {
     var connection: Connection! { get set }
     /// Begins the lane's next call. It goes out with the connection's next `send`.
     func begin(_ lane: LanePointer, nowNs: Int64)
+    /// Whether the server lets a further call be opened now.
+    var hasRoom: Bool { get }
     /// Whether the lane has something to finish although the run ends: a hold that is to be committed.
     func owes(_ lane: LanePointer) -> Bool
     /// Hands each lane of the connection to `body`.
@@ -100,4 +102,8 @@ protocol LaneCarrier: StreamFollower {
     func finish()
     /// Whether nothing is left to be answered after `finish`.
     var isFinished: Bool { get }
+}
+
+extension LaneCarrier {
+    var hasRoom: Bool { true }
 }

@@ -125,7 +125,8 @@ final class LoadRun {
         count(lane) { tally in
             if isLate { tally.countLate() } else { tally.countRefused() }
         }
-        next(lane, nowNs: monotonicNs())
+        // At the end nobody tries again: a hold that is left ends by itself.
+        if case .ending = phase { liveLanes -= 1 } else { next(lane, nowNs: monotonicNs()) }
     }
 
     /// Whether calls that a server turns away are what the run is about.
@@ -182,7 +183,8 @@ final class LoadRun {
     /// Waits for sockets, or for the time of the next call of a paced run.
     private func waitForEvents(_ events: inout [cl_event]) -> Int {
         var timeoutMs = Int32(min(Limits.turnMsMax, max(0, phaseEndNs - monotonicNs()) / 1_000_000 + 1))
-        if let dueNs = [pace, modestPace].compactMap({ $0 }).filter(\.hasIdleLanes).map(\.nextDueNs).min() {
+        let dueNs = min(pace?.wakeNs ?? .max, modestPace?.wakeNs ?? .max)
+        if dueNs < .max {
             // epoll_wait counts in milliseconds, which is too coarse for a pace: the descriptor itself is waited for.
             let leftNs = max(0, dueNs - monotonicNs())
             _ = cl_wait_readable(epoll, min(leftNs, Int64(timeoutMs) * 1_000_000))
@@ -202,8 +204,12 @@ final class LoadRun {
             tally.countUnsent(pace?.giveUp(after: deadlineNs, nowNs: nowNs) ?? 0)
             modest.countUnsent(modestPace?.giveUp(after: deadlineNs, nowNs: nowNs) ?? 0)
         }
-        while let (lane, dueNs) = modestPace?.next(nowNs: nowNs) ?? pace?.next(nowNs: nowNs) {
+        while let (lane, dueNs) = modestPace?.next(nowNs: nowNs) {
             lane.pointee.carrier.begin(lane, nowNs: dueNs)
+            hasBegun = true
+        }
+        while let (lane, dueNs) = isOverload ? pace?.nextOrGivenUp(nowNs: nowNs) : pace?.next(nowNs: nowNs) {
+            if let lane { lane.pointee.carrier.begin(lane, nowNs: dueNs) } else { tally.countUnsent(1) }
             hasBegun = true
         }
         if hasBegun { sendAll() }

@@ -26,13 +26,31 @@ struct Pace {
         let dueNs = nextDueNs
         guard dueNs <= nowNs, firstIdle < idle.count else { return nil }
         begun += 1
+        return (takeIdle(), dueNs)
+    }
+
+    /// When the next call of a run under overload should have begun, if that is over; what it is to begin with is taken from
+    /// those that wait and whose connection has room. A call that finds none is given up.
+    mutating func nextOrGivenUp(nowNs: Int64) -> (lane: LanePointer?, dueNs: Int64)? {
+        let dueNs = nextDueNs
+        guard dueNs <= nowNs else { return nil }
+        begun += 1
+        for _ in 0..<Limits.roomTriesMax where firstIdle < idle.count {
+            let lane = takeIdle()
+            if lane.pointee.carrier.hasRoom { return (lane, dueNs) }
+            idle.append(lane)
+        }
+        return (nil, dueNs)
+    }
+
+    private mutating func takeIdle() -> LanePointer {
         let lane = idle[firstIdle]
         firstIdle += 1
         if firstIdle > Limits.paceGoneLanesMax, firstIdle * 2 > idle.count {
             idle.removeFirst(firstIdle)
             firstIdle = 0
         }
-        return (lane, dueNs)
+        return lane
     }
 
     /// Gives up the calls that are due for so long already that their callers wait no more.
@@ -54,4 +72,7 @@ struct Pace {
     }
 
     var hasIdleLanes: Bool { firstIdle < idle.count }
+
+    /// When there is something to begin, and with what.
+    var wakeNs: Int64 { hasIdleLanes ? nextDueNs : .max }
 }

@@ -12,6 +12,8 @@ final class UnaryCalls: LaneCarrier {
     /// The stream that was looked up last: its callbacks come one after the other.
     private var lastStream: Int32 = 0
     private var lastLane: LanePointer!
+    /// Calls that were begun and have not ended.
+    private var openCalls = 0
 
     init(
         _ run: LoadRun, script: any CallScript, headers: RequestHeaders, firstLane: Int, laneCount: Int,
@@ -51,6 +53,12 @@ final class UnaryCalls: LaneCarrier {
         guard result > 0 else {
             return run.stopped(lane, fault: "HTTP/2: " + String(cString: nghttp2_strerror(result)))
         }
+        openCalls += 1
+    }
+
+    var hasRoom: Bool {
+        openCalls
+            < Int(nghttp2_session_get_remote_settings(connection.session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS))
     }
 
     func owes(_ lane: LanePointer) -> Bool { script.owes(lane) }
@@ -105,6 +113,7 @@ final class UnaryCalls: LaneCarrier {
     func streamClosed(_ stream: Int32, errorCode: UInt32) {
         let lane = lane(of: stream)
         lastStream = 0
+        openCalls -= 1
         let isRight =
             errorCode == 0 && lane.pointee.isStatusOK && lane.pointee.grpcStatus == 0 && lane.pointee.hasAnswer
             && lane.pointee.fault == nil

@@ -13,6 +13,9 @@ package enum Limits {
 
     /// Calls under way on one server, beyond which further ones are refused with UNAVAILABLE.
     package static let concurrentCalls = 20_000
+    /// Of those, callers without a key may have a part of so many: explorers of the schema, and whoever opens streams to have
+    /// them open.
+    static let strangersPart = 8
     /// When a refused caller may try again, in milliseconds, as `RetryInfo` tells it.
     package static let retryAfterMs: Int64 = 200
     /// Taken request bytes that are gathered before the client is told of the room.

@@ -11,6 +11,10 @@ package enum StorageLimits {
     /// Bytes of zeros written and synced in one go while a spare segment is prepared, so that the syncs of appends between do not wait for a whole segment.
     static let preparationChunkBytes = 256 << 10
 
+    /// Bytes of the pieces in which a tenant's records wait for its shard; in between half of what waits already.
+    static let leastRunPieceBytes = 992
+    static let mostRunPieceBytes = 256 << 10
+
     // MARK: Shards
 
     /// Shards that stay open.
@@ -23,6 +27,8 @@ package enum StorageLimits {
     static let checkpointBytes: Int64 = 4 << 20
     /// The same for a shard whose handle is closed because another one needs its place.
     static let checkpointOnCloseBytes: Int64 = 256 << 10
+    /// Bytes of a log that are read and written once more in one go.
+    static let rewrittenChunkBytes = 1 << 20
     /// Page cache of one handle, KiB.
     static let pageCacheKiB = 512
     /// How long a handle waits for a lock that another process (a backup, sqlite3) holds, milliseconds.
@@ -39,6 +45,11 @@ package enum StorageLimits {
     static let pageBytes = 2 << 20
     /// Rows that a report with filters looks at before it hands back what it found and where to go on.
     static let maxScannedRows = 20_000
+
+    /// Shards nobody uses that are closed where the process has no descriptor left for another one.
+    static let closedForRoom = 16
+    /// Descriptors that are kept for the disk: a segment of the journal, and shards, which take three each.
+    static let reservedDescriptors = 8
 
     // MARK: Directory
 

@@ -38,6 +38,11 @@ extension StorageError {
         }
     }
 
+    /// True where the process, or the machine, may open no more files.
+    package var isOutOfDescriptors: Bool {
+        if case .system(_, _, let errno) = self { errno == EMFILE || errno == ENFILE } else { false }
+    }
+
     /// True where bytes on the disk are not what was written.
     package var isCorruption: Bool {
         switch self {

@@ -89,5 +89,10 @@ package enum Limits {
     // MARK: The system
 
     /// Files that a server is well off with: its shards, three descriptors each, and its connections.
-    package static let wantedOpenFiles: UInt = 4_096
+    package static let wantedOpenFiles = 4_096
+    /// Files without which a server cannot do.
+    package static let leastOpenFiles = 96
+    /// Of them what is neither a connection nor a shard that stays open: journal, directory, manifest, the loops' own, and
+    /// shards that are opened for one use.
+    static let ownOpenFiles = 48
 }

@@ -396,10 +396,13 @@ def unfinished_requests(streams=400, body=b""):
     return attack
 
 
-def answered(peer, streams):
-    """Waits until every stream was answered or reset."""
-    ended, end = set(), time.monotonic() + DEADLINE_S
+def answered(peer, streams, credited=()):
+    """Waits until every stream was answered or reset; meanwhile some get a byte of window now and then."""
+    ended, end, due = set(), time.monotonic() + DEADLINE_S, 0
     while len(ended) < streams and peer.cut.by is None and time.monotonic() < end:
+        if time.monotonic() > due:
+            due = time.monotonic() + 0.5
+            peer.send(b"".join(frame(WINDOW_UPDATE, 0, s, word(1)) for s in credited if s not in ended))
         for kind, flags, stream, _ in peer.frames(wait_s=0.2):
             if kind == RST or kind == HEADERS and flags & END_STREAM:
                 ended.add(stream)
@@ -426,7 +429,7 @@ def gathered_megabytes(target, streams=300):
         return peer.cut
 
 
-def unread_answers(window):
+def unread_answers(window=False):
     """Asks for pages of history and gives them no window, or a byte of it now and then."""
     def attack(target):
         with Peer(target, first=settings((INITIAL_WINDOW, 0))) as peer:
@@ -434,15 +437,7 @@ def unread_answers(window):
             for stream in streams:
                 peer.send(headers(stream, target.block("/tollgate.v1.Credits/ListTransactions"))
                           + frame(DATA, END_STREAM, stream, EMPTY_MESSAGE))
-            ended, end = set(), time.monotonic() + DEADLINE_S
-            while len(ended) < len(streams) and peer.cut.by is None and time.monotonic() < end:
-                for kind, _, stream, _ in peer.frames(wait_s=0.5):
-                    if kind == RST:
-                        ended.add(stream)
-                if window:
-                    peer.send(b"".join(frame(WINDOW_UPDATE, 0, s, word(window)) for s in streams[:50] if s not in ended))
-            peer.cut.text = f"{len(ended)} of {len(streams)} ended"
-            return peer.cut
+            return answered(peer, len(streams), credited=streams[:20] if window else ())
     return attack
 
 
@@ -467,13 +462,16 @@ FLOOD, GOAWAYS, TIMEOUT, LARGE = (
     "tollgate_http2_large_header_blocks_total")
 
 
+CONTROL = "control_frames"
+
+
 @dataclasses.dataclass
 class Attack:
     run: object
     """The GOAWAY's code that must come, "closed", any of several, or None where the attack is to be borne."""
     cut: tuple
-    """The counter that must move, and its label's value."""
-    counter: tuple
+    """The counters of which one must move, each with its label's value."""
+    counters: tuple = ()
     """Whether it waits for a time-out, for which the tests have a server with short ones."""
     slow: bool = False
 
@@ -483,16 +481,15 @@ def constant(data, **more):
 
 
 def calm(run, kind, slow=False):
-    """An attack that ends with GOAWAY ENHANCE_YOUR_CALM."""
-    return Attack(run, (CALM,), (FLOOD, kind), slow)
+    """An attack that ends with GOAWAY ENHANCE_YOUR_CALM: its own budget is spent, or before it that of all frames."""
+    return Attack(run, (CALM,), ((FLOOD, kind), (FLOOD, CONTROL)), slow)
 
 
 def wrong(run):
     """An attack that nghttp2 finds wrong by itself, or that is over its budget before."""
-    return Attack(run, (0x1, 0x5, 0x6, CALM, "closed"), None)
+    return Attack(run, (0x1, 0x5, 0x6, CALM, "closed"))
 
 
-CONTROL = "control_frames"
 ATTACKS = {
     "rapid reset": calm(flood(rapid_reset), "resets"),
     "rapid reset, nothing read": calm(flood(rapid_reset, reads=False), "resets"),
@@ -506,12 +503,12 @@ ATTACKS = {
        for name, value in [("connection", "x"), ("te", "gzip"), ("Upper", "x"), (":path", "/x"), ("bad name", "x"),
                            ("transfer-encoding", "chunked")]},
     "made you reset: content-length": calm(flood(content_length_mismatch), "provoked_resets"),
-    "continuation": Attack(continuation_flood, (CALM,), (GOAWAYS, "flood")),
+    "continuation": Attack(continuation_flood, (CALM,), ((GOAWAYS, "flood"),)),
     "settings": calm(constant(settings()), CONTROL),
     "settings, nothing read": calm(constant(settings(), reads=False), CONTROL),
     "settings that resize the table": calm(flood(lambda p, t, i: settings((HEADER_TABLE_SIZE, i % 2 * 4096))), CONTROL),
     "settings acknowledged unasked": wrong(constant(frame(SETTINGS, ACK))),
-    "ping": Attack(constant(frame(PING, 0, 0, bytes(8))), (CALM,), None),
+    "ping": Attack(constant(frame(PING, 0, 0, bytes(8))), (CALM,)),
     "ping acknowledged unasked": calm(constant(frame(PING, ACK, 0, bytes(8))), CONTROL),
     "empty data": calm(constant(frame(DATA, 0, 1), opening=open_stream()), CONTROL),
     "padding alone": calm(constant(frame(DATA, PADDED, 1, b"\xff" + bytes(255)), opening=open_stream()), CONTROL),
@@ -526,25 +523,25 @@ ATTACKS = {
     "goaway": wrong(constant(frame(GOAWAY, 0, 0, bytes(8)))),
     "push promise": wrong(constant(frame(PUSH, END_HEADERS, 1, word(2) + literal("a", "b")), opening=open_stream())),
     "header bomb": calm(flood(header_bomb, frames=400), "header_bombs"),
-    "table size updates": Attack(flood(table_resizing, frames=400), (None, CALM), None),
-    "cookie crumbs": Attack(flood(cookie_crumbs, frames=300), (None,), (LARGE, None)),
-    "many metadata": Attack(flood(many_metadata, frames=300), (None,), (LARGE, None)),
-    "broken base64": Attack(flood(broken_base64, frames=2_000), (None,), None),
-    "trailers": Attack(flood(trailers_flood, frames=1_000), (None,), None),
-    "HTTP/1.1": Attack(drip(http1, preface=False), ("closed",), (GOAWAYS, "protocol")),
-    "TLS": Attack(drip(tls, preface=False), ("closed",), (GOAWAYS, "protocol")),
-    "nothing said": Attack(drip(nothing, preface=False), ("closed",), (TIMEOUT, "handshake"), slow=True),
-    "half a preface": Attack(drip(half_preface, preface=False), ("closed",), (TIMEOUT, "handshake"), slow=True),
-    "no settings": Attack(drip(preface_only, preface=False), ("closed",), (TIMEOUT, "handshake"), slow=True),
-    "dripped headers": Attack(drip(dripped_headers), ("closed",), (TIMEOUT, "header_block"), slow=True),
+    "table size updates": Attack(flood(table_resizing, frames=400), (None, CALM)),
+    "cookie crumbs": Attack(flood(cookie_crumbs, frames=300), (None,), ((LARGE, None),)),
+    "many metadata": Attack(flood(many_metadata, frames=300), (None,), ((LARGE, None),)),
+    "broken base64": Attack(flood(broken_base64, frames=2_000), (None,)),
+    "trailers": Attack(flood(trailers_flood, frames=1_000), (None,)),
+    "HTTP/1.1": Attack(drip(http1, preface=False), ("closed",), ((GOAWAYS, "protocol"),)),
+    "TLS": Attack(drip(tls, preface=False), ("closed",), ((GOAWAYS, "protocol"),)),
+    "nothing said": Attack(drip(nothing, preface=False), ("closed",), ((TIMEOUT, "handshake"),), slow=True),
+    "half a preface": Attack(drip(half_preface, preface=False), ("closed",), ((TIMEOUT, "handshake"),), slow=True),
+    "no settings": Attack(drip(preface_only, preface=False), ("closed",), ((TIMEOUT, "handshake"),), slow=True),
+    "dripped headers": Attack(drip(dripped_headers), ("closed",), ((TIMEOUT, "header_block"),), slow=True),
     "dripped continuations": Attack(
-        drip(dripped_continuations), ("closed",), (TIMEOUT, "header_block"), slow=True),
-    "requests that never end": Attack(unfinished_requests(), (None,), (TIMEOUT, "request"), slow=True),
+        drip(dripped_continuations), ("closed",), ((TIMEOUT, "header_block"),), slow=True),
+    "requests that never end": Attack(unfinished_requests(), (None,), ((TIMEOUT, "request"),), slow=True),
     "messages that never end": Attack(
-        unfinished_requests(body=grpc_message(bytes(100))[:40]), (None,), (TIMEOUT, "request"), slow=True),
+        unfinished_requests(body=grpc_message(bytes(100))[:40]), (None,), ((TIMEOUT, "request"),), slow=True),
     "messages whose end of stream never comes": Attack(
-        unfinished_requests(body=charge()), (None,), (TIMEOUT, "request"), slow=True),
-    "answers without a window": Attack(unread_answers(0), (None,), (TIMEOUT, "unread_stream"), slow=True),
-    "answers read by the byte": Attack(unread_answers(1), (None,), (TIMEOUT, "unread_stream"), slow=True),
-    "a socket that is not read": Attack(unread_socket, ("closed",), (TIMEOUT, "unread_output"), slow=True),
+        unfinished_requests(body=charge()), (None,), ((TIMEOUT, "request"),), slow=True),
+    "answers without a window": Attack(unread_answers(), (None,), ((TIMEOUT, "unread_stream"),), slow=True),
+    "answers read by the byte": Attack(unread_answers(window=True), (None,), ((TIMEOUT, "unread_stream"),), slow=True),
+    "a socket that is not read": Attack(unread_socket, ("closed",), ((TIMEOUT, "unread_output"),), slow=True),
 }

@@ -58,13 +58,18 @@ def pytest_runtest_makereport(item, call):
 
 @pytest.fixture
 def covered(request):
-    """covered("kill -9: 100 rounds"): what a proof covered, for the end of the run, where it is read whether or not tests fail."""
+    """covered("kill -9: 100 rounds"): what a proof covered, for the end of the run, where it is read whether or not tests fail.
+    Lines that begin alike become one."""
     return request.config.stash.setdefault(COVERED, []).append
 
 
 def pytest_terminal_summary(terminalreporter, config):
+    merged = {}
     for line in config.stash.get(COVERED, []):
-        terminalreporter.write_line(f"covered: {line}")
+        what, _, rest = line.partition(": ")
+        merged.setdefault(what, []).append(rest)
+    for what, parts in merged.items():
+        terminalreporter.write_line(f"covered: {what}: {'; '.join(parts)}" if parts[0] else f"covered: {what}")
 
 
 def started(binary, directory, *options):

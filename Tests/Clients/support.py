@@ -1,6 +1,7 @@
 """What the tests share: a server under test, a client of it, and readable errors."""
 
 import pathlib
+import resource
 import select
 import signal
 import subprocess
@@ -29,7 +30,8 @@ def new_id():
 class Server:
     """One data directory and the server that works in it, which may end and begin again."""
 
-    def __init__(self, binary, directory, *options, data=None):
+    def __init__(self, binary, directory, *options, data=None, user=None, limits=()):
+        """user: the number of who runs it, in place of whoever runs the tests. limits: of its resources, by their names."""
         self.binary = str(binary)
         self.data = str(data or directory / "data")
         self.options = options
@@ -38,6 +40,9 @@ class Server:
         self.address = "127.0.0.1:0"
         self.key = None
         self.clients = []
+        self.identity = {} if user is None else {"user": user, "group": user, "extra_groups": []}
+        if limits:
+            self.identity["preexec_fn"] = lambda: [resource.setrlimit(kind, values) for kind, values in limits]
 
     def init(self):
         done = self.run("init", "--data", self.data)
@@ -51,7 +56,7 @@ class Server:
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
                 [self.binary, "serve", "--data", self.data, "--listen", self.address, *self.options],
-                stdout=subprocess.PIPE, stderr=log, text=True)
+                stdout=subprocess.PIPE, stderr=log, text=True, **self.identity)
         ready, _, _ = select.select([self.process.stdout], [], [], DEADLINE_S)
         line = self.process.stdout.readline() if ready else ""
         assert line.startswith("listening on "), f"no server: {line!r}\n{self.log()}"
@@ -98,7 +103,7 @@ class Server:
             variables["TOLLGATE_TENANT"] = tenant
         return subprocess.run(
             [self.binary, *arguments], capture_output=True, text=True, timeout=timeout,
-            env=variables if environment is None else environment)
+            env=variables if environment is None else environment, **self.identity)
 
     def verify(self):
         done = self.run("verify", "--data", self.data)
@@ -115,13 +120,15 @@ class Server:
         """Makes a tenant, with credits if any are named, and returns a platform client for it."""
         from tollgate.v1 import admin_pb2, common_pb2
 
-        admin = self.client().admin
+        client = self.client()
+        admin = client.admin
         admin.CreateTenant(admin_pb2.CreateTenantRequest(tenant_id=name), timeout=DEADLINE_S)
         if credits:
             admin.GrantCredits(
                 admin_pb2.GrantCreditsRequest(
                     grant_id=new_id(), tenant_id=name, kind=kind or common_pb2.GRANT_KIND_PURCHASED,
                     amount_micros=credits * CREDIT), timeout=DEADLINE_S)
+        client.close()
         return self.client(tenant=name)
 
     def new_key(self, role, tenant=""):
@@ -155,6 +162,9 @@ class Client:
         self.purchases = purchases_pb2_grpc.PurchasesStub(self.channel)
         self.admin = admin_pb2_grpc.AdminStub(self.channel)
         self.clock = test_clock_pb2_grpc.TestClockStub(self.channel)
+
+    def close(self):
+        self.bare.close()
 
     def stub(self, service):
         """The stub of a service by its name in the schema."""

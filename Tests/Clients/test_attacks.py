@@ -13,6 +13,7 @@ import threading
 import time
 
 import attacks
+import grpc
 import pytest
 from attacks import ATTACKS, METER, PREFACE, Peer, Target, charge, frame, headers, settings
 from probes import healthz, metrics
@@ -51,11 +52,20 @@ def attacked(binary, directory, *options):
         server.end()
 
 
-def spend(client, timeout=DEADLINE_S):
+def spend(client):
+    """One charge. On a machine that is busy a server says UNAVAILABLE: the caller tries the same step again, as it should."""
     from tollgate.v1 import metering_pb2
 
-    return client.metering.Charge(
-        metering_pb2.ChargeRequest(reservation_id=new_id(), amount_micros=1, comment="c" * 200), timeout=timeout)
+    request = metering_pb2.ChargeRequest(reservation_id=new_id(), amount_micros=1, comment="c" * 200)
+    end = time.monotonic() + DEADLINE_S
+    while True:
+        try:
+            return client.metering.Charge(request, timeout=DEADLINE_S)
+        except grpc.RpcError as error:
+            if error.code() is not grpc.StatusCode.UNAVAILABLE or time.monotonic() > end:
+                raise
+            assert "more to do" in error.details(), "refused for the load, not cut off"
+            time.sleep(0.1)
 
 
 class WellBehaved:
@@ -108,8 +118,8 @@ def test_an_attacker_is_cut_off_and_nobody_else_notices(request, name):
     after = metrics(server.address)
     print(f"{name}: {cut}, {honest.calls} calls beside it, {rss_mb(server):.0f} MB")
     assert cut.by in attack.cut, cut
-    if attack.counter:
-        assert value(after, *attack.counter) > value(before, *attack.counter), attack.counter
+    if attack.counters:
+        assert any(value(after, *c) > value(before, *c) for c in attack.counters), attack.counters
     if attack.slow and cut.by is None:
         ended, _, streams, _ = cut.text.split()
         assert ended == streams, "every stream came to an end"
@@ -123,7 +133,8 @@ def test_an_attacker_is_cut_off_and_nobody_else_notices(request, name):
 def test_requests_that_are_not_whole_fill_a_bounded_part_of_memory(impatient):
     with WellBehaved(impatient):
         cuts = [attacks.gathered_megabytes(impatient.target) for _ in range(2)]
-        assert rss_mb(impatient) < 512
+        # 256 MB of requests at most, in buffers that grow by doubling.
+        assert rss_mb(impatient) < 700
     assert metrics(impatient.address)["tollgate_rpc_refused_total"]["request_memory"] > 0 or all(
         cut.by is None for cut in cuts)
     done.append(sum(cut.sent for cut in cuts))
@@ -148,6 +159,7 @@ def test_uploads_to_calls_that_ended_stop_nobody(target):
 
 def test_streams_opened_and_never_used_on_many_connections_keep_nobody_out(impatient):
     peers = [Peer(impatient.target) for _ in range(30)]
+    before = rss_mb(impatient)
     try:
         with WellBehaved(impatient):
             for peer in peers:
@@ -157,7 +169,8 @@ def test_streams_opened_and_never_used_on_many_connections_keep_nobody_out(impat
             time.sleep(1)
             for peer in peers:
                 peer.frames()
-        assert rss_mb(impatient) < 400
+        assert rss_mb(impatient) - before < 200
+        assert metrics(impatient.address)["tollgate_rpc_refused_total"]["share"] > 0
     finally:
         for peer in peers:
             peer.socket.close()
@@ -203,7 +216,17 @@ def test_idle_connections_cost_little_and_give_way(binary, tmp_path, covered):
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-OK, EXHAUSTED = 0, 8
+OK, EXHAUSTED, UNAVAILABLE = 0, 8, 14
+
+
+def settled(peer, block):
+    """The status of a call, tried again for as long as the machine is too busy for it."""
+    end = time.monotonic() + DEADLINE_S
+    while True:
+        (status,) = peer.wait_for([peer.call(block, charge())])
+        if status != UNAVAILABLE or time.monotonic() > end:
+            return status
+        time.sleep(0.1)
 
 
 @pytest.fixture
@@ -231,39 +254,50 @@ def test_callers_behind_one_proxy_may_cancel_their_own_calls(target):
                 cancelled += 1
             kept.append(proxy.call(target.target.block(), charge()))
             proxy.frames()
-        assert set(proxy.wait_for(kept)) == {OK}
+        assert set(proxy.wait_for(kept)) <= {OK, UNAVAILABLE}
+        assert settled(proxy, target.target.block()) == OK
         assert proxy.cut.by is None, proxy.cut
     assert cancelled == 4_000
     done.append(cancelled)
 
 
+def until_refused(peer, block, cancels):
+    """Cancels calls by tens, up to so many, until one that is not cancelled is refused; whether it was."""
+    for _ in range(cancels // 10):
+        for _ in range(10):
+            peer.call(block, charge(), cancels=True)
+        if settled(peer, block) == EXHAUSTED:
+            return True
+    return False
+
+
 def test_a_tenant_that_only_cancels_is_refused_wherever_it_comes_from_and_its_neighbours_are_not(strict, covered):
     rude, honest, third = (strict.blocks[name] for name in ["rude", "honest", "third"])
+
+    def neighbours(peer):
+        return [settled(peer, honest), settled(peer, third)]
+
     with Peer(Target(strict.address)) as proxy:
-        for _ in range(30):
-            for _ in range(20):
-                proxy.call(rude, charge(), cancels=True)
-            assert proxy.wait_for([proxy.call(honest, charge()), proxy.call(third, charge())]) == [OK, OK]
-        assert proxy.wait_for([proxy.call(rude, charge())]) == [EXHAUSTED]
+        assert until_refused(proxy, rude, 3_000)
+        assert neighbours(proxy) == [OK, OK]
+        assert proxy.cut.by is None, "some hundreds are no reason to end what others share"
         with Peer(Target(strict.address)) as elsewhere:
-            assert elsewhere.wait_for([elsewhere.call(rude, charge())]) == [EXHAUSTED]
-            assert elsewhere.wait_for([elsewhere.call(honest, charge())]) == [OK]
-        assert proxy.cut.by is None, "600 are no reason to end what others share"
+            # A budget of this connection's own would last for 300.
+            assert until_refused(elsewhere, rude, 100)
+            assert neighbours(elsewhere) == [OK, OK]
         assert metrics(strict.address)["tollgate_rpc_refused_total"]["cancels"] >= 2
         # Thousands are: then the proxy connects anew, and only the one who cancels is still refused.
         cut = proxy.flood(
             lambda _: headers(stream := proxy.stream(), rude) + frame(attacks.RST, 0, stream, bytes(4)), 10_000)
         assert cut.by == attacks.CALM, cut
     with Peer(Target(strict.address)) as proxy:
-        calls = [proxy.call(block, charge()) for block in [honest, rude, third]]
-        assert proxy.wait_for(calls) == [OK, EXHAUSTED, OK]
-    deadline = time.monotonic() + DEADLINE_S
-    while time.monotonic() < deadline:
-        with Peer(Target(strict.address)) as proxy:
-            if proxy.wait_for([proxy.call(rude, charge())]) == [OK]:
-                break
-    else:
-        raise AssertionError("a tenant that stopped cancelling is served again")
+        assert neighbours(proxy) == [OK, OK]
+        assert until_refused(proxy, rude, 100)
+        assert neighbours(proxy) == [OK, OK]
+        end = time.monotonic() + DEADLINE_S
+        while settled(proxy, rude) != OK:
+            assert time.monotonic() < end, "a tenant that has stopped cancelling is served again"
+            time.sleep(0.05)
     covered("proxy: 4,000 honest cancels on one connection and no cut; a tenant that only cancels refused on all of them")
 
 

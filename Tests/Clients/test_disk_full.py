@@ -1,58 +1,39 @@
 """A disk that takes nothing more: steps are refused, none is lost or half-done, and it is over when the disk is."""
 
 import os
-import subprocess
+import random
 
 import grpc
 import pytest
 from book import assert_adds_up, transactions
 from grpc import StatusCode
+from organisation import Org
 from probes import health, health_watch, healthz, wait_until
+from record import Record, answer_of, settle, wrapped
+from small_disk import ImageDisk, MemoryDisk
 from support import CREDIT, Server, details, new_id, refused
 
 # Room for two segments of the journal, 64 MiB each, and for the shard that is written behind.
 DISK_BYTES = 1 << 30
+GRANTED = 1_000_000
 STEPS_PER_BATCH = 500
 # Labels make a step large, some 4 KiB, so that few steps fill a segment.
 LABELS = {f"label-{n}": "x" * 256 for n in range(16)}
 # So many batches write more than a journal sets aside in advance.
 MAX_BATCHES = (256 << 20) // (STEPS_PER_BATCH * 4_096)
+# So many tenants are more than fit what the directory's file has set aside.
+MAX_TENANTS = 20_000
 
 
-class Disk:
-    """A small file system of its own, whose size and kind a test changes."""
-
-    def __init__(self, path):
-        self.path = path
-        self.mount("-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tollgate-test")
-
-    def mount(self, *arguments):
-        subprocess.run(["mount", *arguments, str(self.path)], check=True)
-
-    def fill(self):
-        """Leaves no room: the file system ends where its files end."""
-        used = os.statvfs(self.path)
-        self.mount("-o", f"remount,size={(used.f_blocks - used.f_bfree) * used.f_frsize}")
-
-    def make_room(self):
-        self.mount("-o", f"remount,size={DISK_BYTES}")
-
-    def take_no_new_files(self):
-        inodes = os.statvfs(self.path)
-        self.inodes = inodes.f_files
-        self.mount("-o", f"remount,nr_inodes={inodes.f_files - inodes.f_ffree}")
-
-    def take_new_files(self):
-        self.mount("-o", f"remount,nr_inodes={self.inodes}")
-
-
-@pytest.fixture
-def disk(tmp_path):
+@pytest.fixture(params=[MemoryDisk, ImageDisk], ids=["tmpfs", "ext4"])
+def disk(request, tmp_path):
     assert os.getuid() == 0, "run as root: the test mounts a small file system"
-    path = tmp_path / "disk"
-    path.mkdir()
-    yield Disk(path)
-    subprocess.run(["umount", "-l", str(path)], check=True)
+    disk = request.param(tmp_path / "disk", DISK_BYTES)
+    yield disk
+    disk.unmount()
+
+
+only_tmpfs = pytest.mark.parametrize("disk", [MemoryDisk], indirect=True, ids=["tmpfs"])
 
 
 @pytest.fixture
@@ -65,59 +46,86 @@ def server(binary, tmp_path, disk):
         server.end()
 
 
-def charge_until_refused(client):
-    """Charges in batches until one is refused. Returns the charges that were acknowledged and those that were not."""
-    from tollgate.v1 import metering_pb2 as m
+class Book:
+    """A tenant, what is known of its steps, and whether its book is so."""
 
-    acknowledged = []
-    for _ in range(MAX_BATCHES):
-        charges = [
-            m.ChargeRequest(reservation_id=new_id(), amount_micros=CREDIT, labels=LABELS)
-            for _ in range(STEPS_PER_BATCH)]
+    def __init__(self, server, tenant="acme"):
+        self.server, self.tenant = server, tenant
+        # One connection for all that it asks.
+        self.client = server.tenant(tenant, credits=GRANTED)
+        self.record = Record(tenant, random.Random(0))
+        self.record.grant(GRANTED * CREDIT)
+        self.acknowledged, self.in_doubt = [], []
+
+    def reopen(self):
+        """A new connection, as after the server was away."""
+        self.client = self.server.client(tenant=self.tenant)
+
+    def charge(self, count=1, labels=None):
+        """Charges in one call. False where it was refused."""
+        from tollgate.v1 import metering_pb2 as m
+
+        steps = [
+            wrapped("Charge", m.ChargeRequest(reservation_id=new_id(), amount_micros=CREDIT, labels=labels))
+            for _ in range(count)]
         try:
-            results = client.metering.Batch(m.BatchRequest(steps=[m.Step(charge=c) for c in charges])).results
+            results = self.client.metering.Batch(m.BatchRequest(steps=steps)).results
         except grpc.RpcError as error:
             assert error.code() == StatusCode.UNAVAILABLE, error
-            return acknowledged, charges
-        failed = []
-        for charge, result in zip(charges, results):
+            self.in_doubt += steps
+            return False
+        for step, result in zip(steps, results, strict=True):
             if result.WhichOneof("kind") == "charge":
-                acknowledged.append(charge)
+                self.acknowledged.append((step, answer_of(result)[0]))
             else:
                 assert result.error.code == StatusCode.UNAVAILABLE.value[0], result.error
-                failed.append(charge)
-        if failed:
-            return acknowledged, failed
-    raise AssertionError("the disk never got full")
+                self.in_doubt.append(step)
+        return not self.in_doubt
+
+    def charge_until_refused(self):
+        for _ in range(MAX_BATCHES):
+            if not self.charge(STEPS_PER_BATCH, LABELS):
+                return
+        raise AssertionError("the disk never got full")
+
+    @property
+    def acknowledged_micros(self):
+        return self.record.available_micros - len(self.acknowledged) * CREDIT
+
+    def prove(self, where):
+        """All that was acknowledged is there, what was refused is done by whoever sends it again, and nothing else is."""
+        settle(self.client, self.acknowledged, self.in_doubt, self.record, where)
+        self.acknowledged, self.in_doubt = [], []
+        self.record.assert_balance(self.client, where)
+        assert len(assert_adds_up(self.client)) == self.record.done, where
+
+    def prove_refused(self, where):
+        """As `prove`; and what was refused had not been done."""
+        self.prove(where)
+        assert self.record.lost == self.record.doubtful, f"{where}: a step was refused and done"
 
 
-def charged_at_last(client, charge):
-    """Sends a charge until it is answered, as a client does on UNAVAILABLE."""
-    def send():
-        try:
-            return client.metering.Charge(charge)
-        except grpc.RpcError as error:
-            assert error.code() == StatusCode.UNAVAILABLE, error
-            return None
-    return wait_until(send, "the server takes steps again")
+def healthy(server):
+    return wait_until(lambda: healthz(server.address) == (200, "ok\n"), "the server takes steps again")
 
 
-def test_steps_are_refused_while_the_disk_is_full_and_none_is_lost(server, disk):
+def test_steps_are_refused_while_the_disk_is_full_and_none_is_lost(server, disk, covered):
     from tollgate.v1 import admin_pb2 as a
 
-    client = server.tenant("acme", credits=1_000_000)
+    book = Book(server)
     # A report brings the shard into being; a book that has none yet cannot be looked at again before there is room.
-    assert len(transactions(client)) == 1
+    assert len(transactions(book.client)) == 1
     assert healthz(server.address) == (200, "ok\n")
     with health_watch(server.address) as states:
         assert next(states) == "SERVING"
         disk.fill()
-        acknowledged, failed = charge_until_refused(client)
+        book.charge_until_refused()
+        acknowledged = len(book.acknowledged)
         assert next(states) == "NOT_SERVING"
 
         # It says why, to callers, to probes and in its log.
         with pytest.raises(grpc.RpcError) as caught:
-            client.metering.Charge(failed[0])
+            book.client.metering.Charge(book.in_doubt[0].charge)
         assert caught.value.code() == StatusCode.UNAVAILABLE
         assert details(caught.value)[0].reason == "STORAGE_UNAVAILABLE"
         assert server.data not in caught.value.details()
@@ -126,70 +134,131 @@ def test_steps_are_refused_while_the_disk_is_full_and_none_is_lost(server, disk)
         assert status == 503 and "No space left" in body
         assert "steps are refused" in server.log() and "No space left" in server.log()
         with refused(StatusCode.UNAVAILABLE, "STORAGE_UNAVAILABLE"):
-            client.admin.CreateTenant(a.CreateTenantRequest(tenant_id="another"))
+            book.client.admin.CreateTenant(a.CreateTenantRequest(tenant_id="another"))
         # What was acknowledged is there, and nothing else.
-        assert client.balance().available_micros == (1_000_000 - len(acknowledged)) * CREDIT
+        assert book.client.balance().available_micros == book.acknowledged_micros
 
         disk.make_room()
-        for charge in failed:
-            assert not charged_at_last(client, charge).replayed
         assert next(states) == "SERVING"
-    assert healthz(server.address)[0] == 200
-    spent = len(acknowledged) + len(failed)
-    assert client.balance().available_micros == (1_000_000 - spent) * CREDIT
-    client.admin.CreateTenant(a.CreateTenantRequest(tenant_id="another"))
+    healthy(server)
+    book.prove_refused("after the disk had room again")
+    book.client.admin.CreateTenant(a.CreateTenantRequest(tenant_id="another"))
     server.verify()
 
     server.kill()
     server.verify()
     server.restart()
-    client = server.client(tenant="acme")
-    entries = assert_adds_up(client)
-    assert {e.reservation_id for e in entries if e.reservation_id} == {c.reservation_id for c in acknowledged + failed}
-    for charge in [*acknowledged[::500], *failed[::100]]:
-        assert client.metering.Charge(charge).replayed
+    book.reopen()
+    assert book.charge()
+    book.prove("after a crash")
+    covered(f"disk full: {'ext4' if isinstance(disk, ImageDisk) else 'tmpfs'}: {acknowledged:,} steps acknowledged, then "
+            f"{STEPS_PER_BATCH} refused and done later")
 
 
 def test_a_crash_on_a_full_disk_loses_nothing(server, disk):
-    client = server.tenant("acme", credits=1_000_000)
+    book = Book(server)
     disk.fill()
-    acknowledged, failed = charge_until_refused(client)
+    book.charge_until_refused()
     server.kill()
     disk.make_room()
     server.verify()
     server.restart()
-    client = server.client(tenant="acme")
-    kept = {entry.reservation_id for entry in assert_adds_up(client) if entry.reservation_id}
-    assert kept == {charge.reservation_id for charge in acknowledged}
-    assert not client.metering.Charge(failed[0]).replayed
+    book.reopen()
+    book.prove_refused("after a crash")
     server.verify()
 
 
-def test_a_directory_that_is_read_only_is_not_served(server, disk):
-    """Root may write where permissions forbid it, so the file system itself is made read-only."""
-    server.tenant("acme", credits=5)
-    assert server.stop() == 0
-    disk.mount("-o", "remount,ro")
-    done = server.run("serve", "--data", server.data, "--listen", "127.0.0.1:0")
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.count("\n") == 1 and server.data in done.stderr and "Read-only" in done.stderr, done.stderr
-    disk.mount("-o", "remount,rw")
+def test_a_server_that_starts_on_a_full_disk_lets_the_books_be_read(server, disk):
+    book = Book(server)
+    assert book.charge(10)
+    assert len(transactions(book.client)) == 11
+    server.kill()
+    disk.fill()
     server.restart()
-    assert server.client(tenant="acme").balance().available_micros == 5 * CREDIT
+    book.reopen()
+    assert book.client.balance().available_micros == book.acknowledged_micros
+    book.charge_until_refused()
+    disk.make_room()
+    healthy(server)
+    book.prove_refused("after the disk had room again")
+    server.verify()
 
 
-def test_a_directory_that_takes_no_new_files_refuses_steps_until_it_does(server, disk):
-    """As a directory whose permissions were taken away: what is open goes on, but no new segment can begin."""
-    client = server.tenant("acme", credits=1_000_000)
-    disk.take_no_new_files()
-    acknowledged, failed = charge_until_refused(client)
-    status, body = healthz(server.address)
-    assert status == 503 and body.strip() != "not serving:"
-    disk.take_new_files()
-    assert not charged_at_last(client, failed[0]).replayed
-    wait_until(lambda: healthz(server.address)[0] == 200, "it serves again")
+def test_steps_go_on_while_only_the_journal_has_room(server, disk):
+    """The journal's room is set aside; the shards ask for theirs as they grow."""
+    first, fresh = Book(server), Book(server, "fresh")
+    assert len(transactions(first.client)) == 1
+    disk.fill()
+    for _ in range(20):
+        assert first.charge(10) and fresh.charge(10)
+    wait_until(lambda: "shards cannot be written" in server.log(), "the log says that the shards are behind")
+    for book in (first, fresh):
+        assert book.client.balance().available_micros == book.acknowledged_micros
+    # It has no file yet, and there is no room for one.
+    with refused(StatusCode.UNAVAILABLE, "STORAGE_UNAVAILABLE"):
+        transactions(fresh.client)
+    assert healthz(server.address)[0] == 200
+    disk.make_room()
+    wait_until(lambda: "shards are written again" in server.log(), "the shards are written again")
+    for book in (first, fresh):
+        book.prove_refused("after the disk had room again")
     server.kill()
     server.verify()
     server.restart()
-    kept = {e.reservation_id for e in assert_adds_up(server.client(tenant="acme")) if e.reservation_id}
-    assert kept == {charge.reservation_id for charge in [*acknowledged, failed[0]]}
+    for book in (first, fresh):
+        book.reopen()
+        assert book.charge()
+        book.prove("after a crash")
+
+
+def test_changes_of_tenants_and_keys_are_refused_whole_while_the_disk_is_full(server, disk):
+    from tollgate.v1 import admin_pb2 as a
+
+    admin = server.client().admin
+    disk.fill()
+    made, failed = [], None
+    for n in range(MAX_TENANTS):
+        try:
+            admin.CreateTenant(a.CreateTenantRequest(tenant_id=f"tenant-{n}", display_name="x" * 256))
+        except grpc.RpcError as error:
+            assert error.code() == StatusCode.UNAVAILABLE and details(error)[0].reason == "STORAGE_UNAVAILABLE", error
+            failed = f"tenant-{n}"
+            break
+        made.append(f"tenant-{n}")
+    assert failed, "the directory never got full"
+    with refused(StatusCode.UNAVAILABLE, "STORAGE_UNAVAILABLE"):
+        server.new_key("service", made[0] if made else "")
+
+    def tenants():
+        from book import pages
+
+        listed = pages(server.client().admin.ListTenants, a.ListTenantsRequest(page_size=1_000), "tenants")
+        return sorted(tenant.tenant_id for tenant in listed)
+
+    assert tenants() == sorted(made)
+    server.kill()
+    disk.make_room()
+    server.verify()
+    server.restart()
+    assert tenants() == sorted(made)
+    org = Org.create(server, failed)
+    org.set_member("mo", "member")
+    assert server.new_key("service", failed).key
+    server.verify()
+
+
+@only_tmpfs
+def test_a_directory_that_takes_no_new_files_refuses_steps_until_it_does(server, disk):
+    """What is open goes on, but no new segment can begin."""
+    book = Book(server)
+    disk.take_no_new_files()
+    book.charge_until_refused()
+    status, body = healthz(server.address)
+    assert status == 503 and body.strip() != "not serving:"
+    disk.take_new_files()
+    healthy(server)
+    server.kill()
+    server.verify()
+    server.restart()
+    book.reopen()
+    book.prove_refused("after a crash")

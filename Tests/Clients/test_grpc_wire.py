@@ -169,6 +169,29 @@ def test_broken_messages_end_the_call_alone(peer, body, status):
     assert peer.ask("/grpc.health.v1.Health/Check")[0]["grpc-status"] == "0"
 
 
+@pytest.mark.parametrize("path", ["/healthz", "/metrics"])
+def test_a_page_that_is_asked_for_without_an_end_leaves_no_stream_open(peer, path):
+    stream = peer.request(path, body=b"", method="GET", end=False)
+    assert peer.answer(stream)[0][":status"] == "200"
+    while not any(isinstance(event, h2.events.StreamReset) for event in peer.events):
+        assert peer.pump()
+    assert next(event for event in peer.events if isinstance(event, h2.events.StreamReset)).error_code == 0
+
+
+def test_metadata_outside_printable_ascii_is_no_error_of_the_connection(peer):
+    assert peer.ask(x_odd=b"\x80\xffg\xc3\xbc")[0]["grpc-status"] == "16"
+    # Control characters are not even HTTP: the stream ends, and nothing else.
+    answer, _ = peer.ask(x_odd=b"a\x01b")
+    assert answer.get("grpc-status") in (None, "16")
+    assert peer.ask()[0]["grpc-status"] == "16"
+
+
+@pytest.mark.parametrize("value, status", [
+    ("AQ==", "16"), ("AQ", "16"), ("AQ==,Ag", "16"), ("AQ,!", "13"), ("A", "13"), ("AQ=", "13")])
+def test_binary_metadata_is_split_before_it_is_decoded(peer, value, status):
+    assert peer.ask(x_bin=value)[0]["grpc-status"] == status
+
+
 def test_metadata_over_the_limit_is_refused_and_the_connection_lives(peer):
     assert peer.ask(x_large="x" * 15_000)[0]["grpc-status"] == "16"
     assert peer.ask(x_large="x" * 9_000, x_more="y" * 9_000)[0]["grpc-status"] == "8"

@@ -20,7 +20,7 @@ GRANTED = 100_000_000 * CREDIT
 ROUNDS_PER_PROOF = 10
 OLDER_STEPS = 200
 # So long a server works before it is killed, seconds.
-LOAD_S = (0.01, 0.4)
+LOAD_S = (0.01, 0.3)
 # In so many of the rounds the journal is filled until it is trimmed.
 ROUNDS_PER_TRIM = 50
 # Comments of a size that makes the journal begin segments.

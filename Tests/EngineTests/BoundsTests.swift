@@ -1,4 +1,5 @@
 import Engine
+import Foundation
 import Ledger
 import Locks
 import Storage
@@ -39,6 +40,49 @@ import Testing
             $0.limits.flushIntervalMs = 50
         }
         try expectOverloadAndRecovery(harness)
+    }
+
+    @Test func whatTheJournalHasAtAStartRefusesNoStep() throws {
+        let directory = try TemporaryDirectory()
+        let obstacle = ShardStore.file(of: acme, in: directory.path + "/shards")
+        try FileManager.default.createDirectory(atPath: obstacle, withIntermediateDirectories: true)
+        do {
+            let harness = try Harness(directory) { $0.limits.maxStopFlushMs = 0 }
+            _ = try harness.step(grant(id(1), 1_000))
+            for number in 2..<102 { _ = try harness.step(reserve(id(number), 1)) }
+            harness.engine.stop()
+        }
+        let harness = try Harness(directory) { $0.limits.maxPendingRecords = 20 }
+        #expect(harness.engine.pendingRecords == 101)
+        // A quarter more than there is.
+        var accepted = 0
+        while accepted < 50, case .success = try #require(harness.begin(reserve(id(200 + accepted), 1)).wait()) {
+            accepted += 1
+        }
+        #expect(accepted == 5)
+        try FileManager.default.removeItem(atPath: obstacle)
+        #expect(eventually { harness.engine.pendingRecords == 0 })
+        for number in 300..<400 {
+            #expect(eventually { (try? harness.answer(reserve(id(number), 1))) != nil })
+        }
+        harness.engine.stop()
+    }
+
+    @Test func whatShardsAreListedToHoldIsNotPendingAfterARestart() throws {
+        let directory = try TemporaryDirectory()
+        do {
+            let harness = try Harness(directory)
+            _ = try harness.step(grant(id(1), 1_000))
+            _ = try harness.step(reserve(id(2), 1))
+            harness.engine.stop()
+            #expect(harness.journal.firstPosition == 1, "the journal still has all of it")
+        }
+        let harness = try Harness(directory)
+        #expect(harness.engine.pendingRecords == 0)
+        #expect(try harness.step(reserve(id(2), 1)).replayed)
+        #expect(try harness.totals().held == 1)
+        try harness.verify()
+        harness.engine.stop()
     }
 
     /// More steps than fit are begun while the journal is blocked: the first succeed, the rest are refused, and once the

@@ -66,6 +66,29 @@ import Testing
         #expect(book.state.recall(for: reserve(id(1_500_000))) == nil)
     }
 
+    @Test(arguments: [[], [0], [3], [3, 100], [199]])
+    func `what stays is found after the room of what was let go of was given back`(held: [Int]) {
+        let book = TestBook()
+        book.grant(10_000)
+        let first = 1_500_000
+        for number in 0..<200 {
+            book.reserve(first + number, 2, ttl: Int64(1 + number) * minute)
+            if !held.contains(number) { _ = book.step(commit(first + number)) }
+        }
+        _ = forgetful(book)
+        #expect(book.state.openReservationCount == held.count)
+        for number in 200..<400 { book.reserve(first + number, 2, ttl: 7 * 24 * 60 * minute) }
+        for number in held {
+            #expect(book.state.reservation(id(first + number))?.progress.state == .open)
+            _ = book.step(commit(first + number))
+        }
+        #expect(book.state.totals.held == 400 && book.state.totals.consumed == 200)
+        // Each ends at its time, from places that others had before.
+        book.wait(8 * 24 * 60 * minute)
+        #expect(book.state.totals.held == 0 && book.state.openReservationCount == 0)
+        #expect(book.state.totals.available == 10_000 - 200)
+    }
+
     @Test func `a refused commit that was let go of is looked up though its hold is in memory`() {
         let book = TestBook()
         book.grant(5)

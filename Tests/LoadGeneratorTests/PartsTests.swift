@@ -81,6 +81,10 @@ import Testing
         pace.wait(lanes[0])
         let late = pace.next(nowNs: 1_000 + 5 * tick)
         #expect(late?.dueNs == 1_000 + 2 * tick && late?.lane == lanes[1])
+        // What is due since more than three ticks nobody waits for any more; later ones are begun as ever.
+        #expect(pace.giveUp(after: 3 * tick, nowNs: 1_000 + 10 * tick) == 10)
+        #expect(pace.giveUp(after: 3 * tick, nowNs: 1_000 + 10 * tick) == 0)
+        #expect(pace.nextDueNs == 1_000 + 8 * tick)
         #expect(pace.takeAll() == [lanes[0]])
         #expect(!pace.hasIdleLanes)
     }

@@ -49,7 +49,7 @@ import Testing
             .refuses: "grpc-status 9", .unavailable: "the HTTP status is not 200", .wrongAmount: "expected",
             .replays: "replayed", .truncates: "without a whole message", .emptyAnswer: "without a whole message",
             .resets: "INTERNAL_ERROR", .disconnects: "onnection",
-            .drains: "takes no more calls on this connection",
+            .drains: "takes no more calls on this connection", .overloads: "grpc-status 14", .givesUp: "grpc-status 4",
         ]
         let text = try #require(report.firstError)
         #expect(text.contains(expected[misbehaviour] ?? "?"), "\(text)")
@@ -93,6 +93,38 @@ import Testing
         // 50 ms at 200 a second are 10; how late the machine ends the time adds what it adds.
         let most = Int(Double(report.measuredNs) / 1e9 * 200) + 1
         #expect(report.calls <= most, "\(report.calls) of \(most)")
+    }
+
+    @Test(
+        "what an overloaded server refuses, or gives up, is counted and no error",
+        arguments: [Misbehaviour.overloads, .givesUp])
+    func overload(misbehaviour: Misbehaviour) throws {
+        let server = try ScriptedServer(misbehaviour, afterCalls: 3)
+        defer { server.stop() }
+        var plan = shortPlan(.steps, port: server.port)
+        plan.deadlineNs = 10_000_000_000
+        let report = try plan.run()
+        #expect(report.errors == 0 && report.firstError == nil)
+        #expect(report.calls <= 3 && report.unsent == 0)
+        #expect(misbehaviour == .overloads ? report.refused > 0 : report.late > 0)
+        #expect(misbehaviour == .overloads ? report.late == 0 : report.refused == 0)
+    }
+
+    @Test("a modest tenant goes beside the others, and is told apart", arguments: [false, true])
+    func modest(hasConnection: Bool) throws {
+        let server = try ScriptedServer()
+        defer { server.stop() }
+        var plan = shortPlan(.steps, port: server.port, tenants: 1, measureNs: 300_000_000)
+        plan.modestPerSecond = 500
+        plan.modestHasConnection = hasConnection
+        let report = try plan.run()
+        let modest = try #require(report.modest)
+        #expect(report.errors == 0 && modest.calls > 0 && modest.refused == 0)
+        #expect(report.calls > 0 && modest.latencies.count == UInt64(modest.calls))
+        let tenants = server.counts.withLock { $0.tenants }
+        #expect(Set(tenants.keys) == ["bench-000000", "bench-000001"])
+        #expect((tenants["bench-000001"] ?? 0) >= modest.calls)
+        #expect(server.counts.withLock { $0.open.isEmpty })
     }
 
     @Test("what cannot be carried out says why")

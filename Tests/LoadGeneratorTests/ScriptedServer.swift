@@ -24,6 +24,10 @@ enum Misbehaviour: String, CaseIterable {
     case disconnects
     /// GOAWAY.
     case drains
+    /// grpc-status 14, every call.
+    case overloads
+    /// grpc-status 4, every call.
+    case givesUp
 }
 
 /// Answers metering calls as a server without a memory can: from what the request says. On a port of its own.
@@ -106,6 +110,8 @@ private final class ScriptedStream: HTTP2StreamDelegate {
     private static let unavailableHeaders = constant(":status", "503")
     private static let okTrailers = constant("grpc-status", "0")
     private static let refusal = constant("grpc-status", "9")
+    private static let overload = constant("grpc-status", "14")
+    private static let lateness = constant("grpc-status", "4")
 
     private unowned let connection: HTTP2Connection
     private let box: ServerBox
@@ -151,6 +157,8 @@ private final class ScriptedStream: HTTP2StreamDelegate {
         switch misbehaviour {
         case .nothing, .wrongAmount, .replays: break
         case .refuses: trailers = Self.refusal
+        case .overloads: trailers = Self.overload
+        case .givesUp: trailers = Self.lateness
         case .unavailable: headers = Self.unavailableHeaders
         case .truncates: answer.removeLast(3)
         case .emptyAnswer: answer = []

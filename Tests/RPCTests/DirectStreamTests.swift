@@ -126,7 +126,7 @@ final class Follower: DirectStreamHandler, Sendable {
         stream.onLoop { [stream] in stream.requestMore() }
     }
 
-    var wantsMore: Bool { !isPaused && stream.isWritable }
+    var wantsMore: Bool { !isPaused && stream.isWritable && stream.mayTake(having: 0) }
 
     func received(_ request: UnsafeRawBufferPointer) {
         guard let message = try? EchoMessage(wireBytes: request) else {
@@ -136,6 +136,8 @@ final class Follower: DirectStreamHandler, Sendable {
             state.count += 1
             state.isPaused = message.text == "pause"
         }
+        stream.took(byteCount: request.count)
+        defer { stream.gave(1) }
         if message.text == "fail" { return stream.finish(RPCError(code: .aborted, message: "as asked")) }
         stream.send { message.encode(to: &$0) }
     }

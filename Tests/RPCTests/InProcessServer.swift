@@ -33,7 +33,13 @@ final class InProcessServer: TestServer {
     /// Keeps the loop from doing anything while `body` runs: what is begun meanwhile arrives in one turn.
     func whileHeld(_ body: () async throws -> Void) async throws {
         let release = DispatchSemaphore(value: 0)
-        loop.execute { release.wait() }
+        // Only once it stands still: what comes before that may belong to the same turn.
+        await withCheckedContinuation { continuation in
+            loop.execute {
+                continuation.resume()
+                release.wait()
+            }
+        }
         defer { release.signal() }
         try await body()
     }

@@ -9,6 +9,9 @@ final class Node {
     private(set) var bytes: [UInt8] = []
     /// The length that the disk has.
     private var durableCount = 0
+    /// The least length that the file was cut to since the last sync. A cut is one change of the file system's own books: what is
+    /// behind it is all as it was, or gone.
+    private var cutCount = Int.max
     /// Bytes that were reserved.
     var reserved = 0
     /// Contents of sectors before they were written since the last sync, in the order of the writes. The first of a sector is what the disk has.
@@ -50,6 +53,7 @@ final class Node {
         grow(to: count)
         guard count < bytes.count else { return }
         keep(count..<bytes.count)
+        cutCount = min(cutCount, count)
         bytes.removeLast(bytes.count - count)
         reserved = min(reserved, count)
     }
@@ -95,6 +99,7 @@ final class Node {
     }
 
     private func forgetVersions() {
+        cutCount = .max
         for sector in keptSectors { versions[sector] = 0 }
         keptSectors.removeAll(keepingCapacity: keptBytes.count < 1 << 20)
         keptBytes.removeAll(keepingCapacity: keptBytes.count < 1 << 20)
@@ -120,11 +125,14 @@ final class Node {
         let newest = bytes
         grow(to: durableCount)
         for (sector, content) in dropped.sorted(by: { $0.key < $1.key }) { put(content[...], into: sector) }
-        if loss != .nothing { loseSectors(loss, &random) }
+        let isCutLost = cutCount < .max && loss == .some && Bool.random(using: &random)
+        if loss != .nothing { loseSectors(loss, &random, isCutLost: isCutLost) }
         switch loss {
         case .all: cut(to: durableCount)
         case .nothing: cut(to: newest.count)
-        case .some: cut(to: durableCount == newest.count || Bool.random(using: &random) ? newest.count : durableCount)
+        case .some:
+            let isOld = cutCount < .max ? isCutLost : durableCount != newest.count && Bool.random(using: &random)
+            cut(to: isOld ? durableCount : newest.count)
         }
         dropped = [:]
         reserved = min(reserved, bytes.count)
@@ -144,7 +152,7 @@ final class Node {
         grow(to: count)
     }
 
-    private func loseSectors(_ loss: SimulatedDisk.Loss, _ random: inout SplitMix) {
+    private func loseSectors(_ loss: SimulatedDisk.Loss, _ random: inout SplitMix, isCutLost: Bool) {
         var places: [Int: [Int]] = [:]
         var order: [Int] = []
         for (place, sector) in keptSectors.enumerated() {
@@ -153,7 +161,13 @@ final class Node {
         }
         for sector in order {
             let versions = places[sector]!
-            guard loss == .some else {
+            let isBehindCut = (sector + 1) * Self.sectorBytes > cutCount
+            if loss == .some, isBehindCut, !isCutLost {
+                // Whatever was written there later may be lost; what was there before is gone.
+                if Bool.random(using: &random) { put(Array(repeating: 0, count: Self.sectorBytes)[...], into: sector) }
+                continue
+            }
+            guard loss == .some, !isBehindCut else {
                 put(kept(versions[0]), into: sector)
                 continue
             }

@@ -14,6 +14,8 @@ struct Profile {
     let stormPerMille: Int
     /// Of a thousand calls of the disk, before so many something else happens.
     let meetingsPerMille: Int
+    /// Of a hundred starts, before so many the server's files are damaged, on a copy of its disk.
+    let damagePercent: Int
     var engine = EngineConfiguration()
 
     init(_ random: inout Random) {
@@ -25,6 +27,7 @@ struct Profile {
         callsToCrash = random.number(300...6_000)
         stormPerMille = random.number(1...60)
         meetingsPerMille = random.number(0...120)
+        damagePercent = random.number(0...40)
         engine.workers = .byHand
         engine.partitions = random.number(1...4)
         var limits = EngineLimits()

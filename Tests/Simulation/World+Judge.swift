@@ -80,7 +80,7 @@ extension World {
         return entry.sequence
     }
 
-    private func agrees(_ answer: StepAnswer, _ entry: Entry) -> Bool {
+    func agrees(_ answer: StepAnswer, _ entry: Entry) -> Bool {
         guard answer.kind == entry.kind, answer.at == entry.at, answer.amount == entry.amount,
             answer.balance == entry.after
         else { return false }
@@ -139,7 +139,7 @@ extension World {
         case .unavailable(let why):
             count("unavailable")
             if !hasStormed { fail("unavailable in good weather: \(why)") }
-        case .overloaded(let why): count("overloaded: \(why.prefix(24))")
+        case .overloaded(let why): count("overloaded: \(why)")
         case .stopping:
             count("stopping")
             if !isStopping { fail("it stops, and nobody asked it to") }
@@ -164,26 +164,7 @@ extension World {
         guard glance.totals == totals else { return fail("\(tenant.id): \(glance.totals) is read, and is \(totals)") }
         guard let snapshot = glance.snapshot, glance.sequence == book.sequence else { return }
         count("deep reads")
-        compare(snapshot, book, tenant)
-    }
-
-    private func compare(_ snapshot: BookSnapshot, _ book: PlainBook, _ tenant: Tenant) {
-        guard snapshot.grants.count == book.grants.count, snapshot.openReservations.count == book.open.count else {
-            return fail("\(tenant.id): \(snapshot.openReservations.count) holds are open, of \(book.open.count)")
-        }
-        for (found, own) in zip(snapshot.grants, book.grants)
-        where found.available != own.available || found.held != own.held || found.consumed != own.consumed
-            || found.expired != own.expired || found.paid != own.paid || found.expiresAt != own.expiresAt
-        {
-            fail("\(tenant.id): grant \(found) should be \(own)")
-        }
-        for found in snapshot.openReservations {
-            guard let own = book.reservations[found.id], own.state == .open, own.held == found.progress.held,
-                own.charged == found.progress.committed, own.refunded == found.progress.refunded,
-                own.expiresAt == found.progress.expiresAt
-            else { return fail("\(tenant.id): \(found) should be \(String(describing: book.reservations[found.id]))") }
-        }
-        if snapshot.governance.subscription?.cycle?.end != book.cycleEnd { fail("\(tenant.id): another cycle runs") }
+        if let wrong = book.difference(from: snapshot) { fail("\(tenant.id): \(wrong)") }
     }
 
     func judge(_ page: TransactionPage, of tenant: Tenant, atLeast wanted: UInt64) {

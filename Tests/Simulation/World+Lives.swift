@@ -8,6 +8,7 @@ extension World {
     /// Starts processes until one stands.
     func start() {
         var refusals = 0
+        maybeDamage()
         while failure == nil {
             life += 1
             hasStormed = isStormy
@@ -36,8 +37,8 @@ extension World {
     }
 
     private func open() throws(StorageError) {
-        if try !disk.exists("/data") {
-            for path in ["/data", "/data/journal", "/data/shards"] { try disk.makeDirectory(path) }
+        for path in ["/data", "/data/journal", "/data/shards"] where try !disk.exists(path) {
+            try disk.makeDirectory(path)
             try disk.syncDirectory("/")
             try disk.syncDirectory("/data")
         }

@@ -41,6 +41,9 @@ final class World: @unchecked Sendable {
     /// Calls that got no answer, or an error, and that their callers mean to send again.
     var retries: [Call] = []
 
+    /// Tenants' files as they once were.
+    var copies: [TenantID: [String: [UInt8]?]] = [:]
+
     /// The disk fails now and then.
     var isStormy = false
     /// It did in this life.

@@ -48,6 +48,8 @@ int cl_lock_exclusive(int descriptor);
 void cl_thread_name(const char *name);
 // Lets others go before the calling thread, 1 to 19, where the processors are busy (setpriority(2)). Cannot be taken back.
 void cl_thread_nice(int niceness);
+// Gives memory that was freed back to the system, as far as whole pages of it are (malloc_trim(3)).
+void cl_release_memory(void);
 
 // CRC-32C (Castagnoli, RFC 3720 appendix B.4) of `length` bytes, continuing from `crc` (0 to begin).
 uint32_t cl_crc32c(uint32_t crc, const void *bytes, size_t length);

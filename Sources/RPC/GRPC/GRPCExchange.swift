@@ -103,8 +103,10 @@ final class GRPCExchange: HTTP2StreamDelegate, ServerExchange {
             endEarly()
         case .healthCheck:
             PlainAnswer.health(home.core.health).send(on: stream)
+            endEarly()
         case .metrics:
             PlainAnswer.metrics(home.core.metricFamilies).send(on: stream)
+            endEarly()
         case .http(let refusal):
             PlainAnswer(refusal).send(on: stream)
             endEarly()

@@ -2,8 +2,8 @@
 ///
 /// A call runs as it arrives unless its tenant, or all together, have run enough in this turn of the loop. Those that wait
 /// are run in the next turns, a little of each tenant in turn (deficit round robin), so that who floods a server waits behind
-/// itself. What may wait is bounded by time: no more than the measured pace can run within `waitNs`. Of that one tenant has
-/// as much as it leaves free (Choudhury and Hahne's dynamic threshold): alone a half, so that others find room.
+/// itself. What may wait is bounded by time: no more than the measured pace can run within `waitNs`. Of that one tenant beside
+/// others has as much as it leaves free (Choudhury and Hahne's dynamic threshold), a half at most, so that they find room.
 ///
 /// It holds the order only and knows no clock: a turn is named by the time at which it began.
 struct CallLine {
@@ -21,7 +21,7 @@ struct CallLine {
     /// Whose call was the last, and how long several are there.
     private var latest: ObjectIdentifier?
     private var contendedUntilNs = Int64.min
-    /// How long a unit of work took lately, while some were waiting.
+    /// How long a unit of work took lately, while there was always something to do.
     private(set) var nsPerWork = OverloadLimits.firstNsPerWork
 
     init(_ limits: OverloadLimits) {
@@ -34,16 +34,19 @@ struct CallLine {
 
     /// Whether a further call of this tenant would wait too long, or take the room of others.
     @inline(__always)
-    func isFull(for share: CallShare) -> Bool {
-        guard waitingWork > 0, share.waitingWork + waitingWork > capacityWork else { return false }
+    func isFull(for share: CallShare, nowNs: Int64) -> Bool {
+        guard waitingWork > 0 else { return false }
+        let own = nowNs < contendedUntilNs ? share.waitingWork : 0
+        guard own + waitingWork > capacityWork else { return false }
         // Who waits for nothing has its turn at once, unless there are very many of them.
         return share.isInLine || waitingWork > capacityWork * 2
     }
 
     /// Whether a call that arrives may run now, in the turn that began then; where not it is to be added.
+    /// - Parameter wasBusy: The turn before left something behind, so that the loop did not sleep since.
     @inline(__always)
-    mutating func mayRun(_ share: CallShare, work: Int, nowNs: Int64) -> Bool {
-        if nowNs != turnNs { beginTurn(nowNs) }
+    mutating func mayRun(_ share: CallShare, work: Int, nowNs: Int64, wasBusy: Bool = false) -> Bool {
+        if nowNs != turnNs { beginTurn(nowNs, wasBusy) }
         note(share, nowNs)
         let most = nowNs < contendedUntilNs ? limits.shareWorkPerTurn : limits.workPerTurn
         guard !share.isInLine, turnWork < limits.workPerTurn, share.work(inTurn: nowNs) < most else { return false }
@@ -69,7 +72,7 @@ struct CallLine {
 
     /// Who is to be run next; nil where nobody waits, or this turn has run enough.
     mutating func next(nowNs: Int64) -> WaitingCall? {
-        if nowNs != turnNs { beginTurn(nowNs) }
+        if nowNs != turnNs { beginTurn(nowNs, false) }
         let most = nowNs < contendedUntilNs ? limits.contendedWorkPerTurn : limits.workPerTurn
         guard servedWork < most else { return nil }
         while first < shares.count {
@@ -113,9 +116,9 @@ struct CallLine {
         latest = one
     }
 
-    private mutating func beginTurn(_ nowNs: Int64) {
+    private mutating func beginTurn(_ nowNs: Int64, _ wasBusy: Bool) {
         let work = turnWork + servedWork
-        if waitingWork > 0, work > 0 {
+        if waitingWork > 0 || wasBusy, work > 0 {
             let sample = min(OverloadLimits.mostNsPerWork, max(0, nowNs - turnNs) / Int64(work))
             nsPerWork = max(1, nsPerWork + (sample - nsPerWork) / 16)
         }

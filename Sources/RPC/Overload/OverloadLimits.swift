@@ -5,7 +5,7 @@ package struct OverloadLimits: Sendable {
     /// What calls run in one turn of a loop; what goes beyond waits in the tenants' lines.
     package var workPerTurn = 1_024
     /// The same of those that wait, while several tenants are there: the shorter the turn, the sooner it is another's.
-    package var contendedWorkPerTurn = 128
+    package var contendedWorkPerTurn = 64
     /// What one tenant runs in a turn as it arrives, while others are there.
     package var shareWorkPerTurn = 64
     /// The same of its streams, whose steps cost less.
@@ -15,7 +15,7 @@ package struct OverloadLimits: Sendable {
     /// For how long tenants are remembered to be several.
     package var contentionNs: Int64 = 1_000_000_000
     /// How long calls may wait for their turn: no more are taken than can be run in this time, and none of them is run later.
-    package var waitNs: Int64 = 200_000_000
+    package var waitNs: Int64 = 100_000_000
     /// What may wait however slow the machine is.
     package var leastWaitingWork = 512
     /// Steps of streams that are read and not answered, on one loop; and what each stream may have of them in any case.
@@ -23,8 +23,9 @@ package struct OverloadLimits: Sendable {
     package var streamedStepsOfEach = 64
     /// Spans of time in which refusals are counted.
     package var windowNs: Int64 = 100_000_000
-    /// Refusals of a span above which clients are told to have fewer streams open: 5 % of a loop's time.
-    package var refusalsPerWindow = 2_500
+    /// Refusals, in percent of the steps that could be run in a span, above which clients are told to have fewer streams open.
+    /// A refusal costs a third of a step: these cost 5 % of a loop's time.
+    package var refusalPercent = 15
     /// What they are told at least.
     package var leastStreams: UInt32 = 64
 

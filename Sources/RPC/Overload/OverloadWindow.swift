@@ -24,14 +24,15 @@ struct OverloadWindow {
 
     mutating func countRefused() { refused += 1 }
 
-    /// A span is over.
+    /// A span is over, in which a unit of work took so long.
     /// - Returns: whether the next is to be ended too; where not nothing is counted before the next refusal.
-    mutating func end() -> Bool {
+    mutating func end(nsPerWork: Int64) -> Bool {
+        let borne = Int(limits.windowNs / max(1, nsPerWork)) * limits.refusalPercent / 100
         let excess = 1 + refused / max(1, taken)
         level = min(OverloadAnswers.levels - 1, Int.bitWidth - 1 - excess.leadingZeroBitCount)
-        if refused > limits.refusalsPerWindow {
+        if refused > borne {
             streams = min(streams, max(limits.leastStreams, streams / 2))
-        } else if refused * 4 <= limits.refusalsPerWindow {
+        } else if refused * 4 <= borne {
             streams = min(mostStreams, streams + max(1, streams / 16))
         }
         let goesOn = refused > 0 || streams < mostStreams

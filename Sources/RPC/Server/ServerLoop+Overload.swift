@@ -7,11 +7,12 @@ extension ServerLoop {
     private var callsMax: Int { max(1, core.configuration.maxConcurrentCalls / core.configuration.loopCount) }
 
     /// Why a further call of this tenant is not taken now; nil where it is. Of what may be under way one tenant has as much
-    /// as it leaves free.
+    /// as it leaves free, and all whom nobody knows a small part.
     @inline(__always)
     func whyNotTake(_ share: CallShare, waitedNs: Int64) -> Refusal? {
         if waitedNs > core.configuration.overload.waitNs { return .wait }
-        if line.isFull(for: share) { return .line }
+        if line.isFull(for: share, nowNs: loop.nowNs) { return .line }
+        if share === commonShare, share.underWay >= max(1, callsMax / Limits.strangersPart) { return .share }
         return share.underWay + underWay > callsMax ? .share : nil
     }
 
@@ -46,7 +47,7 @@ extension ServerLoop {
         isWindowOpen = true
         loop.schedule(after: core.configuration.overload.windowNs) { [self] in
             isWindowOpen = false
-            if window.end() { openWindow() }
+            if window.end(nsPerWork: line.nsPerWork) { openWindow() }
             loop.streamsMax = window.streams
         }
     }
@@ -57,7 +58,7 @@ extension ServerLoop {
     @inline(__always)
     func mayRun(_ call: ServerCall, _ bytes: UnsafeRawBufferPointer) -> Bool {
         let work = OverloadLimits.work(byteCount: bytes.count)
-        if line.mayRun(call.share, work: work, nowNs: loop.nowNs) { return true }
+        if line.mayRun(call.share, work: work, nowNs: loop.nowNs, wasBusy: loop.wasBehind) { return true }
         call.message = Array(bytes)
         line.add(WaitingCall(call: call, work: work, sinceNs: loop.nowNs - call.waitedNs), of: call.share)
         serveNextTurn()

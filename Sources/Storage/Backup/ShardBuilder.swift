@@ -45,7 +45,7 @@ struct ShardBuilder {
         bodies = []
         count = 0
         try record.readable { (bytes) throws(StorageError) in try shard.rebuild(bytes, position: position) }
-        shard.checkpointIfLong(above: StorageLimits.checkpointBytes)
+        if shard.database.logBytes > StorageLimits.checkpointBytes { _ = try shard.database.checkpoint() }
     }
 
     /// Writes the rest and leaves one whole, durable file; its name is the caller's to make durable.

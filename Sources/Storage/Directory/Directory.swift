@@ -32,7 +32,7 @@ package final class Directory: Sendable {
     package var generation: UInt64 { changes.load(ordering: .acquiring) }
 
     package func close() {
-        writing.locked { file.close() }
+        writing.locked { file.database.closeWithoutLog() }
     }
 
     /// Makes the change on the disk, with the note that tells of it, and then in memory.

@@ -5,6 +5,8 @@ struct DirectoryFile: Sendable {
     let database: Database
 
     init(path: String, _ fileSystem: any FileSystem) throws(StorageError) {
+        // Its end may stand in the kernel's memory alone, where a sync failed before.
+        try fileSystem.writeAgain(path + "-wal")
         database = try Database(path: path, .create, setup: DirectorySchema.setup, vfs: fileSystem.sqliteVFS)
         do throws(StorageError) {
             try DirectorySchema.migrate(database)

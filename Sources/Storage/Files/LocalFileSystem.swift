@@ -18,8 +18,14 @@ package struct LocalFileSystem: FileSystem {
             case .openOrCreate: O_RDWR | O_CREAT
             case .readOnly: O_RDONLY
             }
-        let descriptor = try check("open", path) { Glibc.open(path, flags | O_CLOEXEC, 0o600) }
+        let descriptor = try descriptor(path, flags)
         return LocalFile(descriptor: descriptor, path: path)
+    }
+
+    private func descriptor(_ path: String, _ flags: Int32) throws(StorageError) -> Int32 {
+        try DescriptorReserve.shared.lend { () throws(StorageError) in
+            try check("open", path) { Glibc.open(path, flags | O_CLOEXEC, 0o600) }
+        }
     }
 
     package func rename(_ path: String, to target: String) throws(StorageError) {
@@ -68,13 +74,13 @@ package struct LocalFileSystem: FileSystem {
     }
 
     package func syncDirectory(_ path: String) throws(StorageError) {
-        let descriptor = try check("open", path) { Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
+        let descriptor = try descriptor(path, O_RDONLY | O_DIRECTORY)
         defer { Glibc.close(descriptor) }
         try check("sync", path) { fsync(descriptor) }
     }
 
     package func syncAll(_ path: String) throws(StorageError) {
-        let descriptor = try check("open", path) { Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
+        let descriptor = try descriptor(path, O_RDONLY | O_DIRECTORY)
         defer { Glibc.close(descriptor) }
         // Reports writes that failed since Linux 5.8 (syncfs(2)).
         try check("sync", path) { cl_sync_file_system(descriptor) }
@@ -162,7 +168,7 @@ private final class LocalFile: File, @unchecked Sendable {
     }
 
     func close() {
-        if descriptor >= 0 { Glibc.close(descriptor) }
+        if descriptor >= 0 { DescriptorReserve.shared.close(descriptor) }
         descriptor = -1
     }
 }

@@ -2,14 +2,18 @@ import Ledger
 
 /// Records of one tenant on their way from the journal to its shard, as they are encoded, in the order of their positions.
 ///
-/// They are kept as bytes, one after the other in one buffer: the thread that journals them and the one that writes them
-/// to the shard then share no objects, and a record costs what its bytes cost.
+/// They are kept as bytes, in pieces: the thread that journals them and the one that writes them to the shard then share no
+/// objects, and a record costs what its bytes cost. A piece never grows, so that the runs of a hundred thousand tenants
+/// do not all leave behind the memory that they grew out of.
 package struct RecordRun: Sendable {
     /// Before each record: its position (8 bytes) and its length (4 bytes).
     private static let headBytes = 12
 
-    private var bytes: [UInt8] = []
+    /// Each holds whole records; the last one is being filled.
+    private var earlier: [[UInt8]] = []
+    private var last: [UInt8] = []
     package private(set) var count = 0
+    package private(set) var byteCount = 0
     /// Positions of the first and the last record, 0 where there is none.
     package private(set) var firstPosition: UInt64 = 0
     package private(set) var lastPosition: UInt64 = 0
@@ -25,17 +29,26 @@ package struct RecordRun: Sendable {
 
     package var isEmpty: Bool { count == 0 }
 
-    package var byteCount: Int { bytes.count }
-
     package mutating func append(_ record: UnsafeRawBufferPointer, at position: UInt64) {
         precondition(position > lastPosition, "records are kept in the order of their positions")
         if count == 0 { firstPosition = position }
         lastPosition = position
         count += 1
+        let length = Self.headBytes + record.count
+        if last.capacity - last.count < length { beginPiece(for: length) }
+        byteCount += length
         withUnsafeBytes(of: (position.littleEndian, UInt32(record.count).littleEndian)) { head in
-            bytes.append(contentsOf: UnsafeRawBufferPointer(rebasing: head[..<Self.headBytes]))
+            last.append(contentsOf: UnsafeRawBufferPointer(rebasing: head[..<Self.headBytes]))
         }
-        bytes.append(contentsOf: record)
+        last.append(contentsOf: record)
+    }
+
+    /// Pieces grow with the run, so that there are few of them and little of the last one is empty.
+    private mutating func beginPiece(for length: Int) {
+        if !last.isEmpty { earlier.append(last) }
+        last = []
+        last.reserveCapacity(
+            max(length, min(max(byteCount / 2, StorageLimits.leastRunPieceBytes), StorageLimits.mostRunPieceBytes)))
     }
 
     /// Adds the records of `later`, which come after these.
@@ -46,8 +59,11 @@ package struct RecordRun: Sendable {
             return
         }
         precondition(later.firstPosition > lastPosition, "records are kept in the order of their positions")
-        bytes += later.bytes
+        earlier.append(last)
+        earlier += later.earlier
+        last = later.last
         count += later.count
+        byteCount += later.byteCount
         lastPosition = later.lastPosition
     }
 
@@ -55,11 +71,18 @@ package struct RecordRun: Sendable {
     package func forEach<Failure: Error>(
         _ body: (_ position: UInt64, _ record: UnsafeRawBufferPointer) throws(Failure) -> Void
     ) throws(Failure) {
-        try bytes.readable { (bytes) throws(Failure) in
+        for piece in earlier { try Self.forEach(in: piece, body) }
+        try Self.forEach(in: last, body)
+    }
+
+    private static func forEach<Failure: Error>(
+        in piece: [UInt8], _ body: (UInt64, UnsafeRawBufferPointer) throws(Failure) -> Void
+    ) throws(Failure) {
+        try piece.readable { (bytes) throws(Failure) in
             var offset = 0
             while offset < bytes.count {
-                let (position, end) = Self.head(bytes, at: offset)
-                try body(position, UnsafeRawBufferPointer(rebasing: bytes[offset + Self.headBytes..<end]))
+                let (position, end) = head(bytes, at: offset)
+                try body(position, UnsafeRawBufferPointer(rebasing: bytes[offset + headBytes..<end]))
                 offset = end
             }
         }
@@ -68,24 +91,48 @@ package struct RecordRun: Sendable {
     /// Keeps at most `maxCount` records up to `position` and returns the others, which come after them.
     package mutating func split(through position: UInt64, maxCount: Int = .max) -> RecordRun {
         if lastPosition <= position, count <= maxCount { return RecordRun() }
-        var (end, kept, last) = (0, 0, UInt64(0))
-        bytes.readable { bytes in
-            while end < bytes.count, kept < maxCount {
-                let (next, nextEnd) = Self.head(bytes, at: end)
-                if next > position { break }
-                (end, kept, last) = (nextEnd, kept + 1, next)
-            }
-        }
+        var kept = RecordRun()
+        kept.firstPosition = firstPosition
         var rest = RecordRun()
-        rest.bytes = Array(bytes[end...])
-        rest.count = count - kept
-        rest.firstPosition = rest.bytes.readable { Self.head($0, at: 0).position }
+        for piece in earlier + [last] {
+            let end = rest.isEmpty ? Self.end(of: piece, through: position, maxCount: maxCount, &kept) : 0
+            if end == piece.count {
+                kept.add(piece: piece)
+            } else {
+                if end > 0 { kept.add(piece: Array(piece[..<end])) }
+                if rest.byteCount == 0 { rest.firstPosition = piece.readable { Self.head($0, at: end).position } }
+                rest.add(piece: end > 0 ? Array(piece[end...]) : piece)
+            }
+            if rest.byteCount > 0 { rest.count = count - kept.count }
+        }
         rest.lastPosition = lastPosition
-        bytes.removeSubrange(end...)
-        count = kept
-        lastPosition = last
-        if kept == 0 { firstPosition = 0 }
+        if kept.count == 0 { kept.firstPosition = 0 }
+        self = kept
         return rest
+    }
+
+    /// Where the records of a piece end that belong to the front, which notes how many they are and the last of them.
+    private static func end(
+        of piece: [UInt8], through position: UInt64, maxCount: Int, _ front: inout RecordRun
+    ) -> Int {
+        piece.readable { bytes in
+            var end = 0
+            while end < bytes.count, front.count < maxCount {
+                let (next, nextEnd) = head(bytes, at: end)
+                if next > position { break }
+                end = nextEnd
+                front.count += 1
+                front.lastPosition = next
+            }
+            return end
+        }
+    }
+
+    private mutating func add(piece: [UInt8]) {
+        guard !piece.isEmpty else { return }
+        if !last.isEmpty { earlier.append(last) }
+        last = piece
+        byteCount += piece.count
     }
 
     private static func head(_ bytes: UnsafeRawBufferPointer, at offset: Int) -> (position: UInt64, end: Int) {

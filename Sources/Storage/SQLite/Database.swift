@@ -40,6 +40,8 @@ final class Database: @unchecked Sendable {
         }
         sqlite3_extended_result_codes(handle, 1)
         sqlite3_busy_timeout(handle, StorageLimits.busyTimeoutMs)
+        // Before anything can fail: a connection that closes would checkpoint a log that was not looked at yet.
+        if mode != .readOnly { keepLogOnClose() }
         do throws(StorageError) {
             try execute(setup)
         } catch {
@@ -56,14 +58,22 @@ final class Database: @unchecked Sendable {
         handle = nil
     }
 
+    /// It may only be read: SQLite opens a file so that its user may not write at the moment, and it stays so.
+    var isReadOnly: Bool { sqlite3_db_readonly(handle, "main") == 1 }
+
+    /// Moves the log into the file first, where that can be done.
+    func closeWithoutLog() {
+        _ = try? checkpoint()
+        close()
+    }
+
     /// Keeps the write-ahead log when the last connection closes: the next one then need not make and sync a new one.
-    func keepLogOnClose() {
+    private func keepLogOnClose() {
         tollgate_sqlite_keep_wal(handle)
     }
 
     /// As a server's own connection needs it: the log is checkpointed by nobody but us, and a schema may do nothing by itself.
     func configureForWriting() {
-        keepLogOnClose()
         sqlite3_wal_autocheckpoint(handle, 0)
         _ = tollgate_sqlite_distrust_schema(handle)
     }
@@ -122,6 +132,19 @@ final class Database: @unchecked Sendable {
         return true
     }
 
+    /// Makes the file and its log durable, through SQLite's own handles: to close another one of the file would let go of
+    /// the locks that this process has on it (fcntl(2)).
+    func sync() throws(StorageError) {
+        for pointer in [SQLITE_FCNTL_FILE_POINTER, SQLITE_FCNTL_JOURNAL_POINTER] {
+            var file: UnsafeMutablePointer<sqlite3_file>?
+            guard sqlite3_file_control(handle, "main", pointer, &file) == SQLITE_OK, let file,
+                let methods = file.pointee.pMethods
+            else { continue }
+            let code = methods.pointee.xSync(file, SQLITE_SYNC_NORMAL)
+            guard code == SQLITE_OK else { throw error(code, sql: "sync") }
+        }
+    }
+
     /// Bytes of the write-ahead log; 0 where there is none, or none was used yet.
     var logBytes: Int64 {
         var log: UnsafeMutablePointer<sqlite3_file>?
@@ -137,6 +160,7 @@ final class Database: @unchecked Sendable {
         var message = String(cString: handle.map { sqlite3_errmsg($0) } ?? sqlite3_errstr(code))
         let errno = handle.map { sqlite3_system_errno($0) } ?? 0
         if code & 0xFF == SQLITE_IOERR || code & 0xFF == SQLITE_CANTOPEN, errno != 0 {
+            if errno == EMFILE || errno == ENFILE { return .system(operation: "open", path: path, errno: errno) }
             message += ": " + String(cString: strerror(errno))
         }
         return .sqlite(code: code, message: message, sql: sql, path: path)

@@ -15,16 +15,20 @@ final class ShardManifest: @unchecked Sendable {
 
     private let path: String
     private let fileSystem: any FileSystem
+    private let mayWrite: Bool
     private let lock = Lock()
     private var database: Database?
     private var content: Content?
 
     static let name = "manifest.sqlite"
 
-    /// - Parameter folder: that of the shards. The file is made when there is something to write down.
-    init(folder: String, fileSystem: any FileSystem) {
+    /// - Parameters:
+    ///   - folder: that of the shards. The file is made when there is something to write down.
+    ///   - mayWrite: False for those who look beside a server.
+    init(folder: String, fileSystem: any FileSystem, mayWrite: Bool = true) {
         path = folder + "/" + Self.name
         self.fileSystem = fileSystem
+        self.mayWrite = mayWrite
     }
 
     /// The journal's record up to which the tenant's shard has been made durable; nil where that never happened.
@@ -35,6 +39,10 @@ final class ShardManifest: @unchecked Sendable {
     /// How far it went then; its sequence is 0 where an older build listed it.
     func extent(of tenant: TenantID) throws(StorageError) -> ShardExtent? {
         try lock.locked { () throws(StorageError) in try loaded().extents[tenant] }
+    }
+
+    func extents() throws(StorageError) -> [TenantID: ShardExtent] {
+        try lock.locked { () throws(StorageError) in try loaded().extents }
     }
 
     func tenants() throws(StorageError) -> [TenantID] {
@@ -82,7 +90,7 @@ final class ShardManifest: @unchecked Sendable {
 
     func close() {
         lock.locked {
-            database?.close()
+            database?.closeWithoutLog()
             database = nil
         }
     }
@@ -91,7 +99,7 @@ final class ShardManifest: @unchecked Sendable {
     static func extents(
         inFolder folder: String, _ fileSystem: any FileSystem
     ) throws(StorageError) -> [TenantID: ShardExtent] {
-        let manifest = ShardManifest(folder: folder, fileSystem: fileSystem)
+        let manifest = ShardManifest(folder: folder, fileSystem: fileSystem, mayWrite: false)
         defer { manifest.close() }
         return try manifest.loaded().extents
     }
@@ -111,6 +119,12 @@ final class ShardManifest: @unchecked Sendable {
         if let content { return content }
         var content = Content()
         if try fileSystem.exists(path) {
+            // Its making may have been interrupted, which only who may write can undo.
+            if mayWrite {
+                content = try read(try opened())
+                self.content = content
+                return content
+            }
             let file = try Database(
                 path: path, .readOnly, setup: ShardSchema.readOnlySetup, vfs: fileSystem.sqliteVFS)
             defer { file.close() }
@@ -151,22 +165,26 @@ final class ShardManifest: @unchecked Sendable {
         _ body: (inout Content, Database) throws(StorageError) -> Void
     ) throws(StorageError) {
         try lock.locked { () throws(StorageError) in
-            var changed = try loaded()
-            let database = try opened()
-            do throws(StorageError) {
-                try database.transaction { () throws(StorageError) in try body(&changed, database) }
-            } catch {
-                // Whatever the file's log looks like now, the next change begins from what is on the disk.
-                database.close()
-                self.database = nil
-                throw error
+            content = try DescriptorReserve.shared.lend { () throws(StorageError) in
+                var changed = try loaded()
+                let database = try opened()
+                do throws(StorageError) {
+                    try database.transaction { () throws(StorageError) in try body(&changed, database) }
+                } catch {
+                    // Whatever the file's log looks like now, the next change begins from what is on the disk.
+                    database.close()
+                    self.database = nil
+                    throw error
+                }
+                return changed
             }
-            content = changed
         }
     }
 
     private func opened() throws(StorageError) -> Database {
         if let database { return database }
+        // Its end may stand in the kernel's memory alone, where a sync failed before.
+        try fileSystem.writeAgain(path + "-wal")
         let database = try Database(
             path: path, .create,
             setup: "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF",

@@ -33,12 +33,15 @@ final class ShardPool: @unchecked Sendable {
     private let stateLock = Lock()
     private var state = State()
     private let capacity: Int
+    private let logs: ShardLogs
 
-    init(capacity: Int) {
+    init(capacity: Int, logs: ShardLogs) {
         self.capacity = capacity
+        self.logs = logs
     }
 
     /// Runs `body` alone with the tenant's slot. A failure closes the shard: its next user begins from what is on the disk.
+    /// Where the process has no descriptor left, others are closed and `body` runs again.
     ///
     /// - Parameter isMuch: The use is worth that another shard is closed for it.
     func with<Result>(
@@ -49,25 +52,46 @@ final class ShardPool: @unchecked Sendable {
         defer { leave(tenant, slot) }
         return try slot.lock.locked { () throws(StorageError) in
             do throws(StorageError) {
-                return try body(slot)
+                return try run(body, slot)
             } catch {
-                slot.shard?.close()
-                slot.shard = nil
-                throw error
+                guard error.isOutOfDescriptors else { throw error }
             }
+            closeLeastRecentlyUsed(StorageLimits.closedForRoom)
+            return try DescriptorReserve.shared.lend { () throws(StorageError) in try run(body, slot) }
+        }
+    }
+
+    private func run<Result>(
+        _ body: (Slot) throws(StorageError) -> Result, _ slot: Slot
+    ) throws(StorageError) -> Result {
+        do throws(StorageError) {
+            return try body(slot)
+        } catch {
+            slot.shard?.close()
+            slot.shard = nil
+            throw error
         }
     }
 
     var openCount: Int { stateLock.locked { state.slots.count } }
 
-    /// Closes the shards that nobody uses at the moment and moves their logs into their files.
-    func closeIdle() {
+    /// Closes the shards that nobody uses at the moment and moves their logs into their files, but for those that it
+    /// comes to when it is late.
+    func closeIdle(isLate: () -> Bool = { false }) {
         let idle = stateLock.locked {
             let idle = state.slots.filter { $0.value.users == 0 }
             for tenant in idle.keys { state.slots[tenant] = nil }
             return Array(idle.values)
         }
-        for slot in idle { close(slot, checkpointAbove: 0) }
+        for slot in idle { close(slot, checkpointAbove: isLate() ? .max : 0) }
+    }
+
+    /// Closes some of those that nobody uses. Their logs stay: moving them takes time, and who calls has a slot locked.
+    private func closeLeastRecentlyUsed(_ count: Int) {
+        for _ in 0..<count {
+            guard let victim = stateLock.locked({ state.takeLeastRecentlyUsed() }) else { return }
+            close(victim, checkpointAbove: .max)
+        }
     }
 
     private func enter(_ tenant: TenantID, isMuch: Bool) -> (Slot, victim: Slot?) {
@@ -105,10 +129,12 @@ final class ShardPool: @unchecked Sendable {
 
     private func close(_ slot: Slot, checkpointAbove bytes: Int64) {
         slot.lock.locked {
-            slot.shard?.checkpointIfLong(above: bytes)
-            slot.shard?.close()
+            guard let shard = slot.shard else { return }
+            logs.checkpoint(shard, above: bytes)
+            shard.close()
             slot.shard = nil
         }
+        DescriptorReserve.shared.fill()
     }
 }
 

@@ -82,9 +82,9 @@ extension ShardStore {
             let damage = StorageError.setAside(tenant: tenant.description, path: aside, reason: error.reason)
             unsynced.withLock { unsynced in
                 let needed = max(listed ?? 0, unsynced.extents.removeValue(forKey: tenant)?.position ?? 0)
-                unsynced.doubtful.remove(tenant)
                 unsynced.setAside[tenant] = SetAside(needed: needed, error: damage)
             }
+            logs.distrust(tenant)
             notice(.setAside(tenant, file: aside, damage))
             return damage
         } catch {

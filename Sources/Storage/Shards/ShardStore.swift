@@ -34,17 +34,13 @@ package final class ShardStore: Sendable {
     struct Unsynced {
         /// Shards that took records since they were last made durable, and how far they then went.
         var extents: [TenantID: ShardExtent] = [:]
-        /// Shards of which a sync failed: the kernel reports that once and then forgets, so that only a checkpoint, which writes
-        /// everything anew, makes them trustworthy again.
-        var doubtful: Set<TenantID> = []
-        /// Shards whose file this process made.
-        var made: Set<TenantID> = []
         /// Those whose files this process found damaged.
         var setAside: [TenantID: SetAside] = [:]
     }
 
     private let path: String
     let fileSystem: any FileSystem
+    let logs: ShardLogs
     private let pool: ShardPool
     let manifest: ShardManifest
     let notice: @Sendable (ShardNotice) -> Void
@@ -52,16 +48,18 @@ package final class ShardStore: Sendable {
 
     /// - Parameters:
     ///   - path: `shards` of a data directory; it must be there.
+    ///   - mayWrite: False for those who look beside a server.
     ///   - notice: told on the thread that met with it.
     package init(
-        path: String, maxOpenShards: Int = StorageLimits.maxOpenShards,
-        fileSystem: any FileSystem = LocalFileSystem(), notice: @escaping @Sendable (ShardNotice) -> Void = { _ in }
+        path: String, maxOpenShards: Int = StorageLimits.maxOpenShards, fileSystem: any FileSystem = LocalFileSystem(),
+        mayWrite: Bool = true, notice: @escaping @Sendable (ShardNotice) -> Void = { _ in }
     ) {
         self.notice = notice
         self.path = path
         self.fileSystem = fileSystem
-        pool = ShardPool(capacity: maxOpenShards)
-        manifest = ShardManifest(folder: path, fileSystem: fileSystem)
+        logs = ShardLogs(fileSystem)
+        pool = ShardPool(capacity: maxOpenShards, logs: logs)
+        manifest = ShardManifest(folder: path, fileSystem: fileSystem, mayWrite: mayWrite)
     }
 
     /// Shards that are open now.
@@ -85,10 +83,20 @@ package final class ShardStore: Sendable {
     package func apply(_ tenant: TenantID, _ records: RecordRun) throws(StorageError) -> ShardExtent {
         let isMuch = records.count >= StorageLimits.muchRecords
         return try use(tenant, isMuch: isMuch) { (slot) throws(StorageError) in
+            // Opened while nobody might write it, it may be written by now.
+            if let shard = slot.shard, shard.database.isReadOnly {
+                shard.close()
+                slot.shard = nil
+            }
             let shard = try openOrMake(tenant, in: slot, for: records)
-            try shard.apply(records)
+            do throws(StorageError) {
+                try shard.apply(records)
+            } catch {
+                logs.distrust(tenant)
+                throw error
+            }
             unsynced.withLock { $0.extents[tenant] = ShardExtent(shard.meta) }
-            shard.checkpointIfLong(above: StorageLimits.checkpointBytes)
+            logs.checkpoint(shard, above: StorageLimits.checkpointBytes)
             return ShardExtent(shard.meta)
         }
     }
@@ -109,6 +117,9 @@ package final class ShardStore: Sendable {
         return tenants.sorted()
     }
 
+    /// By tenant, how far its shard was made durable.
+    package func listed() throws(StorageError) -> [TenantID: ShardExtent] { try manifest.extents() }
+
     /// By tenant, how far its shard was made durable; for those who look at the files beside a server.
     package static func listed(
         in shards: String, fileSystem: any FileSystem = LocalFileSystem()
@@ -122,8 +133,10 @@ package final class ShardStore: Sendable {
     package func closeIdle() { pool.closeIdle() }
 
     /// Closes everything; nobody may be using a shard any more.
-    package func close() {
-        pool.closeIdle()
+    ///
+    /// - Parameter isLate: True from when on logs stay as they are, to be read again by who opens the shards next.
+    package func close(isLate: () -> Bool = { false }) {
+        pool.closeIdle(isLate: isLate)
         manifest.close()
     }
 
@@ -162,16 +175,14 @@ package final class ShardStore: Sendable {
 
     private func removeFiles(of tenant: TenantID) throws(StorageError) {
         let file = file(of: tenant)
-        // The file goes first: what is left of a log is then thrown away by SQLite when a new file is made.
         for part in [file, file + "-wal", file + "-shm"] where try fileSystem.exists(part) {
             try fileSystem.remove(part)
         }
         unsynced.withLock { unsynced in
             unsynced.extents[tenant] = nil
             unsynced.setAside[tenant] = nil
-            unsynced.doubtful.remove(tenant)
-            unsynced.made.remove(tenant)
         }
+        logs.forget(tenant)
     }
 
     // MARK: - Opening
@@ -204,7 +215,7 @@ package final class ShardStore: Sendable {
         if let shard = slot.shard { return shard }
         let file = file(of: tenant)
         let listed = try manifest.position(of: tenant)
-        guard listed != nil || unsynced.withLock({ $0.made.contains(tenant) }) else { return nil }
+        guard listed != nil || logs.isMade(tenant) else { return nil }
         if try !fileSystem.exists(file) { try replaceMissing(tenant, listed: listed) }
         let shard = try Shard(tenant: tenant, path: file, isBrief: slot.isBrief, fileSystem)
         if let listed, shard.meta.position < listed {
@@ -230,11 +241,12 @@ package final class ShardStore: Sendable {
                         "\(ShardManifest.name) does not list it, and the journal does not have its book from the beginning; "
                         + "was it copied here?")
             }
-            try removeFiles(of: tenant)
         }
+        // Also where only a log is left: it would be taken for the new file's.
+        try removeFiles(of: tenant)
         try fileSystem.makeDirectory(folder(of: tenant))
         try Shard.make(path: file, fileSystem)
-        unsynced.withLock { _ = $0.made.insert(tenant) }
+        logs.wasMade(tenant)
         let shard = try Shard(tenant: tenant, path: file, isBrief: slot.isBrief, fileSystem)
         slot.shard = shard
         return shard
@@ -262,7 +274,7 @@ extension ShardStore {
             }
         }
         do throws(StorageError) {
-            try syncNames(of: extents.keys)
+            try syncMade(of: extents.keys)
             if extents.count > StorageLimits.singleSyncs { try syncAll(extents.keys) }
             for tenant in extents.keys {
                 do throws(StorageError) {
@@ -302,12 +314,9 @@ extension ShardStore {
         }
     }
 
-    /// Makes the names of new files survive.
-    private func syncNames(of tenants: some Collection<TenantID>) throws(StorageError) {
-        let made = unsynced.withLock { unsynced in tenants.filter { unsynced.made.contains($0) } }
-        guard !made.isEmpty else { return }
-        try fileSystem.syncDirectory(path)
-        for folder in Set(made.map(folder(of:))) { try fileSystem.syncDirectory(folder) }
+    /// Makes the folders of new files survive.
+    private func syncMade(of tenants: some Collection<TenantID>) throws(StorageError) {
+        if tenants.contains(where: logs.isMade) { try fileSystem.syncDirectory(path) }
     }
 
     /// All of the disk at once, where there are many shards. Where that fails nobody knows whose bytes were lost.
@@ -315,36 +324,35 @@ extension ShardStore {
         do throws(StorageError) {
             try fileSystem.syncAll(path)
         } catch {
-            unsynced.withLock { $0.doubtful.formUnion(tenants) }
+            logs.distrustAll()
             throw error
         }
     }
 
     private func sync(_ tenant: TenantID, isSynced: Bool) throws(StorageError) {
-        // What was set aside meanwhile, or is gone, is not vouched for: the journal keeps what it had.
-        guard try fileSystem.exists(file(of: tenant)) else {
-            throw .lostShard(path: file(of: tenant), listedThrough: try manifest.position(of: tenant) ?? 0)
-        }
-        if !isSynced {
-            do throws(StorageError) {
-                for part in ["", "-wal"] where try fileSystem.exists(file(of: tenant) + part) {
-                    let file = try fileSystem.open(file(of: tenant) + part, .existing)
-                    defer { file.close() }
-                    try file.sync()
+        do throws(StorageError) {
+            try pool.with(tenant) { (slot) throws(StorageError) in
+                // What was set aside meanwhile, or is gone, is not vouched for: the journal keeps what it had.
+                guard try fileSystem.exists(file(of: tenant)) else {
+                    throw .lostShard(path: file(of: tenant), listedThrough: try manifest.position(of: tenant) ?? 0)
                 }
-            } catch {
-                unsynced.withLock { _ = $0.doubtful.insert(tenant) }
-                throw error
+                if try !logs.renew(tenant, at: file(of: tenant)), isSynced { return }
+                if let shard = slot.shard { try shard.database.sync() } else { try syncClosed(tenant) }
+                // A log may be younger than its shard: it is made when a shard without one is opened.
+                try fileSystem.syncDirectory(folder(of: tenant))
             }
+        } catch {
+            logs.distrust(tenant)
+            throw error
         }
-        guard unsynced.withLock({ $0.doubtful.contains(tenant) }) else { return }
-        try use(tenant) { (slot) throws(StorageError) in
-            guard let shard = try openExisting(tenant, in: slot), try shard.database.checkpoint() else {
-                throw .limit(
-                    "a sync of the shard of \(tenant) failed, and who reads it keeps it from being written again")
-            }
+    }
+
+    private func syncClosed(_ tenant: TenantID) throws(StorageError) {
+        for part in ["", "-wal"] where try fileSystem.exists(file(of: tenant) + part) {
+            let file = try fileSystem.open(file(of: tenant) + part, .existing)
+            defer { file.close() }
+            try file.sync()
         }
-        unsynced.withLock { _ = $0.doubtful.remove(tenant) }
     }
 }
 
@@ -360,17 +368,5 @@ extension RecordRun {
             }
         }
         return (first ?? 1) == 1
-    }
-}
-
-extension Shard {
-    /// Moves the log into the file where it has grown. A failure leaves the log, which is as good: nothing is lost.
-    func checkpointIfLong(above bytes: Int64) {
-        guard database.logBytes > bytes else { return }
-        do throws(StorageError) {
-            _ = try database.checkpoint()
-        } catch {
-            // The next checkpoint, or `makeDurable`, meets the same fault and says so.
-        }
     }
 }

@@ -109,7 +109,7 @@ extension RPCError {
             self = .cannotStore
         case .overloaded(let why):
             // Those who were refused together are not to come back together.
-            self = .unavailable(.overloaded, why, retryAfterMs: .random(in: 100...300))
+            self = .unavailable(.overloaded, why.rawValue, retryAfterMs: .random(in: 100...300))
         case .stopping:
             self = .unavailable(.shuttingDown, "the server is shutting down", retryAfterMs: 100)
         case .callerGone:

@@ -15,6 +15,14 @@ extension TollgateServer {
                 MetricFamily(
                     "tollgate_engine_set_aside_shards", .gauge,
                     "Tenants that are refused because their books were set aside as damaged", engine.setAsideShards),
+                MetricFamily(
+                    "tollgate_engine_refused_total", .counter,
+                    "Steps, reads and reports refused, by what there was too much of",
+                    by: "what",
+                    Shortage.allCases.map { MetricFamily.Sample(label: "\($0)", value: engine.refusals(for: $0)) }),
+                MetricFamily(
+                    "tollgate_engine_dropped_total", .counter,
+                    "Steps and reports that were not done as nobody waited for them any more", engine.dropped),
             ]
         }
     }

@@ -53,6 +53,15 @@ package final class TollgateServer: Sendable {
         let clock: any Clock = configuration.testClockStart.map { ManualClock($0) } ?? SystemClock()
         let health = HealthStatus()
         let reporter = DiskReporter(health: health, log: log)
+        let files = try FileLimit.raised()
+        if files.count < Limits.wantedOpenFiles {
+            log.warning(
+                "few files may be open, so that connections may be refused; raise the limit (ulimit -n, LimitNOFILE=)",
+                [
+                    "limit": String(files.count), "wanted": String(Limits.wantedOpenFiles),
+                    "connections": String(files.connections), "shards": String(files.shards),
+                ])
+        }
         do throws(StorageError) {
             data = try DataDirectory(path: configuration.dataPath, create: false)
             directory = try Directory(path: data.directory)
@@ -63,7 +72,7 @@ package final class TollgateServer: Sendable {
         do throws(StorageError) {
             engine = try Engine(
                 journal: try LocalJournal(directory: data.journal),
-                shards: ShardStore(path: data.shards) { reporter.note($0) },
+                shards: ShardStore(path: data.shards, maxOpenShards: files.shards) { reporter.note($0) },
                 clock: clock, rules: CatalogRules(catalogs), configuration: configuration.engine,
                 observer: reporter)
         } catch {
@@ -80,8 +89,8 @@ package final class TollgateServer: Sendable {
                 engine: engine, directory: directory, catalogs: catalogs, access: access, courier: courier,
                 clock: clock, health: health),
             interceptors: [access],
-            configuration: Self.rpcConfiguration(configuration), health: health, metrics: [Self.metrics(of: engine)],
-            onCutOff: CutOffLog(log).tell)
+            configuration: Self.rpcConfiguration(configuration, files, log), health: health,
+            metrics: [Self.metrics(of: engine)], onCutOff: CutOffLog(log).tell)
     }
 
     /// Brings the books what they are owed, and begins to listen and to serve. Blocks where something is owed, which is
@@ -89,12 +98,6 @@ package final class TollgateServer: Sendable {
     ///
     /// - Returns: where.
     package func start() throws(StartupError) -> (host: String, port: Int) {
-        let files = FileLimit.raise()
-        if files < Limits.wantedOpenFiles {
-            log.warning(
-                "few files may be open, so that connections may be refused; raise the limit (ulimit -n, LimitNOFILE=)",
-                ["limit": String(files), "wanted": String(Limits.wantedOpenFiles)])
-        }
         if directory.owedCount > 0 {
             let delivered = DispatchSemaphore(value: 0)
             Task.detached { [courier] in
@@ -126,7 +129,9 @@ package final class TollgateServer: Sendable {
         log.info("stopped")
     }
 
-    private static func rpcConfiguration(_ configuration: ServerConfiguration) -> RPCServerConfiguration {
+    private static func rpcConfiguration(
+        _ configuration: ServerConfiguration, _ files: FileLimit, _ log: Logger
+    ) -> RPCServerConfiguration {
         var rpc = RPCServerConfiguration()
         rpc.host = configuration.host
         rpc.port = configuration.port
@@ -134,6 +139,16 @@ package final class TollgateServer: Sendable {
         rpc.maxRequestBytes = configuration.maxRequestBytes
         configuration.connections.apply(to: &rpc)
         rpc.overloadDetails = [.overloaded]
+        rpc.http2.connectionsMax = min(rpc.http2.connectionsMax, files.connections)
+        rpc.http2.outOfDescriptors = { isOut in
+            if isOut {
+                log.error(
+                    "no more connections can be accepted: as many files are open as may be; raise the limit of open files"
+                )
+            } else {
+                log.info("connections are accepted again")
+            }
+        }
         return rpc
     }
 

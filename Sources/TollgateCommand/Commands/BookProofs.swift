@@ -26,7 +26,7 @@ struct BookProofs {
         do throws(StorageError) {
             // First, so that a directory that is none is refused before anything else is looked at.
             let known = try Directory.tenants(ofFile: layout.directory)
-            let withBook = Set(try ShardStore(path: layout.shards).tenants())
+            let withBook = Set(try ShardStore(path: layout.shards, mayWrite: false).tenants())
             let listed = try ShardStore.listed(in: layout.shards)
             for tenant in withBook.union(known).sorted() where only == nil || only == tenant {
                 proofs.entries.append(

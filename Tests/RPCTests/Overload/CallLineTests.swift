@@ -59,14 +59,25 @@ import Testing
     @Test func theMoreOneHasWaitingTheSoonerItIsRefusedAndOthersAreNot() {
         var line = CallLine(limits)
         let (flood, modest) = (CallShare(), CallShare())
-        _ = arrive(8, flood, &line, turn: 1)
-        var taken = 0
-        while !line.isFull(for: flood) { taken += arrive(1, flood, &line, turn: 1) == 0 ? 1 : 0 }
+        _ = arrive(1, modest, &line, turn: 1)
+        _ = arrive(7, flood, &line, turn: 1)
+        var taken = line.waitingWork
+        while !line.isFull(for: flood, nowNs: 1) { taken += arrive(1, flood, &line, turn: 1) == 0 ? 1 : 0 }
         // Of ten places it has half, and the one that brought it there.
         #expect(taken == 6)
-        #expect(!line.isFull(for: modest))
-        _ = arrive(3, modest, &line, turn: 1)
-        #expect(line.isFull(for: modest) && line.isFull(for: flood))
+        #expect(!line.isFull(for: modest, nowNs: 1))
+        while line.waitingWork < 9 { _ = arrive(1, modest, &line, turn: 1) }
+        #expect(line.isFull(for: modest, nowNs: 1) && line.isFull(for: flood, nowNs: 1))
+    }
+
+    @Test func whoIsAloneHasAllPlaces() {
+        var line = CallLine(limits)
+        let (one, other) = (CallShare(), CallShare())
+        _ = arrive(8, one, &line, turn: 1)
+        while !line.isFull(for: one, nowNs: 1) { _ = arrive(1, one, &line, turn: 1) }
+        #expect(line.waitingWork == limits.leastWaitingWork + 1)
+        // Who has nothing waiting is let in all the same.
+        #expect(!line.isFull(for: other, nowNs: 1))
     }
 
     @Test func theSlowerTheTurnsTheFewerMayWait() {

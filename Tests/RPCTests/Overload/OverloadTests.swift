@@ -133,7 +133,7 @@ import Testing
     @Test func manyRefusalsLowerTheBoundOfStreamsUntilItIsCalm() async throws {
         var configuration = RPCServerConfiguration()
         configuration.maxConcurrentCalls = 100
-        configuration.overload.refusalsPerWindow = 5
+        configuration.overload.refusalPercent = 0
         configuration.overload.windowNs = 10_000_000
         configuration.overload.leastStreams = 4
         let server = try await SocketServer(configuration, [ByTenant()])
@@ -162,6 +162,28 @@ import Testing
         print("covered: overload: \(refused) refusals, \(metrics.count(of: .streamLimits)) bounds of streams told")
     }
 
+    /// Streams are held back, never refused, and what is held back in one turn is read in the next, whoever else sends.
+    @Test func streamsOfSeveralTenantsTakeTurnsAndAllGetThrough() async throws {
+        var configuration = RPCServerConfiguration()
+        configuration.overload.streamedWorkPerTurn = 2
+        configuration.overload.streamedStepsOfEach = 0
+        configuration.overload.streamedSteps = 1
+        let server = try await SocketServer(configuration, [ByTenant()])
+        var streams: [SocketCall] = []
+        for number in 0..<4 {
+            streams.append(
+                await server.open([(":path", EchoService.follow.path), ("x-tenant", "tenant \(number % 2)")]))
+        }
+        let texts = (0..<200).map { "message \($0)" }
+        for text in texts { for stream in streams { stream.send(.with { $0.text = text }) } }
+        for stream in streams { stream.end() }
+        for stream in streams {
+            let answer = await stream.answer()
+            #expect(answer.code == .ok && answer.messages.map(\.text) == texts)
+        }
+        await server.stop()
+    }
+
     /// What is refused without being begun has the same status, details and gRPC's own hint when to come back.
     @Test func whoIsRefusedBeforeItsCallIsBegunIsToldTheSame() async throws {
         var configuration = RPCServerConfiguration()
@@ -183,7 +205,7 @@ import Testing
 }
 
 /// Shares the server by the header `x-tenant`, and notes whose calls ended well, in their order.
-private final class ByTenant: ServerInterceptor {
+final class ByTenant: ServerInterceptor {
     private final class Tenant: Sendable {
         let name: String
         init(_ name: String) { self.name = name }

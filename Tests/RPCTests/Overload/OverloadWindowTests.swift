@@ -7,12 +7,14 @@ import Testing
     private func window(refusing count: Int, taking taken: Int = 1, _ window: inout OverloadWindow) -> Bool {
         for _ in 0..<count { window.countRefused() }
         for _ in 0..<taken { window.countTaken() }
-        return window.end()
+        return window.end(nsPerWork: 1_000)
     }
 
     @Test func manyRefusalsHalveTheStreamsDownToABoundAndCalmBringsThemBack() {
         var limits = OverloadLimits()
-        limits.refusalsPerWindow = 100
+        // A thousand units of work in a span.
+        limits.windowNs = 1_000_000
+        limits.refusalPercent = 10
         limits.leastStreams = 64
         var one = OverloadWindow(limits, mostStreams: 1_000)
         var streams: [UInt32] = []

@@ -13,7 +13,7 @@ struct BookDriver: ~Copyable {
     private(set) var steps: [StepKey: RecordedStep] = [:]
     private(set) var reservations: [StepID] = []
     private var pending: [Entry] = []
-    private var position: UInt64 = 0
+    private(set) var position: UInt64 = 0
     var now = Instant(microseconds: 1_767_225_600_000_000)
 
     static let price = FeaturePrice(

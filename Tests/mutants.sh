@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# Breaks the product on purpose, one patch of Tests/Mutants at a time, in a copy that is thrown away, and fails where the command
+# that must find it out does not. A patch says on its first line which command that is; ours builds nothing but what it needs.
+#   Tests/mutants.sh [patch …]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+source=$PWD
+copy=$(mktemp -d)
+trap 'rm -rf "$copy"' EXIT
+git ls-files -z --cached --others --exclude-standard | tar --null --files-from - --create | tar -C "$copy" --extract
+cd "$copy"
+git init -q . && git add -A && git -c user.name=mutants -c user.email=mutants@localhost commit -qm copy
+swift build -c release --product Simulate >build.log 2>&1 || { tail -20 build.log; exit 1; }
+
+patches=("$@")
+[ ${#patches[@]} -gt 0 ] || patches=("$source"/Tests/Mutants/*.patch)
+survivors=()
+for patch in "${patches[@]}"; do
+    name=$(basename "$patch" .patch)
+    command=$(sed -n '1s/^# must fail: //p' "$patch")
+    [ -n "$command" ] || { echo "$name: its first line does not say which command must fail"; exit 1; }
+    git apply "$patch" || { echo "$name: does not apply any more"; exit 1; }
+    swift build -c release --product Simulate >build.log 2>&1 || { echo "$name: does not build"; tail -20 build.log; exit 1; }
+    if timeout 600 bash -c "$command" >run.log 2>&1; then
+        echo "$name: SURVIVED: $command"
+        survivors+=("$name")
+    else
+        echo "$name: found: $(grep -m 1 -o 'FAILED.*\|Fatal error.*' run.log | cut -c 1-200)"
+    fi
+    git checkout -q .
+done
+echo "covered: mutants: ${#patches[@]} ways to break a promise, ${#survivors[@]} not found"
+[ ${#survivors[@]} -eq 0 ]
