@@ -169,6 +169,9 @@ package final class Engine: Sendable {
 
     package var residentTenants: Int { core.partitions.reduce(0) { $0 + $1.residentCount } }
 
+    /// Tenants that are refused because their shards were set aside as damaged.
+    package var setAsideShards: Int { core.shards.setAsideCount }
+
     /// How often something was refused for want of what, since the start.
     package func refusals(for shortage: Shortage) -> Int { core.shortages.count(of: shortage) }
 

@@ -88,7 +88,9 @@ final class EngineCore: @unchecked Sendable {
         return error
     }
 
+    /// No lock is held. A book whose shard is damaged is not served from memory either.
     func report(_ error: StorageError, of tenant: TenantID?) {
+        if let tenant, error.isCorruption { partition(of: tenant).layDown(tenant) }
         observer.storageFault(error, tenant: tenant)
     }
 

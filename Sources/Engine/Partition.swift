@@ -280,6 +280,17 @@ final class Partition: @unchecked Sendable {
         books[book.tenant] = nil
     }
 
+    /// The tenant's shard is damaged: its state goes, and what the shard was known to hold is to be asked again.
+    func layDown(_ tenant: TenantID) {
+        monitor.locked {
+            guard let book = books[tenant], book.phase != .loading else { return }
+            if book.phase == .awake { leaveRing(book) }
+            book.sleep()
+            book.flushedPosition = nil
+            forgetIfIdle(book)
+        }
+    }
+
     /// A failed batch: everything beyond `durable` never happened. The lock is held.
     func rollBack(to durable: UInt64) {
         for book in books.values where book.lastPosition > durable {

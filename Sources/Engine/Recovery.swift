@@ -13,7 +13,7 @@ extension EngineCore {
         let manual = clock as? ManualClock
         let listed = try shards.listed()
         try journal.replay(after: 0) { (position, tenant, record) throws(StorageError) in
-            if position > listed[tenant] ?? 0 { recover(record, at: position, of: tenant) }
+            if position > listed[tenant]?.position ?? 0 { recover(record, at: position, of: tenant) }
             guard manual != nil else { return }
             for entry in try EntryCodec.entries(ofRecord: record, at: position, tenant) {
                 latest = max(latest, entry.at)

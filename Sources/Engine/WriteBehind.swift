@@ -374,8 +374,11 @@ final class WriteBehind: @unchecked Sendable {
             if failing.isEmpty { core.shardsHealth(failure) }
             failing.insert(tenant)
             core.report(failure, of: tenant)
-            failuresInARow += 1
-            if failuresInARow > 1 { pausedUntilMs = core.clock.monotonicMs + core.limits.probeIntervalMs }
+            // A damaged shard says nothing of the disk.
+            if !failure.isCorruption { failuresInARow += 1 }
+            if failuresInARow > 1, !failure.isCorruption {
+                pausedUntilMs = core.clock.monotonicMs + core.limits.probeIntervalMs
+            }
         } else {
             failuresInARow = 0
             if failing.remove(tenant) != nil, failing.isEmpty { core.shardsHealth(nil) }

@@ -76,4 +76,23 @@ package enum StorageLimits {
     static let maxCatalogBytes = 4 << 20
     /// Bytes of a name that a person gives.
     package static let maxNameBytes = 256
+
+    // MARK: Backup
+
+    /// Bytes from which on a frame of a backup is written.
+    static let backupFrameBytes = 256 << 10
+    /// Bytes that one may have: an entry is never parted.
+    static let maxBackupFrameBytes = 512 << 20
+    /// Entries, or refusals, that are read while a shard is open: the server that writes it waits at most so long.
+    static let backupReadRows = 4_096
+    /// Bytes of journaled records that are gathered before they are written to the copies of their books.
+    static let backupTailBytes = 64 << 20
+    /// How often it is looked again for what came from the journal into a shard meanwhile.
+    static let maxBackupRounds = 20
+    /// How far back refusals are looked at again, microseconds: a clock that was set back dates new ones before others.
+    static let refusalOverlapMicroseconds: Int64 = 60 * 1_000_000
+    /// Ranges of entries that are named where a book cannot be restored.
+    static let maxNamedGaps = 20
+    /// Bytes of a manifest: as many tenants as there may be.
+    static let maxBackupManifestBytes = 512 << 20
 }

@@ -10,6 +10,10 @@ package enum StorageError: Error, Equatable, Sendable {
     /// Never names bound values: they are the tenants' own.
     case sqlite(code: Int32, message: String, sql: String, path: String)
     case corrupt(path: String, reason: String)
+    /// What stands there is missing, or whole but not what belongs there.
+    case misplaced(path: String, reason: String)
+    /// A tenant's shard was damaged, and has another name now.
+    case setAside(tenant: String, path: String, reason: String)
     /// Another process works on the directory.
     case locked(path: String, holder: String)
     /// A bound of this module.
@@ -30,7 +34,7 @@ extension StorageError {
         switch self {
         case .system(_, _, let errno): errno == ENOSPC || errno == EDQUOT
         case .sqlite(let code, _, _, _): code & 0xFF == Self.sqliteFull
-        case .corrupt, .locked, .limit, .conflict: false
+        case .corrupt, .misplaced, .setAside, .locked, .limit, .conflict: false
         }
     }
 
@@ -42,7 +46,7 @@ extension StorageError {
     /// True where bytes on the disk are not what was written.
     package var isCorruption: Bool {
         switch self {
-        case .corrupt: true
+        case .corrupt, .misplaced, .setAside: true
         case .sqlite(let code, _, _, _): Self.sqliteDamages.contains(code & 0xFF)
         case .system, .locked, .limit, .conflict: false
         }
@@ -59,6 +63,11 @@ extension StorageError: CustomStringConvertible {
             "\(path): SQLite error \(code) (\(message)) in \"\(Self.firstLine(of: sql))\"\(Self.advice(forSQLite: code))"
         case .corrupt(let path, let reason):
             "\(path) is damaged: \(reason); restore it from a backup, or move it away and keep it for examination"
+        case .misplaced(let path, let reason):
+            "\(path) is not what belongs there: \(reason); put back what was there, or restore it from a backup"
+        case .setAside(let tenant, let path, let reason):
+            "the book of tenant \(tenant) was set aside as \(path): \(reason); "
+                + "`tollgate restore --tenant \(tenant) --from BACKUP --data DIR` makes it anew"
         case .locked(let path, let holder):
             "\(path) is in use by \(holder); stop that server first or use another directory"
         case .limit(let what): what

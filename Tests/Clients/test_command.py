@@ -12,7 +12,7 @@ import pytest
 from support import DEADLINE_S, Server, new_id
 
 COMMANDS = ["demo", "init", "serve", "tenant create", "tenant list", "tenant show", "key create", "key list",
-            "key revoke", "grant", "balance", "replay", "verify",
+            "key revoke", "grant", "balance", "replay", "verify", "backup", "restore",
             "bench prepare", "bench load", "bench echo", "bench sync", "bench book"]
 
 
@@ -75,6 +75,12 @@ def test_wrong_usage_says_what_is_right(run):
     assert_wrong_usage(run("replay", "x.csv", "--key", "k", "--concurrency", "0"), "--concurrency")
     assert_wrong_usage(run("replay", "x.csv", "--key", "k", "--pace", "fast"), "--pace")
     assert_wrong_usage(run("verify", "--data", "x", "--tenant", "Not One"), "--tenant")
+    assert_wrong_usage(run("verify"), "--data DIR or --backup BACKUP")
+    assert_wrong_usage(run("backup", "--data", "x"), "--to BACKUP")
+    assert_wrong_usage(run("restore", "--from", "x"), "--to NEWDIR")
+    assert_wrong_usage(run("restore", "--from", "x", "--to", "y", "--until", "yesterday"), "--until")
+    assert_wrong_usage(run("restore", "--from", "x", "--data", "y"), "--tenant")
+    assert_wrong_usage(run("restore", "--data", "y", "--tenant", "t", "--until", "2026-11-20T10:00:00Z"), "--until")
 
 
 def test_failures_say_what_to_do(run, tmp_path):
@@ -84,6 +90,10 @@ def test_failures_say_what_to_do(run, tmp_path):
     assert_failed(run("replay", "bad.csv", "--key", "k"), "bad.csv:2:", "'x'")
     assert_failed(run("serve", "--data", "missing"), "missing")
     assert_failed(run("verify", "--data", "missing"), "missing")
+    assert_failed(run("verify", "--backup", "missing"), "missing")
+    assert_failed(run("backup", "--data", "missing", "--to", "copies"), "missing")
+    assert_failed(run("restore", "--from", "missing", "--to", "new"), "missing")
+    assert_failed(run("restore", "--data", "missing", "--tenant", "t"), "missing")
     (tmp_path / "full").mkdir()
     (tmp_path / "full/something").write_text("")
     assert_failed(run("init", "--data", "full"), "full")

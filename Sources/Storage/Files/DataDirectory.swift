@@ -29,7 +29,7 @@ package final class DataDirectory: Sendable {
         self.path = path
         let layout = Layout(path: path)
         if create {
-            try layout.makePath(fileSystem)
+            try fileSystem.makePath(path, wholeWith: layout.version)
         } else if try !fileSystem.exists(layout.version) {
             throw .system(operation: "open", path: layout.version, errno: ENOENT)
         }
@@ -44,6 +44,36 @@ package final class DataDirectory: Sendable {
             lockFile.close()
             throw error
         }
+    }
+
+    /// Takes a new directory that a backup is restored into. It is no data directory before `finishRestore`.
+    init(restoringInto path: String, fileSystem: any FileSystem) throws(StorageError) {
+        self.path = path
+        let layout = Layout(path: path)
+        try fileSystem.makePath(path)
+        let present = try fileSystem.list(path)
+        if present.contains(layout.restoring.name) {
+            throw .conflict("\(path) holds a restore that was not finished; remove it, and restore again")
+        }
+        guard present.isEmpty else { throw .conflict("\(path) is not empty; restore into a new directory") }
+        lockFile = try layout.lock(fileSystem)
+        do throws(StorageError) {
+            try fileSystem.open(layout.restoring.path, .create).close()
+            try fileSystem.makeDirectory(layout.journal)
+            try fileSystem.makeDirectory(layout.shards)
+            try fileSystem.syncDirectory(path)
+        } catch {
+            lockFile.close()
+            throw error
+        }
+    }
+
+    /// All that was restored is durable, and this is a data directory from now on.
+    func finishRestore(_ fileSystem: any FileSystem) throws(StorageError) {
+        let layout = Layout(path: path)
+        try layout.seal(fileSystem)
+        try fileSystem.remove(layout.restoring.path)
+        try fileSystem.syncDirectory(path)
     }
 
     package var journal: String { Layout(path: path).journal }
@@ -66,29 +96,12 @@ package final class DataDirectory: Sendable {
         package var directory: String { path + "/directory.sqlite" }
         var lockFile: String { path + "/LOCK" }
         var version: String { path + "/VERSION" }
+        /// There while a backup is restored.
+        fileprivate var restoring: (name: String, path: String) { ("RESTORING", path + "/RESTORING") }
     }
 }
 
 extension DataDirectory.Layout {
-    /// The directory and those above it that are missing. Until it is whole nobody knows whether one that is there was made
-    /// to last: an earlier attempt may have ended before that.
-    fileprivate func makePath(_ fileSystem: any FileSystem) throws(StorageError) {
-        let isWhole = try fileSystem.exists(version)
-        var made = path.hasPrefix("/") ? "/" : ""
-        for component in path.split(separator: "/") {
-            made += component
-            let isThere = try fileSystem.exists(made)
-            if !isThere { try fileSystem.makeDirectory(made) }
-            do throws(StorageError) {
-                if !isWhole { try fileSystem.syncDirectory(made + "/..") }
-            } catch {
-                // Somebody else's directory, which this user may pass through and not read.
-                guard isThere, case .system(_, _, EACCES) = error else { throw error }
-            }
-            made += "/"
-        }
-    }
-
     fileprivate func lock(_ fileSystem: any FileSystem) throws(StorageError) -> any File {
         let file = try fileSystem.open(lockFile, .openOrCreate)
         guard try file.lock() else {
@@ -115,6 +128,11 @@ extension DataDirectory.Layout {
         }
         try fileSystem.makeDirectory(journal)
         try fileSystem.makeDirectory(shards)
+        try seal(fileSystem)
+    }
+
+    /// Writes `VERSION`, durably.
+    fileprivate func seal(_ fileSystem: any FileSystem) throws(StorageError) {
         let new = version + ".new"
         let file = try fileSystem.open(new, .create)
         try file.write(Array(DataDirectory.version.utf8), at: 0)

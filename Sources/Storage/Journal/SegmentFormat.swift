@@ -73,12 +73,21 @@ struct BatchHeader: Equatable {
     var payloadChecksum: UInt32
 
     init(_ batch: borrowing JournalBatch, salt: UInt64, previous: UInt32) {
+        self.init(salt: salt, first: batch.first, count: batch.count, payload: batch.payload, previous: previous)
+    }
+
+    init(salt: UInt64, first: UInt64, count: Int, payload: [UInt8], previous: UInt32) {
         self.salt = salt
-        first = batch.first
-        count = UInt32(batch.count)
-        payloadBytes = UInt32(batch.byteCount)
+        self.first = first
+        self.count = UInt32(count)
+        payloadBytes = UInt32(payload.count)
         self.previous = previous
-        payloadChecksum = batch.payload.readable { checksum($0, 0..<$0.count) }
+        payloadChecksum = payload.readable { checksum($0, 0..<$0.count) }
+    }
+
+    /// Whether these are the bytes that the header is about.
+    func describes(_ payload: UnsafeRawBufferPointer) -> Bool {
+        payload.count == Int(payloadBytes) && checksum(payload, 0..<payload.count) == payloadChecksum
     }
 
     /// The header at `offset` with a checksum that holds, and that checksum; the records are not looked at.

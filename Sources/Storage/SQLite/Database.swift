@@ -70,8 +70,9 @@ final class Database: @unchecked Sendable {
     /// It may only be read: SQLite opens a file so that its user may not write at the moment, and it stays so.
     var isReadOnly: Bool { sqlite3_db_readonly(handle, "main") == 1 }
 
-    /// Moves the log into the file first, where that can be done.
+    /// Moves the log into the file first, where that can be done. Closing once more does nothing.
     func closeWithoutLog() {
+        guard handle != nil else { return }
         _ = try? checkpoint()
         close()
     }

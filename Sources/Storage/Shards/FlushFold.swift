@@ -122,7 +122,7 @@ struct FlushFold {
         case .change(let change):
             meta.governance.apply(change, at: entry.at)
         default:
-            throw .corrupt(path: path, reason: "entry \(entry.sequence) has not the detail of its kind")
+            throw .misplaced(path: path, reason: "entry \(entry.sequence) has not the detail of its kind")
         }
     }
 
@@ -130,17 +130,17 @@ struct FlushFold {
 
     private mutating func continueBook(with entry: EntryView) throws(StorageError) {
         guard entry.sequence == meta.sequence + 1 else {
-            throw .corrupt(path: path, reason: "entry \(entry.sequence) does not follow entry \(meta.sequence)")
+            throw .misplaced(path: path, reason: "entry \(entry.sequence) does not follow entry \(meta.sequence)")
         }
         guard entry.at >= meta.at else {
-            throw .corrupt(path: path, reason: "entry \(entry.sequence) is dated before the one before it")
+            throw .misplaced(path: path, reason: "entry \(entry.sequence) is dated before the one before it")
         }
         entry.forEachMove { add($0, isRefund: entry.kind == .refund) }
         if entry.kind == .grantRevocation { entry.forEachMove { grants[placeOfGrant($0.grant)].revokedAt = entry.at } }
         guard meta.totals.isConserved, meta.totals.available == entry.after.available,
             meta.totals.held == entry.after.held
         else {
-            throw .corrupt(path: path, reason: "entry \(entry.sequence) does not go with the balance before it")
+            throw .misplaced(path: path, reason: "entry \(entry.sequence) does not go with the balance before it")
         }
         let body = appendBody(of: entry)
         meta.head = bodies.readable { HashChain.link(meta.head, UnsafeRawBufferPointer(rebasing: $0[body])) }
@@ -194,7 +194,7 @@ struct FlushFold {
         let closed = entry.closesReservation ? entry.sequence : nil
         if entry.kind == .reserve || entry.kind == .charge {
             guard reservationPlaces.find(entry.reservation) == nil else {
-                throw .corrupt(path: path, reason: "entry \(entry.sequence) begins a reservation that is there")
+                throw .misplaced(path: path, reason: "entry \(entry.sequence) begins a reservation that is there")
             }
             reservationPlaces.insert(entry.reservation, reservations.count)
             reservations.append(
@@ -216,7 +216,7 @@ struct FlushFold {
         let use = entry.use
         guard use.micros != 0 || use.calls != 0 else { return }
         guard let place = reservationPlaces.find(entry.reservation) else {
-            throw .corrupt(path: path, reason: "entry \(entry.sequence) charges no reservation")
+            throw .misplaced(path: path, reason: "entry \(entry.sequence) charges no reservation")
         }
         let subject: Int
         if let known = reservations[place].subject {

@@ -47,13 +47,37 @@ final class Shard: @unchecked Sendable {
     /// Takes a run of records in one transaction.
     func apply(_ records: RecordRun) throws(StorageError) {
         guard records.firstPosition > meta.position else {
-            throw .corrupt(database, "it already holds position \(meta.position), beyond \(records.firstPosition)")
+            throw .misplaced(
+                path: database.path,
+                reason: "it already holds position \(meta.position), beyond \(records.firstPosition)")
         }
         var fold = FlushFold(after: meta, path: database.path)
         try records.forEach { (position, record) throws(StorageError) in
             try fold.add(record: record, at: position) { (id) throws(StorageError) in try subject(of: id) }
         }
         fold.finish(position: records.lastPosition)
+        try take(fold)
+    }
+
+    /// Takes entries that were in a shard of the tenant before, encoded as one record, in one transaction.
+    ///
+    /// - Parameter position: the last journal record that the shard holds when it has all of them.
+    func rebuild(_ record: UnsafeRawBufferPointer, position: UInt64) throws(StorageError) {
+        var fold = FlushFold(after: meta, path: database.path)
+        try fold.add(record: record, at: position) { (id) throws(StorageError) in try subject(of: id) }
+        fold.finish(position: position)
+        try take(fold)
+    }
+
+    /// Says that the shard holds everything up to a journal record, whatever it was made with.
+    func move(to position: UInt64) throws(StorageError) {
+        var moved = meta
+        moved.position = position
+        try database.transaction { () throws(StorageError) in try moved.write(to: database, tenant: tenant) }
+        meta = moved
+    }
+
+    private func take(_ fold: FlushFold) throws(StorageError) {
         try database.transaction { () throws(StorageError) in
             try writeEntries(fold)
             try writeGrants(fold)

@@ -9,7 +9,7 @@ import Locks
 /// `@unchecked Sendable`: everything mutable is guarded by `lock`.
 final class ShardManifest: @unchecked Sendable {
     private struct Content {
-        var positions: [TenantID: UInt64] = [:]
+        var extents: [TenantID: ShardExtent] = [:]
         var trimmedThrough: UInt64 = 0
     }
 
@@ -33,15 +33,20 @@ final class ShardManifest: @unchecked Sendable {
 
     /// The journal's record up to which the tenant's shard has been made durable; nil where that never happened.
     func position(of tenant: TenantID) throws(StorageError) -> UInt64? {
-        try lock.locked { () throws(StorageError) in try loaded().positions[tenant] }
+        try lock.locked { () throws(StorageError) in try loaded().extents[tenant]?.position }
     }
 
-    func positions() throws(StorageError) -> [TenantID: UInt64] {
-        try lock.locked { () throws(StorageError) in try loaded().positions }
+    /// How far it went then; its sequence is 0 where an older build listed it.
+    func extent(of tenant: TenantID) throws(StorageError) -> ShardExtent? {
+        try lock.locked { () throws(StorageError) in try loaded().extents[tenant] }
+    }
+
+    func extents() throws(StorageError) -> [TenantID: ShardExtent] {
+        try lock.locked { () throws(StorageError) in try loaded().extents }
     }
 
     func tenants() throws(StorageError) -> [TenantID] {
-        try lock.locked { () throws(StorageError) in Array(try loaded().positions.keys) }
+        try lock.locked { () throws(StorageError) in Array(try loaded().extents.keys) }
     }
 
     /// The journal's last record that may have been trimmed.
@@ -49,17 +54,19 @@ final class ShardManifest: @unchecked Sendable {
         try lock.locked { () throws(StorageError) in try loaded().trimmedThrough }
     }
 
-    /// The shards are durable up to these records. Durable itself when it returns.
-    func list(_ positions: [TenantID: UInt64]) throws(StorageError) {
-        guard !positions.isEmpty else { return }
+    /// The shards are durable this far. Durable itself when it returns.
+    func list(_ extents: [TenantID: ShardExtent]) throws(StorageError) {
+        guard !extents.isEmpty else { return }
         try change { (content, database) throws(StorageError) in
-            let insert = try database.statement("INSERT OR REPLACE INTO shards (tenant, position) VALUES (?, ?)")
-            for (tenant, position) in positions {
+            let insert = try database.statement(
+                "INSERT OR REPLACE INTO shards (tenant, position, sequence) VALUES (?, ?, ?)")
+            for (tenant, extent) in extents {
                 try insert.run { values in
                     values.text(tenant.description)
-                    values.integer(position)
+                    values.integer(extent.position)
+                    values.integer(extent.sequence)
                 }
-                content.positions[tenant] = position
+                content.extents[tenant] = extent
             }
         }
     }
@@ -68,7 +75,7 @@ final class ShardManifest: @unchecked Sendable {
         guard try position(of: tenant) != nil else { return }
         try change { (content, database) throws(StorageError) in
             try database.statement("DELETE FROM shards WHERE tenant = ?").run { $0.text(tenant.description) }
-            content.positions[tenant] = nil
+            content.extents[tenant] = nil
         }
     }
 
@@ -89,18 +96,20 @@ final class ShardManifest: @unchecked Sendable {
     }
 
     /// As the file has it; for those who read beside a server.
-    static func positions(
+    static func extents(
         inFolder folder: String, _ fileSystem: any FileSystem
-    ) throws(StorageError) -> [TenantID: UInt64] {
+    ) throws(StorageError) -> [TenantID: ShardExtent] {
         let manifest = ShardManifest(folder: folder, fileSystem: fileSystem, mayWrite: false)
         defer { manifest.close() }
-        return try manifest.loaded().positions
+        return try manifest.loaded().extents
     }
 
     // MARK: - The file
 
     private static let create = """
-        CREATE TABLE shards (tenant TEXT PRIMARY KEY, position INTEGER NOT NULL) WITHOUT ROWID;
+        CREATE TABLE shards (
+            tenant TEXT PRIMARY KEY, position INTEGER NOT NULL, sequence INTEGER NOT NULL DEFAULT 0
+        ) WITHOUT ROWID;
         CREATE TABLE journal (trimmed_through INTEGER NOT NULL);
         INSERT INTO journal VALUES (0);
         """
@@ -130,17 +139,25 @@ final class ShardManifest: @unchecked Sendable {
         // A file whose making was interrupted lists nothing.
         let tables = try file.statement("SELECT count(*) FROM sqlite_schema").first { $0.integer(0) }
         guard tables != 0 else { return content }
-        try file.statement("SELECT tenant, position FROM shards").rows { (row) throws(StorageError) in
+        let sequence = try Self.hasSequences(file) ? "sequence" : "0"
+        try file.statement("SELECT tenant, position, \(sequence) FROM shards").rows { (row) throws(StorageError) in
             guard let tenant = TenantID(row.text(0)) else {
                 throw .corrupt(file, "it names a tenant that cannot be: \(row.text(0))")
             }
-            content.positions[tenant] = row.unsigned(1)
+            content.extents[tenant] = ShardExtent(position: row.unsigned(1), sequence: row.unsigned(2))
             return true
         }
         let trimmed = try file.statement("SELECT trimmed_through FROM journal").first { $0.unsigned(0) }
         guard let trimmed else { throw .corrupt(file, "it does not say how far the journal was trimmed") }
         content.trimmedThrough = trimmed
         return content
+    }
+
+    /// False for a file that an older build made.
+    private static func hasSequences(_ file: Database) throws(StorageError) -> Bool {
+        try file.statement("SELECT count(*) FROM pragma_table_info('shards') WHERE name = 'sequence'").first {
+            $0.integer(0)
+        } == 1
     }
 
     /// One transaction, synced; memory follows when it is through.
@@ -176,6 +193,8 @@ final class ShardManifest: @unchecked Sendable {
         if tables == 0 {
             try database.transaction { () throws(StorageError) in try database.execute(Self.create) }
             try fileSystem.syncDirectory(String(path.dropLast(Self.name.count + 1)))
+        } else if try !Self.hasSequences(database) {
+            try database.execute("ALTER TABLE shards ADD COLUMN sequence INTEGER NOT NULL DEFAULT 0")
         }
         self.database = database
         return database

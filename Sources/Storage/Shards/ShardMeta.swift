@@ -56,7 +56,7 @@ struct ShardMeta: Equatable {
         return try database.statement(sql).first { (row) throws(StorageError) in
             guard row.integer(14) == ShardSchema.format else { throw .unknownFormat(row.integer(14), database) }
             guard row.text(15) == tenant.description else {
-                throw .corrupt(database, "it is the book of another tenant")
+                throw .misplaced(path: database.path, reason: "it is the book of another tenant")
             }
             guard var meta = ShardMeta(row) else { throw .corrupt(database, "its meta row is damaged") }
             if !row.isNull(16) {
@@ -137,6 +137,6 @@ extension StorageError {
     }
 
     fileprivate static func unknownFormat(_ format: Int64, _ database: Database) -> StorageError {
-        .corrupt(database, "its format is \(format), which this build does not know")
+        .misplaced(path: database.path, reason: "its format is \(format), which this build does not know")
     }
 }

@@ -17,6 +17,11 @@ package struct ShardExtent: Equatable, Sendable {
 
     package init() {}
 
+    init(position: UInt64, sequence: UInt64) {
+        self.position = position
+        self.sequence = sequence
+    }
+
     init(_ meta: ShardMeta) {
         position = meta.position
         sequence = meta.sequence
@@ -26,28 +31,33 @@ package struct ShardExtent: Equatable, Sendable {
 /// The tenants' books on disk: one SQLite file each, made when the first entries come. May be used from many threads; work on
 /// one tenant is done by one at a time.
 package final class ShardStore: Sendable {
-    private struct Unsynced {
-        /// Shards that took records since they were last made durable, and the last of those records.
-        var positions: [TenantID: UInt64] = [:]
+    struct Unsynced {
+        /// Shards that took records since they were last made durable, and how far they then went.
+        var extents: [TenantID: ShardExtent] = [:]
+        /// Those whose files this process found damaged.
+        var setAside: [TenantID: SetAside] = [:]
     }
 
     private let path: String
-    private let fileSystem: any FileSystem
+    let fileSystem: any FileSystem
     private let checkpointBytes: Int64
-    private let logs: ShardLogs
+    let logs: ShardLogs
     private let pool: ShardPool
-    private let manifest: ShardManifest
-    private let unsynced = Protected(Unsynced())
+    let manifest: ShardManifest
+    let notice: @Sendable (ShardNotice) -> Void
+    let unsynced = Protected(Unsynced())
 
     /// - Parameters:
     ///   - path: `shards` of a data directory; it must be there.
     ///   - checkpointBytes: Bytes of a log above which it is moved into its file; a sixteenth of it where the shard is closed.
     ///   - mayWrite: False for those who look beside a server.
+    ///   - notice: told on the thread that met with it.
     package init(
         path: String, maxOpenShards: Int = StorageLimits.maxOpenShards,
         checkpointBytes: Int64 = StorageLimits.checkpointBytes, fileSystem: any FileSystem = LocalFileSystem(),
-        mayWrite: Bool = true
+        mayWrite: Bool = true, notice: @escaping @Sendable (ShardNotice) -> Void = { _ in }
     ) {
+        self.notice = notice
         self.path = path
         self.fileSystem = fileSystem
         logs = ShardLogs(fileSystem)
@@ -76,7 +86,7 @@ package final class ShardStore: Sendable {
     @discardableResult
     package func apply(_ tenant: TenantID, _ records: RecordRun) throws(StorageError) -> ShardExtent {
         let isMuch = records.count >= StorageLimits.muchRecords
-        return try pool.with(tenant, isMuch: isMuch) { (slot) throws(StorageError) in
+        return try use(tenant, isMuch: isMuch) { (slot) throws(StorageError) in
             // Opened while nobody might write it, it may be written by now.
             if let shard = slot.shard, shard.database.isReadOnly {
                 shard.close()
@@ -89,7 +99,7 @@ package final class ShardStore: Sendable {
                 logs.distrust(tenant)
                 throw error
             }
-            unsynced.withLock { $0.positions[tenant] = shard.meta.position }
+            unsynced.withLock { $0.extents[tenant] = ShardExtent(shard.meta) }
             logs.checkpoint(shard, above: checkpointBytes)
             return ShardExtent(shard.meta)
         }
@@ -98,34 +108,6 @@ package final class ShardStore: Sendable {
     /// What memory has let go of.
     package func recall(_ tenant: TenantID, _ recall: Recall) throws(StorageError) -> Recalled {
         try read(tenant) { (shard) throws(StorageError) in try shard.recall(recall) } ?? Recalled()
-    }
-
-    // MARK: - Reports
-
-    /// Entries, newest first.
-    package func transactions(
-        _ tenant: TenantID, query: TransactionQuery
-    ) throws(StorageError) -> TransactionPage {
-        try read(tenant) { (shard) throws(StorageError) in try shard.transactions(query) } ?? TransactionPage()
-    }
-
-    package func reservations(
-        _ tenant: TenantID, query: ReservationQuery
-    ) throws(StorageError) -> ReservationPage {
-        try read(tenant) { (shard) throws(StorageError) in try shard.reservations(query) } ?? ReservationPage()
-    }
-
-    /// Entries of the audit trail, newest first.
-    package func audit(_ tenant: TenantID, query: AuditQuery) throws(StorageError) -> AuditPage {
-        try read(tenant) { (shard) throws(StorageError) in try shard.audit(query) } ?? AuditPage()
-    }
-
-    /// What was used of what each limit counts since its window began, and the last entry of the book that this takes in.
-    package func use(
-        _ tenant: TenantID, of limits: [LedgerState.NewLimit]
-    ) throws(StorageError) -> (uses: [LimitUse], through: UInt64) {
-        try read(tenant) { (shard) throws(StorageError) in try shard.use(of: limits) }
-            ?? (Array(repeating: LimitUse(), count: limits.count), 0)
     }
 
     /// The tenants that have a file, or should have one, sorted.
@@ -139,14 +121,14 @@ package final class ShardStore: Sendable {
         return tenants.sorted()
     }
 
-    /// By tenant, the journal's record up to which its shard was made durable.
-    package func listed() throws(StorageError) -> [TenantID: UInt64] { try manifest.positions() }
+    /// By tenant, how far its shard was made durable.
+    package func listed() throws(StorageError) -> [TenantID: ShardExtent] { try manifest.extents() }
 
-    /// By tenant, the journal's record up to which its shard was made durable; for those who look at the files beside a server.
+    /// By tenant, how far its shard was made durable; for those who look at the files beside a server.
     package static func listed(
         in shards: String, fileSystem: any FileSystem = LocalFileSystem()
-    ) throws(StorageError) -> [TenantID: UInt64] {
-        try ShardManifest.positions(inFolder: shards, fileSystem)
+    ) throws(StorageError) -> [TenantID: ShardExtent] {
+        try ShardManifest.extents(inFolder: shards, fileSystem)
     }
 
     // MARK: - Housekeeping
@@ -193,24 +175,40 @@ package final class ShardStore: Sendable {
 
     private func folder(of tenant: TenantID) -> String { path + "/" + tenant.folder }
 
-    private func file(of tenant: TenantID) -> String { Self.file(of: tenant, in: path) }
+    func file(of tenant: TenantID) -> String { Self.file(of: tenant, in: path) }
 
     private func removeFiles(of tenant: TenantID) throws(StorageError) {
         let file = file(of: tenant)
         for part in [file, file + "-wal", file + "-shm"] where try fileSystem.exists(part) {
             try fileSystem.remove(part)
         }
-        unsynced.withLock { $0.positions[tenant] = nil }
+        unsynced.withLock { unsynced in
+            unsynced.extents[tenant] = nil
+            unsynced.setAside[tenant] = nil
+        }
         logs.forget(tenant)
     }
 
     // MARK: - Opening
 
+    /// Runs `body` alone with the tenant's slot. A file that shows to be damaged is set aside.
+    func use<Result>(
+        _ tenant: TenantID, isMuch: Bool = false, _ body: (ShardPool.Slot) throws(StorageError) -> Result
+    ) throws(StorageError) -> Result {
+        try pool.with(tenant, isMuch: isMuch) { (slot) throws(StorageError) in
+            do throws(StorageError) {
+                return try body(slot)
+            } catch {
+                throw setAside(tenant, in: slot, error)
+            }
+        }
+    }
+
     /// Runs `body` on the tenant's shard; nil where it has none.
-    private func read<Result>(
+    func read<Result>(
         _ tenant: TenantID, _ body: (Shard) throws(StorageError) -> Result
     ) throws(StorageError) -> Result? {
-        try pool.with(tenant) { (slot) throws(StorageError) in
+        try use(tenant) { (slot) throws(StorageError) in
             guard let shard = try openExisting(tenant, in: slot) else { return nil }
             return try body(shard)
         }
@@ -222,10 +220,7 @@ package final class ShardStore: Sendable {
         let file = file(of: tenant)
         let listed = try manifest.position(of: tenant)
         guard listed != nil || logs.isMade(tenant) else { return nil }
-        guard try fileSystem.exists(file) else {
-            if let listed { throw .lostShard(path: file, listedThrough: listed) }
-            return nil
-        }
+        if try !fileSystem.exists(file) { try replaceMissing(tenant, listed: listed) }
         let shard = try Shard(tenant: tenant, path: file, isBrief: slot.isBrief, fileSystem)
         if let listed, shard.meta.position < listed {
             shard.close()
@@ -244,7 +239,7 @@ package final class ShardStore: Sendable {
         if try fileSystem.exists(file) {
             // Left by a process that never vouched for it: the journal has all of it.
             guard records.beginsBook else {
-                throw .corrupt(
+                throw .misplaced(
                     path: file,
                     reason:
                         "\(ShardManifest.name) does not list it, and the journal does not have its book from the beginning; "
@@ -270,37 +265,37 @@ extension ShardStore {
     ///
     /// - Returns: those of which it failed, and why; nothing is listed of them.
     package func makeDurable(_ tenants: some Collection<TenantID>) -> [TenantID: StorageError] {
-        var positions = unsynced.withLock { unsynced in
-            tenants.reduce(into: [:]) { $0[$1] = unsynced.positions[$1] }
+        var extents = unsynced.withLock { unsynced in
+            tenants.reduce(into: [:]) { $0[$1] = unsynced.extents[$1] }
         }
         var failures: [TenantID: StorageError] = [:]
         // Those that held what they were to take already, from a process before this one.
-        for tenant in tenants where positions[tenant] == nil {
+        for tenant in tenants where extents[tenant] == nil {
             do throws(StorageError) {
-                positions[tenant] = try extent(tenant)?.position
+                extents[tenant] = try extent(tenant)
             } catch {
                 failures[tenant] = error
             }
         }
         do throws(StorageError) {
-            try syncMade(of: positions.keys)
-            if positions.count > StorageLimits.singleSyncs { try syncAll(positions.keys) }
-            for tenant in positions.keys {
+            try syncMade(of: extents.keys)
+            if extents.count > StorageLimits.singleSyncs { try syncAll(extents.keys) }
+            for tenant in extents.keys {
                 do throws(StorageError) {
-                    try sync(tenant, isSynced: positions.count > StorageLimits.singleSyncs)
+                    try sync(tenant, isSynced: extents.count > StorageLimits.singleSyncs)
                 } catch {
                     failures[tenant] = error
                 }
             }
-            try manifest.list(positions.filter { failures[$0.key] == nil })
+            try manifest.list(extents.filter { failures[$0.key] == nil })
         } catch {
-            for tenant in positions.keys { failures[tenant] = error }
+            for tenant in extents.keys { failures[tenant] = error }
             return failures
         }
         unsynced.withLock { unsynced in
-            for (tenant, position) in positions
-            where failures[tenant] == nil && unsynced.positions[tenant] == position {
-                unsynced.positions[tenant] = nil
+            for (tenant, extent) in extents
+            where failures[tenant] == nil && unsynced.extents[tenant] == extent {
+                unsynced.extents[tenant] = nil
             }
         }
         return failures
@@ -341,6 +336,10 @@ extension ShardStore {
     private func sync(_ tenant: TenantID, isSynced: Bool) throws(StorageError) {
         do throws(StorageError) {
             try pool.with(tenant) { (slot) throws(StorageError) in
+                // What was set aside meanwhile, or is gone, is not vouched for: the journal keeps what it had.
+                guard try fileSystem.exists(file(of: tenant)) else {
+                    throw .lostShard(path: file(of: tenant), listedThrough: try manifest.position(of: tenant) ?? 0)
+                }
                 if try !logs.renew(tenant, at: file(of: tenant)), isSynced { return }
                 if let shard = slot.shard { try shard.database.sync() } else { try syncClosed(tenant) }
                 // A log may be younger than its shard: it is made when a shard without one is opened.
@@ -373,21 +372,5 @@ extension RecordRun {
             }
         }
         return (first ?? 1) == 1
-    }
-}
-
-extension StorageError {
-    static func lostShard(path: String, listedThrough position: UInt64) -> StorageError {
-        .corrupt(
-            path: path,
-            reason: "the file is missing; it held the journal's records up to \(position)")
-    }
-
-    static func oldShard(path: String, position: UInt64, listedThrough listed: UInt64) -> StorageError {
-        .corrupt(
-            path: path,
-            reason:
-                "it ends at record \(position), but held the journal's records up to \(listed): it is an older copy, or "
-                + "lost writes")
     }
 }

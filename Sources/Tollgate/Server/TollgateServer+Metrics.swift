@@ -13,6 +13,9 @@ extension TollgateServer {
                     "tollgate_engine_resident_tenants", .gauge, "Tenants whose books are in memory",
                     engine.residentTenants),
                 MetricFamily(
+                    "tollgate_engine_set_aside_shards", .gauge,
+                    "Tenants that are refused because their books were set aside as damaged", engine.setAsideShards),
+                MetricFamily(
                     "tollgate_engine_refused_total", .counter,
                     "Steps, reads and reports refused, by what there was too much of",
                     by: "what",

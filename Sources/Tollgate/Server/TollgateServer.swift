@@ -72,7 +72,7 @@ package final class TollgateServer: Sendable {
         do throws(StorageError) {
             engine = try Engine(
                 journal: try LocalJournal(directory: data.journal),
-                shards: ShardStore(path: data.shards, maxOpenShards: files.shards),
+                shards: ShardStore(path: data.shards, maxOpenShards: files.shards) { reporter.note($0) },
                 clock: clock, rules: CatalogRules(catalogs), configuration: configuration.engine,
                 observer: reporter)
         } catch {
@@ -210,6 +210,19 @@ private final class DiskReporter: EngineObserver {
             log.error("shards cannot be written, the journal keeps what they lack", ["reason": error.description])
         } else {
             log.info("shards are written again")
+        }
+    }
+
+    /// What an operator has to do, or has done.
+    func note(_ notice: ShardNotice) {
+        switch notice {
+        case .setAside(let tenant, let file, let error):
+            log.error(
+                "a damaged book was set aside; its tenant is refused until it is restored, the others are served",
+                ["tenant": tenant.description, "file": file, "reason": error.description])
+        case .adopted(let tenant, let file):
+            told.withLock { _ = $0.remove(tenant) }
+            log.info("a restored book is in its place", ["tenant": tenant.description, "file": file])
         }
     }
 

@@ -7,7 +7,8 @@ extension Program {
         KeyCommands.create, KeyCommands.list, KeyCommands.revoke, CreditCommands.grant, CreditCommands.revoke,
         CreditCommands.balance, SettingsCommands.show, SettingsCommands.ai, SettingsCommands.setQuality,
         LimitCommand.limits, AuditCommand.audit, ReplayCommand.replay,
-        VerifyCommand.verify, BenchPrepareCommand.prepare, BenchLoadCommand.load, BenchEchoCommand.echo,
+        VerifyCommand.verify, BackupCommand.backup, RestoreCommand.restore, BenchPrepareCommand.prepare,
+        BenchLoadCommand.load, BenchEchoCommand.echo,
         BenchSyncCommand.sync, BenchBookCommand.book, BenchLedgerCommand.ledger,
     ]
 }

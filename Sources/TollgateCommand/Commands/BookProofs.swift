@@ -14,6 +14,10 @@ struct BookProofs {
 
     /// By tenant.
     private(set) var entries: [Entry] = []
+    /// What is wrong beside the books; nil where nothing is.
+    private var fault: String?
+    /// Of a backup.
+    private var moment: Instant?
 
     /// Proves the books of a directory, one after the other.
     static func prove(dataPath: String, only: TenantID? = nil) throws(CommandError) -> BookProofs {
@@ -27,7 +31,8 @@ struct BookProofs {
             for tenant in withBook.union(known).sorted() where only == nil || only == tenant {
                 proofs.entries.append(
                     withBook.contains(tenant)
-                        ? Entry(tenant: tenant, verdict: verdict(on: tenant, in: layout.shards, listed[tenant]))
+                        ? Entry(
+                            tenant: tenant, verdict: verdict(on: tenant, in: layout.shards, listed[tenant]?.position))
                         : Entry(tenant: tenant, verdict: .success(nil)))
             }
             try proofs.countPending(in: layout.journal)
@@ -38,6 +43,29 @@ struct BookProofs {
             throw .failed("there is no tenant \(only) in \(quoted(dataPath)); see which there are without --tenant")
         }
         return proofs
+    }
+
+    /// Proves the books of a backup, each on a shard that is made of its copy.
+    static func prove(
+        backupPath: String, only: TenantID? = nil, generation: Int? = nil, _ console: Console
+    ) throws(CommandError) -> BookProofs {
+        let scratch = try TemporaryDirectory(removedOnSignals: true)
+        defer { scratch.remove() }
+        var verifier = BackupVerifier(source: backupPath, scratch: scratch.path)
+        verifier.only = only
+        verifier.generation = generation
+        verifier.progress = BackupCommand.progress("books proved", console)
+        defer { BackupCommand.endProgress(console) }
+        do throws(StorageError) {
+            let report = try verifier.verify()
+            var proofs = BookProofs()
+            proofs.moment = report.moment
+            proofs.entries = report.books.map { Entry(tenant: $0.tenant, verdict: $0.verdict.map { $0 }) }
+            proofs.fault = report.directoryFault.map { "the directory: \($0)" }
+            return proofs
+        } catch {
+            throw .failed("\(quoted(backupPath)) cannot be read as a backup: \(error)")
+        }
     }
 
     private static func verdict(
@@ -61,12 +89,13 @@ struct BookProofs {
 
     /// One line for each book in which something is off, naming tenant and entry.
     var faultLines: [String] {
-        entries.compactMap { entry in
-            switch entry.verdict {
-            case .success(let verdict): verdict?.fault.map { "tenant \(entry.tenant): \($0)" }
-            case .failure(let error): "tenant \(entry.tenant): the book cannot be read: \(error)"
+        (fault.map { [$0] } ?? [])
+            + entries.compactMap { entry in
+                switch entry.verdict {
+                case .success(let verdict): verdict?.fault.map { "tenant \(entry.tenant): \($0)" }
+                case .failure(let error): "tenant \(entry.tenant): the book cannot be read: \(error)"
+                }
             }
-        }
     }
 
     /// A line for each tenant with its totals, and what the journal still holds.
@@ -82,7 +111,8 @@ struct BookProofs {
         let pending = entries.reduce(0) { $0 + $1.pending }
         return table.text
             + "\(books) proved, amounts in credits: \(wrong == 0 ? "all is well" : "\(grouped(wrong)) wrong")\n"
-            + "\(grouped(pending)) records are in the journal and not in the books yet\n"
+            + (moment.map { "a backup of \(momentText($0))\n" }
+                ?? "\(grouped(pending)) records are in the journal and not in the books yet\n")
     }
 
     private static func row(of entry: Entry) -> [String] {

@@ -39,7 +39,7 @@ final class TemporaryDirectory: Sendable {
         Self.remove(path)
     }
 
-    private static func remove(_ path: String) {
+    static func remove(_ path: String) {
         if let names = try? LocalFileSystem().list(path) {
             for name in names { remove(path + "/" + name) }
             rmdir(path)
