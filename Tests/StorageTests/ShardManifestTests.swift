@@ -43,6 +43,17 @@ import Testing
         #expect(try !LocalFileSystem().exists(file), "nothing is made in its place")
     }
 
+    @Test func aShardThatVanishesBeforeItIsListedIsNeverListedAndNeverAnEmptyBook() throws {
+        let store = store()
+        var book = BookDriver(tenant: acme, seed: 15)
+        try book.run(steps: 30, into: store)
+        store.closeIdle()
+        for suffix in ["", "-wal", "-shm"] { unlink(file + suffix) }
+        #expect(store.makeDurable([acme])[acme] != nil)
+        #expect(try ShardStore.listed(in: temporary.path)[acme] == nil)
+        #expect(throws: StorageError.self) { try store.load(acme) }
+    }
+
     @Test func anOlderCopyOfAShardIsAnError() throws {
         var book = try settledBook()
         let old = try LocalFileSystem().open(file, .readOnly).readAll()
