@@ -1,6 +1,5 @@
 import Glibc
 import Ledger
-import SimulatedDisk
 import Testing
 
 @testable import Storage
@@ -231,73 +230,6 @@ import Testing
         #expect(try shard.load().snapshot.totals == book.state.totals)
         shard.close()
         #expect(try BookVerifier(path: path, tenant: "acme").verify().fault == nil)
-    }
-
-    /// Real files whose syncs fail while they are told to.
-    final class FailingSyncs: FileSystem {
-        let simulated = SimulatedDisk(directories: ["/sync"])
-        private let local = LocalFileSystem()
-        var sqliteVFS: String? { nil }
-
-        private final class LogFile: File {
-            let file: any File
-            let owner: FailingSyncs
-            init(_ file: any File, _ owner: FailingSyncs) {
-                self.file = file
-                self.owner = owner
-            }
-            func size() throws(StorageError) -> Int64 { try file.size() }
-            func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int64) throws(StorageError) -> Int {
-                try file.read(into: buffer, at: offset)
-            }
-            func write(_ bytes: UnsafeRawBufferPointer, at offset: Int64) throws(StorageError) {
-                try file.write(bytes, at: offset)
-            }
-            func sync() throws(StorageError) {
-                try owner.simulated.makeDirectory("/sync")
-                try file.sync()
-            }
-            func allocate(_ length: Int64) throws(StorageError) { try file.allocate(length) }
-            func truncate(to length: Int64) throws(StorageError) { try file.truncate(to: length) }
-            func lock() throws(StorageError) -> Bool { try file.lock() }
-            func close() { file.close() }
-        }
-
-        func open(_ path: String, _ mode: FileMode) throws(StorageError) -> any File {
-            LogFile(try local.open(path, mode), self)
-        }
-        func rename(_ path: String, to target: String) throws(StorageError) { try local.rename(path, to: target) }
-        func remove(_ path: String) throws(StorageError) { try local.remove(path) }
-        func list(_ path: String) throws(StorageError) -> [String] { try local.list(path) }
-        func exists(_ path: String) throws(StorageError) -> Bool { try local.exists(path) }
-        func makeDirectory(_ path: String) throws(StorageError) { try local.makeDirectory(path) }
-        func syncDirectory(_ path: String) throws(StorageError) {
-            try simulated.makeDirectory("/sync")
-            try local.syncDirectory(path)
-        }
-        func syncAll(_ path: String) throws(StorageError) {
-            try simulated.makeDirectory("/sync")
-            try local.syncAll(path)
-        }
-    }
-
-    @Test func aLogWhoseSyncFailedIsNotTrustedBeforeItIsInTheFile() throws {
-        for call in 1...4 {
-            let disk = FailingSyncs()
-            let path = temporary.path + "/\(call)"
-            try disk.makeDirectory(path)
-            let store = ShardStore(path: path, fileSystem: disk)
-            var book = BookDriver(tenant: "acme", seed: 1)
-            try book.run(steps: 50, into: store)
-            let log = ShardStore.file(of: "acme", in: path) + "-wal"
-            disk.simulated.fail(atCall: call, .once(errno: EIO))
-            #expect(!store.makeDurable(["acme"]).isEmpty)
-            #expect(try LocalFileSystem().open(log, .readOnly).size() > 0)
-            #expect(store.makeDurable(["acme"]).isEmpty)
-            // The first two syncs are the folders', then come the file's and its log's.
-            #expect((try LocalFileSystem().open(log, .readOnly).size() == 0) == (call >= 3))
-            #expect(try store.verify("acme").fault == nil)
-        }
     }
 
     @Test(arguments: propertySeeds(0..<2))
