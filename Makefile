@@ -73,8 +73,8 @@ simulator: deps
 .PHONY: test-simulation
 test-simulation: simulator ## The engine on a simulated disk and clock: crashes, faults, damage, from seeds.
 	$(SIMULATE) $(SIMULATION)
-	once=$$($(SIMULATE) --seed 7 --steps 3000 | grep -o 'digest [0-9a-f]*') && \
-	again=$$($(SIMULATE) --seed 7 --steps 3000 | grep -o 'digest [0-9a-f]*') && test "$$once" = "$$again"
+	once=$$($(SIMULATE) --seed 7 --steps 3000 | grep -ao 'digest [0-9a-f]*') && \
+	again=$$($(SIMULATE) --seed 7 --steps 3000 | grep -ao 'digest [0-9a-f]*') && test "$$once" = "$$again"
 
 .PHONY: soak
 soak: soak-simulation soak-clients ## The long forms: ten million simulated steps over a thousand seeds, 1,000 rounds of kill -9, 100,000 tenants.

@@ -21,7 +21,7 @@ for patch in "${patches[@]}"; do
     [ -n "$command" ] || { echo "$name: its first line does not say which command must fail"; exit 1; }
     git apply "$patch" || { echo "$name: does not apply any more"; exit 1; }
     swift build -c release --product Simulate >build.log 2>&1 || { echo "$name: does not build"; tail -20 build.log; exit 1; }
-    if timeout 600 bash -c "$command" >run.log 2>&1; then
+    if timeout 1800 bash -c "$command" >run.log 2>&1; then
         echo "$name: SURVIVED: $command"
         survivors+=("$name")
     else

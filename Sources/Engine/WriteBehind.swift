@@ -305,6 +305,8 @@ final class WriteBehind: @unchecked Sendable {
         case .failure(let error):
             failure = error
             book.putPendingBack()
+            // A commit that failed may be found done when the shard is opened again.
+            book.flushedPosition = nil
             waiters = book.takeFlushWaiters(through: .max)
         }
         enterAgain(book, hasFailed: failure != nil)

@@ -24,9 +24,7 @@ package enum StorageLimits {
     /// Shards up to which each is synced by itself; more are synced with all that the disk has.
     static let singleSyncs = 64
     /// Bytes of a shard's write-ahead log above which it is moved into the file.
-    static let checkpointBytes: Int64 = 4 << 20
-    /// The same for a shard whose handle is closed because another one needs its place.
-    static let checkpointOnCloseBytes: Int64 = 256 << 10
+    package static let checkpointBytes: Int64 = 4 << 20
     /// Bytes of a log that are read and written once more in one go.
     static let rewrittenChunkBytes = 1 << 20
     /// Page cache of one handle, KiB.

@@ -38,8 +38,8 @@ struct Arguments {
     struct Usage: Error {}
 }
 
-@Sendable func say(_ text: String) {
-    print(text)
+@Sendable func say(_ text: String, terminator: String = "\n") {
+    print(text, terminator: terminator)
     fflush(nil)
 }
 
@@ -73,17 +73,20 @@ func run(_ arguments: Arguments) -> Bool {
     var seeds = 0
     var failures = 0
     let start = Date()
+    say("simulation at commit \(commit())")
     let hear: (@Sendable (String) -> Void)? = arguments.isVerbose ? { @Sendable text in say(text) } : nil
     for seed in arguments.seeds {
         do throws(SimulationFailure) {
             let began = Date()
+            // Before it begins: where the product stops itself nobody can say it afterwards.
+            say("seed \(seed): ", terminator: hear == nil ? "" : "\n")
             let report = try SimulationReport.run(
                 seed: seed, steps: arguments.steps, trace: hear, tracedPath: arguments.tracedPath)
             seeds += 1
             steps += report.steps
             counts.merge(report.counts) { $0 + $1 }
             say(
-                "seed \(seed): \(report.steps) steps, \(report.lives) lives, digest \(String(report.digest, radix: 16)), "
+                "\(report.steps) steps, \(report.lives) lives, digest \(String(report.digest, radix: 16)), "
                     + String(format: "%.1f s", Date().timeIntervalSince(began)))
         } catch {
             say("FAILED at commit \(commit()): \(error)")

@@ -8,6 +8,7 @@ struct Profile {
     let callers: Int
     let segmentBytes: Int64
     let maxOpenShards: Int
+    let checkpointBytes: Int64
     /// Calls of the disk between crashes, on average.
     let callsToCrash: Int
     /// Of a thousand calls of the disk so many fail while the weather is bad.
@@ -24,6 +25,7 @@ struct Profile {
         callers = random.number(4...40)
         segmentBytes = Int64(random.number(4...48) << 10)
         maxOpenShards = random.number(1...24)
+        checkpointBytes = Int64(random.number(random.chance(50) ? 32...256 : 512...4_096) << 10)
         callsToCrash = random.number(300...6_000)
         stormPerMille = random.number(1...60)
         meetingsPerMille = random.number(0...120)

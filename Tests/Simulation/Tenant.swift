@@ -79,4 +79,6 @@ struct Call: Sendable {
     /// The journal's end when it was made.
     let durable: UInt64
     var stream: (StepStream, call: Int)?
+    /// The note that the courier brings with it.
+    var errand: StepID?
 }

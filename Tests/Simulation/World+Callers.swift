@@ -66,13 +66,16 @@ extension World {
         }
     }
 
-    func submit(_ commands: [Command], _ tenant: Tenant, stream: (StepStream, call: Int)? = nil) {
+    func submit(
+        _ commands: [Command], _ tenant: Tenant, stream: (StepStream, call: Int)? = nil, errand: StepID? = nil
+    ) {
         guard let engine else { return }
         steps += commands.count
         for command in commands { tenant.remember(command) }
         callCount += 1
         let number = callCount
-        let call = Call(tenant: tenant, commands: commands, life: life, durable: records.count, stream: stream)
+        let call = Call(
+            tenant: tenant, commands: commands, life: life, durable: records.count, stream: stream, errand: errand)
         calls[number] = call
         if commands.count == 1, stream == nil {
             engine.submit(commands[0], tenant: tenant.id) { [unowned self] in told(number, call, [$0]) }
@@ -109,7 +112,8 @@ extension World {
         {
             fail("calls of one stream are done out of order")
         }
-        if !left.isEmpty, random.chance(80) {
+        if let errand = call.errand, left.isEmpty { promises.delivered.append(errand) }
+        if !left.isEmpty, call.errand == nil, random.chance(80) {
             retries.append(Call(tenant: call.tenant, commands: left, life: life, durable: call.durable))
         }
         if retries.count > 200 { retries.removeFirst(retries.count - 200) }

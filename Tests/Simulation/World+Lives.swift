@@ -48,8 +48,11 @@ extension World {
             directory: "/data/journal", fileSystem: disk, segmentBytes: profile.segmentBytes, spares: .byHand,
             randomSalt: salt)
         journal = WatchedJournal(base, self)
+        directory = try Directory(path: "/data/directory.sqlite", fileSystem: disk)
         adoptDoubtful()
-        shards = ShardStore(path: "/data/shards", maxOpenShards: profile.maxOpenShards, fileSystem: disk)
+        shards = ShardStore(
+            path: "/data/shards", maxOpenShards: profile.maxOpenShards, checkpointBytes: profile.checkpointBytes,
+            fileSystem: disk)
         engine = try Engine(
             journal: journal, shards: shards, clock: clock, rules: rules, configuration: profile.engine, observer: self)
     }
@@ -72,6 +75,7 @@ extension World {
 
     private func afterStart() {
         for tenant in tenants { tenant.stream = nil }
+        checkDirectory()
         guard random.chance(60) else { return }
         for _ in 0..<random.number(1...6) {
             if let tenant = random.pick(tenants) { look(tenant, deeply: true) }
@@ -107,6 +111,7 @@ extension World {
     private func letGo() {
         isQuiet = true
         engine = nil
+        directory = nil
         journal = nil
         shards = nil
         isStopping = false
@@ -124,6 +129,7 @@ extension World {
         guard let engine else { return }
         isStopping = true
         engine.stop()
+        directory?.close()
         isStopping = false
         guard !disk.isDown else { return }
         count("stops")
@@ -150,6 +156,7 @@ extension World {
             for command in tenant.history.suffix(20) { submit([command], tenant) }
             comeToRest()
         }
+        checkPromises()
         guard failure == nil, let engine else { return }
         if engine.pendingRecords > 0 { fail("\(engine.pendingRecords) records never reached their shards") }
         stop()

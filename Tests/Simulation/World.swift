@@ -34,6 +34,8 @@ final class World: @unchecked Sendable {
     var journal: WatchedJournal!
     var shards: ShardStore!
     var engine: Engine?
+    var directory: Directory?
+    var promises = Promises()
     /// Processes so far.
     var life = 0
     var calls: [Int: Call] = [:]
@@ -126,7 +128,9 @@ final class World: @unchecked Sendable {
         case 900..<985: passTime()
         case 985..<990: jump()
         case 990..<994: if isStormy || random.chance(30) { changeWeather() }
-        case 994..<995: if random.chance(30) { stop() }
+        case 994..<996: register()
+        case 996..<998: runErrand()
+        case 998: if random.chance(30) { stop() }
         default: work(.commit)
         }
     }

@@ -100,6 +100,27 @@ import Testing
         try expectAfterPowerCut(position: book.position)
     }
 
+    @Test("What a directory shows when it is opened stays, whatever an earlier process could not sync")
+    func logOfTheDirectory() throws {
+        let tenant = TenantRecord(id: acme, plan: "", displayName: "A", timeZone: "UTC", createdAt: .zero)
+        var first: Directory? = try Directory(path: "/shards/directory.sqlite", fileSystem: disk)
+        // The commit's one sync comes last: everything is written, and nothing of it is on the disk.
+        var call = 0
+        while first!.tenant(acme) == nil {
+            call += 1
+            disk.fail(atCall: call, .once(errno: EIO))
+            let isRefused = (try? first!.createTenant(tenant)) == nil
+            let wasSync = disk.struckCall?.hasPrefix("sync") ?? false
+            disk.repair()
+            if isRefused, wasSync { break }
+        }
+        disk.endProcess()
+        first = nil
+        let shown = try Directory(path: "/shards/directory.sqlite", fileSystem: disk).tenant(acme)
+        disk.losePower(.all)
+        #expect(try Directory(path: "/shards/directory.sqlite", fileSystem: disk).tenant(acme) == shown)
+    }
+
     @Test("A crash at any call while the manifest is made leaves one that a server can open")
     func makingOfTheManifest() throws {
         var call = 0

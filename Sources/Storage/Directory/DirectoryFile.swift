@@ -6,7 +6,7 @@ struct DirectoryFile: Sendable {
 
     init(path: String, _ fileSystem: any FileSystem) throws(StorageError) {
         // Its end may stand in the kernel's memory alone, where a sync failed before.
-        try fileSystem.writeAgain(path + "-wal")
+        try fileSystem.makeDurable(log: path + "-wal")
         database = try Database(path: path, .create, setup: DirectorySchema.setup, vfs: fileSystem.sqliteVFS)
         do throws(StorageError) {
             try DirectorySchema.migrate(database)

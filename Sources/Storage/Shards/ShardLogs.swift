@@ -72,6 +72,15 @@ final class ShardLogs: Sendable {
 }
 
 extension FileSystem {
+    /// Makes what can be read of a log survive a power cut, before anybody relies on it: an earlier process may have failed to.
+    func makeDurable(log path: String) throws(StorageError) {
+        guard try exists(path) else { return }
+        try writeAgain(path)
+        let file = try open(path, .existing)
+        defer { file.close() }
+        try file.sync()
+    }
+
     /// Writes a file, where it is there, once more as it is, so that the next sync covers all of it.
     func writeAgain(_ path: String) throws(StorageError) {
         guard try exists(path) else { return }

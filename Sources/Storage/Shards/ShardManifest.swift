@@ -167,7 +167,7 @@ final class ShardManifest: @unchecked Sendable {
     private func opened() throws(StorageError) -> Database {
         if let database { return database }
         // Its end may stand in the kernel's memory alone, where a sync failed before.
-        try fileSystem.writeAgain(path + "-wal")
+        try fileSystem.makeDurable(log: path + "-wal")
         let database = try Database(
             path: path, .create,
             setup: "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF",

@@ -33,10 +33,14 @@ final class ShardPool: @unchecked Sendable {
     private let stateLock = Lock()
     private var state = State()
     private let capacity: Int
+    private let checkpointOnCloseBytes: Int64
     private let logs: ShardLogs
 
-    init(capacity: Int, logs: ShardLogs) {
+    /// - Parameter checkpointOnCloseBytes: Bytes of a log above which it is moved into its file when the shard is closed because
+    ///   another one needs its place.
+    init(capacity: Int, checkpointOnCloseBytes: Int64, logs: ShardLogs) {
         self.capacity = capacity
+        self.checkpointOnCloseBytes = checkpointOnCloseBytes
         self.logs = logs
     }
 
@@ -48,7 +52,7 @@ final class ShardPool: @unchecked Sendable {
         _ tenant: TenantID, isMuch: Bool = false, _ body: (Slot) throws(StorageError) -> Result
     ) throws(StorageError) -> Result {
         let (slot, victim) = enter(tenant, isMuch: isMuch)
-        if let victim { close(victim, checkpointAbove: StorageLimits.checkpointOnCloseBytes) }
+        if let victim { close(victim, checkpointAbove: checkpointOnCloseBytes) }
         defer { leave(tenant, slot) }
         return try slot.lock.locked { () throws(StorageError) in
             do throws(StorageError) {
@@ -117,7 +121,7 @@ final class ShardPool: @unchecked Sendable {
     private func leave(_ tenant: TenantID, _ slot: Slot) {
         // Who comes while it is being closed finds the slot taken, and waits for its lock.
         if slot.isBrief, stateLock.locked({ slot.users == 1 }) {
-            close(slot, checkpointAbove: StorageLimits.checkpointOnCloseBytes)
+            close(slot, checkpointAbove: checkpointOnCloseBytes)
         }
         stateLock.locked {
             slot.users -= 1

@@ -33,6 +33,7 @@ package final class ShardStore: Sendable {
 
     private let path: String
     private let fileSystem: any FileSystem
+    private let checkpointBytes: Int64
     private let logs: ShardLogs
     private let pool: ShardPool
     private let manifest: ShardManifest
@@ -40,15 +41,18 @@ package final class ShardStore: Sendable {
 
     /// - Parameters:
     ///   - path: `shards` of a data directory; it must be there.
+    ///   - checkpointBytes: Bytes of a log above which it is moved into its file; a sixteenth of it where the shard is closed.
     ///   - mayWrite: False for those who look beside a server.
     package init(
-        path: String, maxOpenShards: Int = StorageLimits.maxOpenShards, fileSystem: any FileSystem = LocalFileSystem(),
+        path: String, maxOpenShards: Int = StorageLimits.maxOpenShards,
+        checkpointBytes: Int64 = StorageLimits.checkpointBytes, fileSystem: any FileSystem = LocalFileSystem(),
         mayWrite: Bool = true
     ) {
         self.path = path
         self.fileSystem = fileSystem
         logs = ShardLogs(fileSystem)
-        pool = ShardPool(capacity: maxOpenShards, logs: logs)
+        self.checkpointBytes = checkpointBytes
+        pool = ShardPool(capacity: maxOpenShards, checkpointOnCloseBytes: checkpointBytes / 16, logs: logs)
         manifest = ShardManifest(folder: path, fileSystem: fileSystem, mayWrite: mayWrite)
     }
 
@@ -86,7 +90,7 @@ package final class ShardStore: Sendable {
                 throw error
             }
             unsynced.withLock { $0.positions[tenant] = shard.meta.position }
-            logs.checkpoint(shard, above: StorageLimits.checkpointBytes)
+            logs.checkpoint(shard, above: checkpointBytes)
             return ShardExtent(shard.meta)
         }
     }
