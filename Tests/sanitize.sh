@@ -13,7 +13,10 @@ reports=$PWD/$tree/reports
 rm -rf "$reports"
 mkdir -p "$reports"
 case $sanitizer in
-address) export ASAN_OPTIONS=detect_leaks=1:log_path=$reports/report ;;
+address)
+    export ASAN_OPTIONS=detect_leaks=1:log_path=$reports/report
+    export LSAN_OPTIONS=suppressions=$PWD/Tests/leaks.supp:print_suppressions=0
+    ;;
 thread) export TSAN_OPTIONS=halt_on_error=0:second_deadlock_stack=1:log_path=$reports/report ;;
 *) echo "sanitize.sh: address or thread?" >&2; exit 2 ;;
 esac
@@ -25,7 +28,8 @@ quietly() { grep --line-buffered -v 'Cannot export local symbol' || true; }
 
 if [[ $part == *swift* ]]; then
     swift build "${options[@]}" --build-tests 2>&1 | quietly
-    swift test "${options[@]}" --skip-build --no-parallel >"$tree/swift-test.log" 2>&1 || status=1
+    # XCTest, which has no tests here, leaks 368 bytes of its own runner when it is run.
+    swift test "${options[@]}" --skip-build --no-parallel --disable-xctest >"$tree/swift-test.log" 2>&1 || status=1
     grep -aE '^✘|^✔ Test run|^✘ Test run' "$tree/swift-test.log" || tail -20 "$tree/swift-test.log"
 fi
 if [[ $part == *clients* ]]; then
