@@ -151,7 +151,7 @@ struct DirectoryGlance {
         defer { file.close() }
         return try file.database.transaction("BEGIN") { () throws(StorageError) in
             let tenants = Set(try file.tenantIDs())
-            return DirectoryGlance(image: try file.database.image(), tenants: tenants)
+            return DirectoryGlance(image: CheckedVFS.stamped(try file.database.image()), tenants: tenants)
         }
     }
 
