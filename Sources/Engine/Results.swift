@@ -19,6 +19,11 @@ extension EngineError {
     static func reading(_ tenant: TenantID, _ error: StorageError) -> EngineError {
         error.isCorruption ? .damaged(tenant, error) : .unavailable("the tenant's shard cannot be read: \(error)")
     }
+
+    /// The same for a shard that could not be written.
+    static func writing(_ tenant: TenantID, _ error: StorageError) -> EngineError {
+        error.isCorruption ? .damaged(tenant, error) : .unavailable("the tenant's shard cannot be written: \(error)")
+    }
 }
 
 /// The outcome of a step that is durable, or was not one (a refusal).

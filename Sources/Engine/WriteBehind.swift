@@ -319,7 +319,7 @@ final class WriteBehind: @unchecked Sendable {
         partition.forgetIfIdle(book)
         partition.monitor.unlock()
         after?()
-        let error = failure.map { EngineError.unavailable("the tenant's shard cannot be written: \($0)") }
+        let error = failure.map { EngineError.writing(book.tenant, $0) }
         for waiter in waiters { waiter.body(error) }
         note(failure, of: book.tenant)
     }

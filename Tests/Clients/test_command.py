@@ -130,7 +130,7 @@ def test_an_unwritable_directory_is_refused(binary, tmp_path):
     """Root may write anywhere, so the test takes that from it."""
     server = Server(binary, tmp_path)
     server.init()
-    os.chmod(server.data, 0o500)
+    subprocess.run(["chmod", "-R", "a-w", server.data], check=True)
     drop = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if os.getuid() == 0 else []
     if drop:
         for path in [tmp_path, *tmp_path.parents]:
@@ -140,7 +140,7 @@ def test_an_unwritable_directory_is_refused(binary, tmp_path):
     done = subprocess.run(
         [*drop, str(binary), "serve", "--data", server.data, "--listen", "127.0.0.1:0"], capture_output=True, text=True,
         timeout=DEADLINE_S)
-    os.chmod(server.data, 0o700)
+    subprocess.run(["chmod", "-R", "u+w", server.data], check=True)
     assert_failed(done, server.data)
 
 
@@ -248,8 +248,9 @@ def test_verify_names_tenant_and_file_of_a_book_that_was_edited(server):
         book.execute("UPDATE entries SET body = ? WHERE sequence = 1", (body[:-1] + bytes([body[-1] ^ 1]),))
     done = server.run("verify", "--data", server.data)
     assert done.returncode == 1
-    # Who edits it with other tools leaves pages without their checksums; the chain of hashes stands behind those.
-    assert re.search(r"^tollgate: tenant bad: .*bad.sqlite is damaged: a page of it ", done.stderr, re.M), done.stderr
+    # Who edits it with other tools leaves pages without their checksums, or a log, behind which the chain of hashes stands.
+    found = r"^tollgate: tenant bad: (.*bad.sqlite is damaged: a page of it |entry 1: its hash does not follow)"
+    assert re.search(found, done.stderr, re.M), done.stderr
     assert re.search(r"^good .* ok$", done.stdout, re.M) and re.search(r"^bad .* WRONG$", done.stdout, re.M)
     assert server.run("verify", "--data", server.data, "--tenant", "good").returncode == 0
 

@@ -122,7 +122,7 @@ def test_a_server_that_loses_its_descriptors_goes_on(binary, tmp_path, covered):
             before = resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE)
             assert open_files(server) > CONNECTIONS
             resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (FEWER, before[1]))
-            assert not is_let_in(server)
+            wait_until(lambda: not is_let_in(server), "nobody else is let in")
             wait_until(lambda: "no more connections can be accepted" in server.log(), "the log says so")
             use(books)
             resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, before)

@@ -19,11 +19,11 @@ from test_disk_full import DISK_BYTES, Book, healthy
 USER = 65_534
 # Each part of a data directory, and how a test finds it.
 PARTS = {
-    "the data directory": "", "journal": "journal", "shards": "shards", "a shard's folder": "shards/*",
+    "the data directory": "", "journal": "journal", "shards": "shards", "a shard's folder": "shards/*/",
     "a shard": "shards/*/acme.sqlite", "the manifest": "shards/manifest.sqlite", "directory.sqlite": "directory.sqlite"}
 
 # Without these a server cannot tell what it has.
-NEEDED_AT_A_START = ["the data directory", "the manifest"]
+NEEDED_AT_A_START = ["the manifest", "directory.sqlite"]
 
 
 class OrdinaryServer(Server):

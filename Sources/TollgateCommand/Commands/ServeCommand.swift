@@ -27,11 +27,11 @@ enum ServeCommand {
         fallback: String(ConnectionLimits().peerSeconds))
     private static let cancels = OptionSpec.value(
         "--cancels-per-second", "N",
-        "calls that a tenant may cancel, beside as many as it lets end, on each loop; 30 times that at once",
+        "calls that a tenant may cancel beside as many as it lets end; 30 times that at once",
         fallback: String(ConnectionLimits().cancelsPerSecond))
     private static let resets = OptionSpec.value(
         "--resets-per-second", "N",
-        "RST_STREAM that a connection may send for which no tenant answers; 30 times that at once",
+        "RST_STREAM of a connection for which no tenant answers; 30 times that at once",
         fallback: String(ConnectionLimits().resetsPerSecond))
     private static let grace = OptionSpec.value(
         "--grace-seconds", "N", "how long steps under way may take to finish when the server ends",
