@@ -45,6 +45,8 @@ final class Partition: @unchecked Sendable {
     /// - Parameter hasWaited: Its caller may have given up meanwhile.
     func enter(_ job: Job, book: Book, hasWaited: Bool = false) -> After? {
         if hasWaited, job.caller?.hasGone == true { return fail([job], .callerGone) }
+        // Also while the book is loaded: who waits for it would be before those that wait behind a look-up.
+        if case .steps(let many) = job, many.waitForTurn() { return nil }
         if book.phase == .awake { return run(job, on: book) }
         if core.groupCommit.isStopping {
             forgetIfIdle(book)

@@ -41,6 +41,14 @@ struct StepsJob: Sendable {
         self.completion = completion
     }
 
+    /// Stands behind a job of its order that looks something up.
+    /// - Returns: false where there is none, so that it is its turn.
+    func waitForTurn() -> Bool {
+        guard let order, order.isLooking, next == 0, results == nil else { return false }
+        order.waiting.append(self)
+        return true
+    }
+
     /// Tells those that are not decided that they will not be.
     func fail(_ error: EngineError) {
         let failures = [StepOutcome](repeating: .failure(error), count: commands.count - next)
@@ -51,10 +59,6 @@ struct StepsJob: Sendable {
 extension Partition {
     /// Decides the steps up to the first that needs a look-up, as one record; looks up all that the rest needs, and goes on.
     func steps(_ job: StepsJob, on book: Book, at now: Instant) -> After? {
-        if let order = job.order, order.isLooking, job.next == 0, job.results == nil {
-            order.waiting.append(job)
-            return nil
-        }
         var job = job
         let settled = settle(book, at: now)
         var entries: [Entry] = []
