@@ -75,7 +75,7 @@ private let vfsOpen:
                 name.map { String(cString: $0) }, isReadOnly: flags & SQLITE_OPEN_READONLY != 0,
                 makes: flags & SQLITE_OPEN_CREATE != 0, isNew: flags & SQLITE_OPEN_EXCLUSIVE != 0)
             let named = SQLITE_OPEN_WAL | SQLITE_OPEN_MAIN_JOURNAL | SQLITE_OPEN_SUPER_JOURNAL
-            if flags & SQLITE_OPEN_WAL != 0 { seedSalts(disk(vfs)) }
+            if flags & (SQLITE_OPEN_WAL | SQLITE_OPEN_MAIN_JOURNAL) != 0 { seedSalts(disk(vfs)) }
             open.syncsName = flags & SQLITE_OPEN_CREATE != 0 && flags & named != 0
             file.pointee.open = .passRetained(open)
             file.pointee.base.pMethods = sqliteFileMethods
