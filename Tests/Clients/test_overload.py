@@ -140,13 +140,13 @@ def test_nothing_acknowledged_is_lost_under_a_flood(server, covered):
         f"{sum(len(caller.refused) for caller in callers)} refused and not done")
 
 
-@pytest.mark.parametrize("timeout", [0.0, 1e-9])
-def test_a_call_whose_deadline_has_passed_leaves_nothing(server, timeout):
+def test_a_call_whose_deadline_has_passed_leaves_nothing(server):
     from tollgate.v1 import metering_pb2 as m
 
     client = server.tenant("acme", credits=10)
     request = m.ChargeRequest(reservation_id=new_id(), amount_micros=CREDIT)
     with pytest.raises(grpc.RpcError) as late:
-        client.metering.Charge(request, timeout=timeout)
+        # Well in the past: gRPC rounds a deadline up to a millisecond, in which a call may be through.
+        client.metering.Charge(request, timeout=-1)
     assert late.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
     assert not client.metering.Charge(request).replayed
