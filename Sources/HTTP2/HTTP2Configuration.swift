@@ -9,6 +9,8 @@ package struct HTTP2Configuration: Sendable {
     /// Told when no connection can be accepted because the process is out of descriptors (true), and when one is again.
     /// Called on the listener's loop.
     package var outOfDescriptors: (@Sendable (Bool) -> Void)?
+    /// Called on the listener's loop before connections that wait are accepted: whoever goes before them takes its descriptors.
+    package var willAccept: (@Sendable () -> Void)?
     /// Names and values of a received header block, with 32 bytes for each field.
     package var headerListBytesMax = Limits.headerListBytesMax
     /// Bytes that the peer may send on one stream, and on the connection, before the handler consumed them.

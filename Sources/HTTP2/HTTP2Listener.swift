@@ -182,6 +182,7 @@ private final class Acceptor: ReadinessHandler, @unchecked Sendable {
     private var next = 0
     private var isClosed = false
     private let outOfDescriptors: (@Sendable (Bool) -> Void)?
+    private let willAccept: (@Sendable () -> Void)?
     private var isOutOfDescriptors = false
 
     init(
@@ -192,6 +193,7 @@ private final class Acceptor: ReadinessHandler, @unchecked Sendable {
         self.metrics = metrics
         connectionsMax = configuration.connectionsMax
         outOfDescriptors = configuration.outOfDescriptors
+        willAccept = configuration.willAccept
     }
 
     deinit {
@@ -223,6 +225,7 @@ private final class Acceptor: ReadinessHandler, @unchecked Sendable {
     func loopStopped() { stop() }
 
     func ready(_ events: UInt32) {
+        willAccept?()
         for _ in 0..<Limits.acceptsPerTurnMax {
             let accepted = cl_accept(descriptor)
             guard accepted >= 0 else {

@@ -116,14 +116,20 @@ def test_a_server_that_loses_its_descriptors_goes_on(binary, tmp_path, covered):
     try:
         server.start()
         books = connected(server)
-        with connections(server, CONNECTIONS):
+        with connections(server, CONNECTIONS), contextlib.ExitStack() as others:
             for book in books[:TENANTS // 2]:
                 assert book.charge(3) and len(transactions(book.client)) == 4
             before = resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE)
             assert open_files(server) > CONNECTIONS
             resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (FEWER, before[1]))
+
+            def fill():
+                # A place below the limit that a connection left is taken, and stays so.
+                others.enter_context(connections(server, 1))
+                return "no more connections can be accepted" in server.log()
+
+            wait_until(fill, "the log says that nobody else is let in")
             wait_until(lambda: not is_let_in(server), "nobody else is let in")
-            wait_until(lambda: "no more connections can be accepted" in server.log(), "the log says so")
             use(books)
             resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, before)
             wait_until(lambda: is_let_in(server), "connections are accepted again")

@@ -6,7 +6,7 @@ import Locks
 
 /// File descriptors that are kept for the disk: where connections have taken all others, or the limit was lowered under a
 /// running process, the journal can still begin a segment and a shard be opened.
-final class DescriptorReserve: Sendable {
+package final class DescriptorReserve: Sendable {
     static let shared = DescriptorReserve(count: StorageLimits.reservedDescriptors)
 
     private let count: Int
@@ -20,6 +20,9 @@ final class DescriptorReserve: Sendable {
     deinit {
         for descriptor in held.withLock({ $0 }) { Glibc.close(descriptor) }
     }
+
+    /// What was lent and then taken by a connection is had again before the next connection is let in.
+    package static func refill() { shared.fill() }
 
     /// Runs `body`, and once more with the reserve's descriptors free where it found none.
     func lend<Result>(_ body: () throws(StorageError) -> Result) throws(StorageError) -> Result {

@@ -140,6 +140,7 @@ package final class TollgateServer: Sendable {
         configuration.connections.apply(to: &rpc)
         rpc.overloadDetails = [.overloaded]
         rpc.http2.connectionsMax = min(rpc.http2.connectionsMax, files.connections)
+        rpc.http2.willAccept = { DescriptorReserve.refill() }
         rpc.http2.outOfDescriptors = { isOut in
             if isOut {
                 log.error(
