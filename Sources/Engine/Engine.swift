@@ -74,7 +74,7 @@ package final class Engine: Sendable {
     }
 
     // What nobody came to holds on to the core.
-    deinit { if threads == nil { core.readers.abandon() } }
+    deinit { if threads == nil { core.abandon() } }
 
     /// Does the next piece of a worker's work, of an engine whose workers are not threads.
     ///

@@ -94,6 +94,13 @@ final class EngineCore: @unchecked Sendable {
         observer.storageFault(error, tenant: tenant)
     }
 
+    /// Forgets all that waits: nobody will come to it, and nobody is told.
+    func abandon() {
+        readers.abandon()
+        groupCommit.abandon()
+        for partition in partitions { partition.abandon() }
+    }
+
     func shardsHealth(_ error: StorageError?) {
         observer.shardsHealth(error)
     }

@@ -198,6 +198,14 @@ final class GroupCommit: @unchecked Sendable {
         }
     }
 
+    /// Forgets who waits.
+    func abandon() {
+        monitor.locked {
+            gatheringWaiters = []
+            inFlightWaiters = []
+        }
+    }
+
     // MARK: - Committing
 
     /// The commit thread: one batch after the other until `stop`.

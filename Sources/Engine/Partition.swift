@@ -346,6 +346,13 @@ final class Partition: @unchecked Sendable {
         monitor.locked { books.values.flatMap { $0.takeFlushWaiters(through: .max) } }
     }
 
+    /// Forgets what waits for its books.
+    func abandon() {
+        monitor.locked {
+            for book in books.values { (book.waiting, book.flushWaiters) = ([], []) }
+        }
+    }
+
     func firstPendingPosition() -> UInt64? {
         monitor.locked { books.values.lazy.map(\.pending).filter { !$0.isEmpty }.map(\.firstPosition).min() }
     }

@@ -59,7 +59,7 @@ final class ShardReaders: @unchecked Sendable {
         if threads.isEmpty { while turn(waits: false) {} }
     }
 
-    /// Forgets what is queued: nobody will come to it, and nobody is told.
+    /// Forgets what is queued.
     func abandon() {
         monitor.locked {
             jobs = WorkQueue()

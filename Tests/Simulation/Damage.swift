@@ -59,12 +59,10 @@ extension World {
         let copy = disk.copy(seed: random.next())
         guard let (damage, victim) = anyDamage(), damage.strike(copy) else { return }
         count("damages")
-        var drill: Drill? = Drill(self, copy, damage, victim: victim)
-        let found = drill!.run()
+        let drill = Drill(self, copy, damage, victim: victim)
+        let found = drill.run()
         count("damage of a \(damage.kind): \(found)")
-        if let wrong = drill!.wrong { fail("after damage of \(damage.names): \(wrong)") }
-        // Its files are closed on it.
-        withExtendedLifetime(copy) { drill = nil }
+        if let wrong = drill.wrong { fail("after damage of \(damage.names): \(wrong)") }
     }
 
     /// Keeps a tenant's files as they are now, to be put back some day.

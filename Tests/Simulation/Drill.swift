@@ -12,6 +12,7 @@ final class Drill: EngineObserver, @unchecked Sendable {
     private let disk: SimulatedDisk
     private let damage: Damage
     private let victim: Tenant?
+    /// It knows this object as its observer: `run` lets go of it.
     private var engine: Engine!
     private var found = "harmless"
     private(set) var wrong: String?
@@ -25,6 +26,7 @@ final class Drill: EngineObserver, @unchecked Sendable {
 
     /// - Returns: where the damage showed.
     func run() -> String {
+        defer { engine = nil }
         do throws(StorageError) {
             try open()
         } catch {
