@@ -2,6 +2,8 @@
 struct ByteReader {
     private let bytes: UnsafeRawBufferPointer
     private var offset = 0
+    /// Of the layout that the bytes have: see `EntryCodec.version`.
+    var version = EntryCodec.version
 
     init(_ bytes: UnsafeRawBufferPointer) {
         self.bytes = bytes
@@ -73,8 +75,37 @@ struct ByteReader {
     /// A text as its bytes, which may be none of UTF-8.
     mutating func textBytes() throws(CodecError) -> UnsafeRawBufferPointer {
         let length = try count(ofAtLeast: 1)
+        return take(length)
+    }
+
+    /// So many bytes, which are known to be left.
+    private mutating func take(_ length: Int) -> UnsafeRawBufferPointer {
         defer { offset += length }
         return UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + length])
+    }
+
+    /// The name of a unit; see `UnitNames`.
+    mutating func unit() throws(CodecError) -> String {
+        if version < UnitNames.firstVersion { return try text() }
+        let code = try varint()
+        if code & 1 == 1 {
+            guard let name = UnitNames.name(of: code >> 1) else { throw .invalid(field: .unit) }
+            return name
+        }
+        guard code >> 1 <= UInt64(remaining) else { throw .truncated }
+        guard let name = String(validating: take(Int(code >> 1)), as: UTF8.self) else { throw .invalid(field: .text) }
+        return name
+    }
+
+    mutating func skipUnit() throws(CodecError) {
+        if version < UnitNames.firstVersion {
+            _ = try textBytes()
+            return
+        }
+        let code = try varint()
+        if code & 1 == 1 { return }
+        guard code >> 1 <= UInt64(remaining) else { throw .truncated }
+        _ = take(Int(code >> 1))
     }
 
     /// What `later`, a copy that read on, has read since.

@@ -34,6 +34,19 @@ extension [UInt8] {
         }
     }
 
+    /// The name of a unit: twice its length and the text, or an odd code that says which of `UnitNames` it is.
+    mutating func append(unit: String) {
+        var unit = unit
+        unit.withUTF8 { bytes in
+            if let number = UnitNames.number(of: bytes) {
+                appendVarint(UInt64(number) << 1 | 1)
+            } else {
+                appendVarint(UInt64(bytes.count) << 1)
+                append(contentsOf: bytes)
+            }
+        }
+    }
+
     /// A distance in time: whole seconds are short. Code 1, microseconds of nothing, says that eight bytes follow.
     mutating func appendDistance(from start: Instant, to end: Instant) {
         let distance = end.microseconds &- start.microseconds

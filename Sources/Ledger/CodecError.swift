@@ -14,6 +14,6 @@ package enum CodecError: Error, Equatable, Sendable {
     package enum Field: String, Sendable {
         case audit, change, count, duration, flags, family, grantKind, key, limit, plan, price, quality, refusal, state,
             text
-        case varint
+        case unit, varint
     }
 }

@@ -179,7 +179,7 @@ extension EntryCodec {
         var quantities: [Quantity] = []
         quantities.reserveCapacity(count)
         for _ in 0..<count {
-            let unit = try reader.text()
+            let unit = try reader.unit()
             quantities.append(Quantity(unit: unit, count: try reader.zigZag()))
         }
         return quantities

@@ -151,7 +151,7 @@ extension EntryCodec {
     private static func append(_ quantities: [Quantity], to bytes: inout [UInt8]) {
         bytes.appendVarint(UInt64(quantities.count))
         for quantity in quantities {
-            bytes.append(quantity.unit)
+            bytes.append(unit: quantity.unit)
             bytes.appendZigZag(quantity.count)
         }
     }

@@ -3,9 +3,11 @@
 /// Layout of an entry (varints are LEB128, signed numbers zig-zag, texts with their length before them):
 /// head (kind in the low five bits, `Head` above), sequence, at (microseconds since `epoch`), then as the head says:
 /// fingerprint (8 bytes), reservation (16), key (family, 16), amount; moves; balance afterwards; comment, actor, audit
-/// note; the kind's detail. Bytes that are stored are never changed: another layout is another version.
+/// note; the kind's detail. Bytes that are stored are never changed: another layout is another version, and every version
+/// is read for ever. Version 3 has numbers for the names of common units in quantities (`UnitNames`), version 2 their texts.
 package enum EntryCodec {
-    static let version: UInt8 = 2
+    static let version: UInt8 = 3
+    private static let oldestVersion: UInt8 = 2
     /// Dates count from here, which makes them one byte shorter: 2025-01-01T00:00:00Z.
     static let epoch = Instant(microseconds: 1_735_689_600_000_000)
 
@@ -73,9 +75,6 @@ package enum EntryCodec {
 
     // MARK: - One entry
 
-    /// What stands before the encoding of each entry that is stored by itself.
-    package static let prefix = version
-
     package static func encode(_ entry: Entry, into bytes: inout [UInt8]) {
         bytes.append(version)
         append(entry, to: &bytes)
@@ -110,8 +109,12 @@ package enum EntryCodec {
 
     static func checkVersion(_ reader: inout ByteReader) throws(CodecError) {
         let found = try reader.byte()
-        if found != version { throw .unknownVersion(found) }
+        guard isKnown(found) else { throw .unknownVersion(found) }
+        reader.version = found
     }
+
+    /// Of what stands before the encoding of a record, and of each entry that is stored by itself.
+    package static func isKnown(_ version: UInt8) -> Bool { (oldestVersion...Self.version).contains(version) }
 }
 
 extension Entry {

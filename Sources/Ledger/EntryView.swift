@@ -2,6 +2,8 @@
 package struct EntryView {
     /// The entry as it is encoded, without the version before it.
     package private(set) var bytes: UnsafeRawBufferPointer
+    /// Of its layout, which stands before its bytes where it is stored by itself.
+    package let version: UInt8
     package let kind: EntryKind
     package let sequence: UInt64
     package let at: Instant
@@ -27,6 +29,7 @@ package struct EntryView {
     /// All of it.
     package func entry() throws(CodecError) -> Entry {
         var reader = ByteReader(bytes)
+        reader.version = version
         let entry = try EntryCodec.entry(&reader)
         try reader.end()
         return entry
@@ -59,6 +62,7 @@ extension EntryView {
     /// Reads one entry and no further.
     init(_ reader: inout ByteReader) throws(CodecError) {
         let start = reader
+        version = reader.version
         let (kind, head) = try EntryCodec.head(&reader)
         self.kind = kind
         sequence = try reader.varint()
@@ -137,7 +141,7 @@ extension EntryView {
 
     private static func skipQuantities(_ reader: inout ByteReader) throws(CodecError) {
         for _ in 0..<(try reader.count(ofAtLeast: 2)) {
-            _ = try reader.textBytes()
+            try reader.skipUnit()
             _ = try reader.varint()
         }
     }

@@ -199,3 +199,21 @@ let goldenEntries = """
     02ac03008080cb8a8a891b0800000000000000000000000050700080000000000000500200000000005070008000000000000050
     00000011
     """
+
+/// Those of them that differ in version 3, by their place.
+let goldenQuantities = [
+    3: "03e202048080cb8a8a891befbefecacefaedfe000000000001700080000000000000010111868b05fabfcc30868b057f0463"
+        + "686174036164610b6772c3bcc39f206469636801047465616d06736561726368020a696e707574c00c0c6f7574707574a01f"
+        + "030101901c",
+    7: "03e426088080cb8a8a891b0900000000000000000000000001700080000000000000010113e5eb04868b05daa0cc30000464"
+        + "6f6e65b280e1010106a6aa05020a696e707574c00c0c6f7574707574a01f",
+]
+
+/// The units that have numbers in version 3, from 0 on.
+let goldenUnits = """
+    context_tokens generated_tokens input_tokens output_tokens prompt_tokens completion_tokens cached_tokens
+    reasoning_tokens total_tokens tokens images pixels megapixels seconds minutes hours milliseconds audio_seconds
+    video_seconds characters words pages documents rows bytes kilobytes megabytes gigabytes requests calls messages
+    queries searches results credits units items steps frames runs tasks actions events exports downloads generations
+    variations edits embeddings files users sessions
+    """

@@ -62,10 +62,11 @@ import Testing
         #expect(bytes(held) == bytes(kept))
     }
 
-    @Test func `the bytes are those of version 2`() throws {
+    @Test func `the bytes are those of version 3, which version 2 had too`() throws {
         let sample = try #require(Self.samples.last)
-        #expect(bytes(sample).hex == golden.filter { $0 != "\n" })
-        #expect(try decode([UInt8](hex: golden.filter { $0 != "\n" })) == sample)
+        let hex = golden.filter { $0 != "\n" }
+        #expect(bytes(sample).hex == "03" + hex.dropFirst(2))
+        #expect(try decode([UInt8](hex: hex)) == sample)
     }
 
     @Test func `what is cut off, too long or of another version is an error`() {
@@ -105,7 +106,7 @@ import Testing
             var garbage = (0..<Int.random(in: 0...80, using: &generator)).map { _ in
                 UInt8(truncatingIfNeeded: isSmall ? generator.next() % 20 : generator.next())
             }
-            garbage.insert(EntryCodec.prefix, at: 0)
+            garbage.insert(3, at: 0)
             garbage.withUnsafeBytes { bytes in
                 if let entry = try? EntryCodec.decode(bytes) {
                     var again: [UInt8] = []

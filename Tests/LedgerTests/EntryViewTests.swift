@@ -14,7 +14,7 @@ import Testing
                 #expect(try view.entry() == entry, sourceLocation: sourceLocation)
                 var whole: [UInt8] = []
                 EntryCodec.encode(entry, into: &whole)
-                #expect([EntryCodec.prefix] + Array(view.bytes) == whole, sourceLocation: sourceLocation)
+                #expect([view.version] + Array(view.bytes) == whole, sourceLocation: sourceLocation)
             }
             #expect(try views.next() == nil, sourceLocation: sourceLocation)
         }

@@ -82,7 +82,8 @@ extension OpenFile {
             node.sync()
         }
         guard syncsName else { return }
-        try disk.synchronizeDirectory(Names.parent(of: path))
+        // Where that fails SQLite's VFS says nothing, as some systems cannot sync a directory, and does not try again.
+        try? disk.synchronizeDirectory(Names.parent(of: path))
         syncsName = false
     }
 

@@ -66,7 +66,7 @@ struct JournalTail {
         }
         var entries = try readable { () throws(CodecError) in try EntryViews(ofRecord: record) }
         while let entry = try readable({ () throws(CodecError) in try entries.next() }) {
-            try body(entry, [EntryCodec.prefix] + entry.bytes)
+            try body(entry, [entry.version] + entry.bytes)
         }
     }
 

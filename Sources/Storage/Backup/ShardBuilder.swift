@@ -7,6 +7,8 @@ struct ShardBuilder {
     private let fileSystem: any FileSystem
     private let shard: Shard
     private let position: UInt64
+    /// Of the layout of what was not written yet.
+    private var version: UInt8 = 0
     private var bodies: [UInt8] = []
     private var count = 0
 
@@ -31,8 +33,13 @@ struct ShardBuilder {
 
     /// Adds an entry or a refusal as it is stored by itself.
     mutating func add(_ body: UnsafeRawBufferPointer) throws(StorageError) {
-        guard body.first == EntryCodec.prefix else {
+        guard let version = body.first, EntryCodec.isKnown(version) else {
             throw .corrupt(path: path, reason: "an entry is of a version that this build does not know")
+        }
+        if version != self.version {
+            // The entries of a record are of one version, and an entry's hash covers its own.
+            try write()
+            self.version = version
         }
         bodies += body.dropFirst()
         count += 1
@@ -41,7 +48,7 @@ struct ShardBuilder {
 
     mutating func write() throws(StorageError) {
         guard count > 0 else { return }
-        let record = [EntryCodec.prefix] + Varint.bytes(UInt64(count)) + bodies
+        let record = [version] + Varint.bytes(UInt64(count)) + bodies
         bodies = []
         count = 0
         try record.readable { (bytes) throws(StorageError) in try shard.rebuild(bytes, position: position) }

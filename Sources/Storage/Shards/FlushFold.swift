@@ -151,7 +151,7 @@ struct FlushFold {
 
     private mutating func appendBody(of entry: EntryView) -> Range<Int> {
         let start = bodies.count
-        bodies.append(EntryCodec.prefix)
+        bodies.append(entry.version)
         bodies.append(contentsOf: entry.bytes)
         return start..<bodies.count
     }
