@@ -93,6 +93,29 @@ import Testing
         #expect(call > 5)
     }
 
+    @Test("A proof leaves the log as it was, whatever fails meanwhile")
+    func logBesideAProof() throws {
+        var call = 0
+        while true {
+            call += 1
+            let disk = SimulatedDisk(seed: UInt64(call), directories: ["/shards"])
+            let tests = Self(disk: disk)
+            var book = BookDriver(tenant: acme, seed: 6)
+            // The one place is taken: the shard is closed after each use, and the proof's connection is the only one.
+            let store = ShardStore(path: "/shards", maxOpenShards: 1, fileSystem: disk)
+            var other = BookDriver(tenant: "globex", seed: 7)
+            try other.run(steps: 5, into: store)
+            try book.run(steps: 40, into: store)
+            disk.fail(atCall: call, .once(errno: EIO))
+            _ = try? store.verify(acme)
+            if !disk.isPlanOver { break }
+            disk.repair()
+            #expect(store.makeDurable([acme]).isEmpty, "call \(call)")
+            try tests.expectAfterPowerCut(position: book.position)
+        }
+        #expect(call > 5)
+    }
+
     @Test("What an earlier process could not sync is written once more before a sync counts")
     func logOfAnEarlierProcess() throws {
         var book = BookDriver(tenant: acme, seed: 4)

@@ -42,8 +42,9 @@ final class Database: @unchecked Sendable {
         }
         sqlite3_extended_result_codes(handle, 1)
         sqlite3_busy_timeout(handle, StorageLimits.busyTimeoutMs)
-        // Before anything can fail: a connection that closes would checkpoint a log that was not looked at yet.
-        if mode != .readOnly { keepLogOnClose() }
+        // Before anything can fail: a connection that closes would checkpoint a log that was not looked at yet. A reader's does
+        // too: it begins with a sync, and tells nobody where that fails.
+        keepLogOnClose()
         do throws(StorageError) {
             if mode == .create { reserveForChecks() }
             try execute(setup)
