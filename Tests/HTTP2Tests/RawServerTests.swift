@@ -1,4 +1,5 @@
 import HTTP2
+import SeededRandom
 import Testing
 
 /// Our server with peers that say odd things, byte by byte.
