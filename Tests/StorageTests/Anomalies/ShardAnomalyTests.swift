@@ -143,13 +143,12 @@ struct JournaledBook {
 
     @Test(arguments: [4, 0]) func aFaultAnywhereInAShard(capacity: Int) throws {
         let book = try Self.book.get()
-        let points = try Anomalies(on: Self.disk, seed: propertySeed).run {
+        let points = try Anomalies(of: "shards with \(capacity) open", on: Self.disk, seed: propertySeed).run {
             Self.process(book, $0, capacity: capacity)
         } check: {
             try Self.check(book, $0, $1, $2)
         }
         #expect(points > 500)
-        print("covered: fault points: shards with \(capacity) open: \(points)")
     }
 
     /// A process was killed with a log that nobody has moved into the file; the next one opens, reads and moves it.
@@ -164,7 +163,7 @@ struct JournaledBook {
         crashed.losePower(.all)
         store.close()
         let promised = book.runs[book.runs.count - 2].lastPosition
-        let points = try Anomalies(on: crashed, seed: propertySeed).run { disk in
+        let points = try Anomalies(of: "recovery of a shard", on: crashed, seed: propertySeed).run { disk in
             let store = ShardStore(path: Self.path, fileSystem: disk)
             defer { store.close() }
             var outcome = Outcome(applied: promised, durable: promised)
@@ -181,7 +180,6 @@ struct JournaledBook {
             try Self.check(book, $0, $1, $2)
         }
         #expect(points > 200)
-        print("covered: fault points: recovery of a shard: \(points)")
     }
 
     @Test func aFaultAnywhereInTheRemovalOfABook() throws {
@@ -190,7 +188,7 @@ struct JournaledBook {
         let store = ShardStore(path: Self.path, fileSystem: whole)
         for run in book.runs { try store.apply(book.tenant, run) }
         try store.settle()
-        let points = Anomalies(on: whole, seed: propertySeed).run { disk in
+        let points = Anomalies(of: "removal of a shard", on: whole, seed: propertySeed).run { disk in
             let store = ShardStore(path: Self.path, fileSystem: disk)
             defer { store.close() }
             return Self.attempt("delete") { () throws(StorageError) in try store.delete(book.tenant) }
@@ -213,7 +211,6 @@ struct JournaledBook {
             }
         }
         #expect(points > 50)
-        print("covered: fault points: removal of a shard: \(points)")
     }
 }
 
