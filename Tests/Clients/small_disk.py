@@ -1,5 +1,6 @@
 """Small file systems of a test's own, which get full, and empty again, when the test says so."""
 
+import contextlib
 import errno
 import os
 import subprocess
@@ -31,6 +32,17 @@ class Disk:
 
     def unmount(self):
         run("umount", "-l", str(self.path))
+
+
+@contextlib.contextmanager
+def mounted(kind, path, size):
+    """A disk, for as long as it is used."""
+    assert os.getuid() == 0, "run as root: the test mounts a small file system"
+    disk = kind(path, size)
+    try:
+        yield disk
+    finally:
+        disk.unmount()
 
 
 class MemoryDisk(Disk):

@@ -6,7 +6,6 @@ import pathlib
 import random
 import signal
 import subprocess
-import threading
 import time
 
 import grpc
@@ -14,7 +13,7 @@ import pytest
 from book import assert_adds_up, transactions
 from grpc import StatusCode
 from probes import wait_until
-from support import CREDIT, Server, new_id, refused
+from support import CREDIT, Background, Server, new_id, refused
 
 TENANTS = ["copy-0", "copy-1", "copy-2"]
 GRANTED = 1_000_000
@@ -23,35 +22,25 @@ STEPS_PER_BATCH = 50
 OTHER_ENTRIES = 2
 
 
-class Load:
+class Load(Background):
     """Charges in batches, and keeps what was acknowledged, with the moment before it was sent and after it was answered."""
 
     def __init__(self, server, tenant):
         self.tenant = tenant
         self.client = server.client(tenant=tenant)
         self.acknowledged = []
-        self.failure = None
-        self.ends = threading.Event()
-        self.thread = threading.Thread(target=self.run, daemon=True)
-        self.thread.start()
+        super().__init__()
 
-    def run(self):
+    def work(self):
         from tollgate.v1 import metering_pb2 as m
 
-        try:
-            while not self.ends.is_set():
-                charges = [
-                    m.ChargeRequest(reservation_id=new_id(), feature="chat", quantities={"context_tokens": 10},
-                                    actor=f"user-{n % 5}") for n in range(STEPS_PER_BATCH)]
-                results = self.client.metering.Batch(m.BatchRequest(steps=[m.Step(charge=c) for c in charges])).results
-                self.acknowledged += [(charge, result.charge) for charge, result in zip(charges, results)]
-        except grpc.RpcError as failure:
-            self.failure = failure
-
-    def stop(self):
-        self.ends.set()
-        self.thread.join(60)
-        return self
+        while not self.ends.is_set():
+            charges = [
+                m.ChargeRequest(reservation_id=new_id(), feature="chat", quantities={"context_tokens": 10},
+                                actor=f"user-{n % 5}") for n in range(STEPS_PER_BATCH)]
+            results = self.client.metering.Batch(m.BatchRequest(steps=[m.Step(charge=c) for c in charges])).results
+            assert all(result.WhichOneof("kind") == "charge" for result in results), results
+            self.acknowledged += [(charge, result.charge) for charge, result in zip(charges, results)]
 
 
 def backup(server, target, *options):
@@ -130,7 +119,7 @@ def test_a_copy_taken_under_load_has_what_was_answered_before_and_is_whole(serve
         assert report["newEntries"] > 0
         runs, new = runs + 1, new + report["newEntries"]
     for load in loads:
-        assert load.stop().failure is None
+        load.stop()
     assert report["entries"] == new, "a run copies what is new and nothing else"
     proof = prove(server, target)
     assert sum(book["entries"] for book in proof["books"]) == report["entries"]
@@ -179,7 +168,7 @@ def test_a_copy_that_is_killed_goes_on_where_it_was(server, tmp_path, seed, cove
         process.send_signal(signal.SIGKILL)
         killed += process.wait() == -signal.SIGKILL
     for one in load:
-        assert one.stop().failure is None
+        one.stop()
     report = backup(server, target)
     assert report["entries"] == sum(len(one.acknowledged) + OTHER_ENTRIES for one in load)
     prove(server, target)
@@ -253,7 +242,7 @@ def test_a_damaged_book_is_healed_while_the_others_are_served(server, tmp_path, 
     wait_until(lambda: len(first.acknowledged) > 500, "some steps")
     backup(server, target)
     wait_until(lambda: len(first.acknowledged) > 1_500, "more steps")
-    assert first.stop().failure is None
+    first.stop()
     server.stop()
     shard = shard_of(server, damaged)
     for part in ("-wal", "-shm"):
@@ -288,7 +277,8 @@ def test_a_damaged_book_is_healed_while_the_others_are_served(server, tmp_path, 
     assert_replayed(client, first.acknowledged)
     assert_adds_up(client)
     for load in loads:
-        assert load.stop().failure is None, "the others were served all the time"
+        # The others were served all the time.
+        load.stop()
         assert len(load.acknowledged) > 0
     assert "a restored book is in its place" in server.log()
     server.verify()
