@@ -31,6 +31,7 @@ def disk(request, tmp_path):
 
 
 only_tmpfs = pytest.mark.parametrize("disk", [MemoryDisk], indirect=True, ids=["tmpfs"])
+only_ext4 = pytest.mark.parametrize("disk", [ImageDisk], indirect=True, ids=["ext4"])
 
 
 @pytest.fixture
@@ -257,3 +258,23 @@ def test_a_directory_that_takes_no_new_files_refuses_steps_until_it_does(server,
     server.restart()
     book.reopen()
     book.prove_refused("after a crash")
+
+
+@only_ext4
+def test_a_disk_that_failed_takes_nothing_and_has_lost_nothing_when_it_is_repaired(server, disk):
+    book = Book(server)
+    assert book.charge(10) and len(transactions(book.client)) == 11
+    disk.fail()
+    book.charge_until_refused()
+    status, body = healthz(server.address)
+    assert status == 503 and "after a fault of the disk" in body, body
+    with refused(StatusCode.UNAVAILABLE, "STORAGE_UNAVAILABLE"):
+        book.client.metering.Charge(book.in_doubt[0].charge)
+    assert book.client.balance().available_micros == book.acknowledged_micros
+    server.kill()
+    disk.repair()
+    server.verify()
+    server.restart()
+    book.reopen()
+    book.prove_refused("after the disk was repaired")
+    survive_a_crash(server, book)
