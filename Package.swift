@@ -63,27 +63,31 @@ let package = Package(
                 "Protobuf", "HTTP2", "RPC", "TollgateSchema", "Ledger", "Storage", "Tollgate", "LoadGenerator",
                 "TollgateCommand", "SimulatedDisk", "CLinux",
             ], path: "Tests/Fuzz/Targets", swiftSettings: strict),
+        .target(name: "SeededRandom", path: "Tests/SeededRandom", swiftSettings: strict),
         .target(
-            name: "SimulatedDisk", dependencies: ["Storage", "Locks", "CLinux", "CSQLite"], path: "Tests/SimulatedDisk",
+            name: "SimulatedDisk", dependencies: ["Storage", "Locks", "CLinux", "CSQLite", "SeededRandom"],
+            path: "Tests/SimulatedDisk",
             // A disk in memory copies bytes all day: unoptimized, the tests on it would take minutes more.
             swiftSettings: strict + [.unsafeFlags(["-O"])]),
 
         .target(
-            name: "Simulation", dependencies: ["SimulatedDisk", "Engine", "Storage", "Ledger"],
+            name: "Simulation", dependencies: ["SimulatedDisk", "Engine", "Storage", "Ledger", "SeededRandom"],
             path: "Tests/Simulation",
             swiftSettings: strict),
         .executableTarget(
             name: "Simulate", dependencies: ["Simulation"], path: "Tests/Simulate", swiftSettings: strict),
 
-        tests(of: "Protobuf"),
-        .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets"], swiftSettings: strict),
-        tests(of: "HTTP2", ["CLinux", "CNghttp2", "Locks"]),
-        tests(of: "RPC", ["HTTP2", "Protobuf", "Locks"]),
-        tests(of: "Ledger"),
-        tests(of: "LoadGenerator", ["TollgateSchema", "HTTP2", "Protobuf", "Locks"]),
-        tests(of: "Storage", ["Ledger", "CSQLite", "CLinux", "Locks", "SimulatedDisk"]),
-        tests(of: "Engine", ["Storage", "Ledger", "Locks", "SimulatedDisk"]),
-        tests(of: "Tollgate", ["TollgateSchema", "Engine", "Storage", "Ledger", "RPC", "HTTP2", "Protobuf", "Locks"]),
+        tests(of: "Protobuf", ["SeededRandom"]),
+        .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets", "SeededRandom"], swiftSettings: strict),
+        tests(of: "HTTP2", ["CLinux", "CNghttp2", "Locks", "SeededRandom"]),
+        tests(of: "RPC", ["HTTP2", "Protobuf", "Locks", "SeededRandom"]),
+        tests(of: "Ledger", ["SeededRandom"]),
+        tests(of: "LoadGenerator", ["TollgateSchema", "HTTP2", "Protobuf", "Locks", "SeededRandom"]),
+        tests(of: "Storage", ["Ledger", "CSQLite", "CLinux", "Locks", "SimulatedDisk", "SeededRandom"]),
+        tests(of: "Engine", ["Storage", "Ledger", "Locks", "SimulatedDisk", "SeededRandom"]),
+        tests(
+            of: "Tollgate",
+            ["TollgateSchema", "Engine", "Storage", "Ledger", "RPC", "HTTP2", "Protobuf", "Locks", "SeededRandom"]),
         tests(of: "TollgateCommand", ["LoadGenerator", "Ledger", "Storage", "RPC", "Protobuf", "Locks"]),
         tests(of: "TollgateClient", ["TollgateSchema", "Tollgate", "RPC", "HTTP2", "Protobuf", "Locks"]),
     ]

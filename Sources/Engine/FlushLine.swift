@@ -7,23 +7,13 @@ struct FlushLine {
         let dueMs: Int
     }
 
-    private var places: [Place] = []
-    private var head = 0
+    private var places = FIFO<Place>()
 
     /// When its first is due.
-    var nextDueMs: Int? { head < places.count ? places[head].dueMs : nil }
+    var nextDueMs: Int? { places.first?.dueMs }
 
-    mutating func append(_ place: Place) {
-        places.append(place)
-    }
+    mutating func append(_ place: Place) { places.append(place) }
 
-    mutating func removeFirst() -> Place {
-        let place = places[head]
-        head += 1
-        if head == places.count || head > 1_024 && head * 2 > places.count {
-            places.removeFirst(head)
-            head = 0
-        }
-        return place
-    }
+    /// Nil where nobody waits.
+    mutating func popFirst() -> Place? { places.popFirst() }
 }

@@ -12,7 +12,7 @@ final class ShardReaders: @unchecked Sendable {
 
     private let monitor = Monitor()
     private let maxJobs: Int
-    private var jobs = WorkQueue()
+    private var jobs = FIFO<Work>()
     private var reports: ReportLine
     /// Reports that are being made, and how many may be.
     private var reporting = 0
@@ -62,7 +62,7 @@ final class ShardReaders: @unchecked Sendable {
     /// Forgets what is queued.
     func abandon() {
         monitor.locked {
-            jobs = WorkQueue()
+            jobs = FIFO()
             reports = ReportLine(max: 0)
         }
     }
@@ -100,34 +100,12 @@ final class ShardReaders: @unchecked Sendable {
     }
 }
 
-/// Work in the order in which it came.
-struct WorkQueue {
-    private var work: [ShardReaders.Work] = []
-    private var head = 0
-
-    var count: Int { work.count - head }
-
-    mutating func append(_ job: @escaping ShardReaders.Work) { work.append(job) }
-
-    mutating func popFirst() -> ShardReaders.Work? {
-        guard head < work.count else { return nil }
-        let job = work[head]
-        head += 1
-        if head == work.count || head > 1_024 && head * 2 > work.count {
-            work.removeFirst(head)
-            head = 0
-        }
-        return job
-    }
-}
-
 /// Reports that wait, in the order of each tenant's own, tenant by tenant. Of the places one tenant has as many as it leaves
 /// free.
 struct ReportLine {
     private let max: Int
-    private var queues: [TenantID: WorkQueue] = [:]
-    private var tenants: [TenantID] = []
-    private var head = 0
+    private var queues: [TenantID: FIFO<ShardReaders.Work>] = [:]
+    private var tenants = FIFO<TenantID>()
     private(set) var count = 0
 
     init(max: Int) { self.max = max }
@@ -137,19 +115,13 @@ struct ReportLine {
         let own = queues[tenant]?.count ?? 0
         guard own + count < max else { return false }
         if own == 0 { tenants.append(tenant) }
-        queues[tenant, default: WorkQueue()].append(report)
+        queues[tenant, default: FIFO()].append(report)
         count += 1
         return true
     }
 
     mutating func popFirst() -> ShardReaders.Work? {
-        guard head < tenants.count else { return nil }
-        let tenant = tenants[head]
-        head += 1
-        if head == tenants.count || head > 1_024 && head * 2 > tenants.count {
-            tenants.removeFirst(head)
-            head = 0
-        }
+        guard let tenant = tenants.popFirst() else { return nil }
         let report = queues[tenant]!.popFirst()!
         count -= 1
         if queues[tenant]!.count > 0 { tenants.append(tenant) } else { queues[tenant] = nil }

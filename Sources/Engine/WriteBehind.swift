@@ -224,9 +224,9 @@ final class WriteBehind: @unchecked Sendable {
                 monitor.wait(milliseconds: min(wait, core.limits.flushIntervalMs))
                 continue
             }
-            if urgent.nextDueMs != nil { return urgent.removeFirst() }
-            if due == gathered { return gathering.removeFirst() }
-            return usual.nextDueMs == due ? usual.removeFirst() : failed.removeFirst()
+            if let place = urgent.popFirst() { return place }
+            if due == gathered { return gathering.popFirst() }
+            return usual.nextDueMs == due ? usual.popFirst() : failed.popFirst()
         }
     }
 

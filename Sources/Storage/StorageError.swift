@@ -90,7 +90,7 @@ extension StorageError: CustomStringConvertible {
 
     private static func advice(for errno: Int32) -> String {
         switch errno {
-        case ENOSPC, EDQUOT: "; make room on the disk, it goes on by itself"
+        case ENOSPC, EDQUOT: "; make room on the disk"
         case EACCES, EPERM: "; the server's user needs to be allowed to write there"
         case EROFS: "; the file system is mounted read-only, often after a fault of the disk"
         case EIO: "; look at the disk and the kernel's log"

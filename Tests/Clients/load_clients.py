@@ -1,12 +1,11 @@
 """Clients that use a server until it is gone, each on a connection of its own, and keep their own record of what was answered."""
 
 import queue
-import threading
 
 import grpc
 from organisation import Org
 from record import CALLS, answer_of, is_gone, settle, wrapped
-from support import CREDIT, DEADLINE_S, new_id
+from support import CREDIT, DEADLINE_S, Background, new_id
 
 SHARD_PAGE = 50
 WEEK_S = 7 * 24 * 3_600
@@ -14,29 +13,19 @@ WEEK_S = 7 * 24 * 3_600
 TOO_MUCH = 9_000_000_000 * CREDIT
 
 
-class Client:
+class Client(Background):
     """A thread that works until the server is gone. `check` proves its record once the server is back."""
 
     def __init__(self, server, tenant, chance):
         self.tenant, self.random = tenant, chance
         self.client = server.client(tenant=tenant)
-        self.failure = None
-        self.began = threading.Event()
-        self.thread = threading.Thread(target=self.run, daemon=True)
-        self.thread.start()
-
-    def run(self):
-        try:
-            self.work()
-        except grpc.RpcError as error:
-            if not is_gone(error):
-                self.failure = error
-        except BaseException as failure:  # The thread that waits must learn of everything.
-            self.failure = failure
+        super().__init__()
 
     def join(self, where):
         self.thread.join(DEADLINE_S)
         assert not self.thread.is_alive(), f"{where}: a client still waits for an answer"
+        if isinstance(self.failure, grpc.RpcError) and is_gone(self.failure):
+            return
         assert not self.failure, f"{where}: {type(self).__name__}: {self.failure!r}"
 
 

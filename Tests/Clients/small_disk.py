@@ -1,5 +1,6 @@
 """Small file systems of a test's own, which get full, and empty again, when the test says so."""
 
+import contextlib
 import errno
 import os
 import subprocess
@@ -23,14 +24,19 @@ class Disk:
     def remount(self, options):
         run("mount", "-o", f"remount,{options}", str(self.path))
 
-    def read_only(self):
-        self.remount("ro")
-
-    def read_write(self):
-        self.remount("rw")
-
     def unmount(self):
         run("umount", "-l", str(self.path))
+
+
+@contextlib.contextmanager
+def mounted(kind, path, size):
+    """A disk, for as long as it is used."""
+    assert os.getuid() == 0, "run as root: the test mounts a small file system"
+    disk = kind(path, size)
+    try:
+        yield disk
+    finally:
+        disk.unmount()
 
 
 class MemoryDisk(Disk):
@@ -39,10 +45,12 @@ class MemoryDisk(Disk):
     def make(self):
         run("mount", "-t", "tmpfs", "-o", f"size={self.size}", "tollgate-test", str(self.path))
 
-    def fill(self):
-        """Leaves no room: the file system ends where its files end."""
+    def fill(self, leaving=0):
+        """Leaves no more room than that: the file system ends where its files end, or so much later."""
         used = os.statvfs(self.path)
-        self.remount(f"size={(used.f_blocks - used.f_bfree) * used.f_frsize}")
+        # A size of 0 is none.
+        size = max((used.f_blocks - used.f_bfree) * used.f_frsize + leaving, used.f_frsize)
+        self.remount(f"size={size}")
 
     def make_room(self):
         self.remount(f"size={self.size}")
@@ -67,8 +75,8 @@ class ImageDisk(Disk):
         run("mount", "-o", "loop", str(self.image), str(self.path))
         self.filler = self.path / "filler"
 
-    def fill(self):
-        """Leaves no block free: another program's file takes them all."""
+    def fill(self, leaving=0):
+        """Leaves no block free, or so many bytes: another program's file takes them all."""
         os.sync()
         with open(self.filler, "ab") as filler:
             piece = 64 * MIB
@@ -78,6 +86,8 @@ class ImageDisk(Disk):
                 except OSError as error:
                     assert error.errno == errno.ENOSPC, error
                     piece //= 2
+            filler.truncate(os.fstat(filler.fileno()).st_size - leaving)
+        os.sync()
 
     def make_room(self):
         self.filler.unlink(missing_ok=True)

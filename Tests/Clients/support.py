@@ -243,6 +243,29 @@ class refused:
         return True
 
 
+class Background:
+    """Work of a thread of its own, which ends by itself or looks whether `ends` is set. What fails there, who waits is told."""
+
+    def __init__(self):
+        self.failure, self.ends = None, threading.Event()
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.thread.start()
+
+    def _run(self):
+        try:
+            self.work()
+        except BaseException as failure:  # The thread that waits must learn of everything.
+            self.failure = failure
+
+    def stop(self):
+        self.ends.set()
+        self.thread.join(DEADLINE_S)
+        assert not self.thread.is_alive(), f"{type(self).__name__} does not end"
+        if self.failure:
+            raise self.failure
+        return self
+
+
 def in_parallel(count, work):
     """Runs work(0) … work(count - 1) on as many threads, all from the same moment, and returns what they return."""
     results = [None] * count

@@ -6,7 +6,6 @@ import pathlib
 import random
 import signal
 import subprocess
-import threading
 import time
 
 import grpc
@@ -14,44 +13,38 @@ import pytest
 from book import assert_adds_up, transactions
 from grpc import StatusCode
 from probes import wait_until
-from support import CREDIT, Server, new_id, refused
+from small_disk import ImageDisk, MemoryDisk, mounted
+from support import CREDIT, Background, Server, new_id, refused
 
 TENANTS = ["copy-0", "copy-1", "copy-2"]
 GRANTED = 1_000_000
 STEPS_PER_BATCH = 50
 # The grant, and the price of the feature.
 OTHER_ENTRIES = 2
+# Of the disk of a backup, and what copies find free there: nothing, less than they write at once, and enough for a part.
+TARGET_BYTES = 64 << 20
+ROOMS = [0, 4 << 10, 32 << 10, 128 << 10]
 
 
-class Load:
+class Load(Background):
     """Charges in batches, and keeps what was acknowledged, with the moment before it was sent and after it was answered."""
 
     def __init__(self, server, tenant):
         self.tenant = tenant
         self.client = server.client(tenant=tenant)
         self.acknowledged = []
-        self.failure = None
-        self.ends = threading.Event()
-        self.thread = threading.Thread(target=self.run, daemon=True)
-        self.thread.start()
+        super().__init__()
 
-    def run(self):
+    def work(self):
         from tollgate.v1 import metering_pb2 as m
 
-        try:
-            while not self.ends.is_set():
-                charges = [
-                    m.ChargeRequest(reservation_id=new_id(), feature="chat", quantities={"context_tokens": 10},
-                                    actor=f"user-{n % 5}") for n in range(STEPS_PER_BATCH)]
-                results = self.client.metering.Batch(m.BatchRequest(steps=[m.Step(charge=c) for c in charges])).results
-                self.acknowledged += [(charge, result.charge) for charge, result in zip(charges, results)]
-        except grpc.RpcError as failure:
-            self.failure = failure
-
-    def stop(self):
-        self.ends.set()
-        self.thread.join(60)
-        return self
+        while not self.ends.is_set():
+            charges = [
+                m.ChargeRequest(reservation_id=new_id(), feature="chat", quantities={"context_tokens": 10},
+                                actor=f"user-{n % 5}") for n in range(STEPS_PER_BATCH)]
+            results = self.client.metering.Batch(m.BatchRequest(steps=[m.Step(charge=c) for c in charges])).results
+            assert all(result.WhichOneof("kind") == "charge" for result in results), results
+            self.acknowledged += [(charge, result.charge) for charge, result in zip(charges, results)]
 
 
 def backup(server, target, *options):
@@ -130,7 +123,7 @@ def test_a_copy_taken_under_load_has_what_was_answered_before_and_is_whole(serve
         assert report["newEntries"] > 0
         runs, new = runs + 1, new + report["newEntries"]
     for load in loads:
-        assert load.stop().failure is None
+        load.stop()
     assert report["entries"] == new, "a run copies what is new and nothing else"
     proof = prove(server, target)
     assert sum(book["entries"] for book in proof["books"]) == report["entries"]
@@ -179,7 +172,7 @@ def test_a_copy_that_is_killed_goes_on_where_it_was(server, tmp_path, seed, cove
         process.send_signal(signal.SIGKILL)
         killed += process.wait() == -signal.SIGKILL
     for one in load:
-        assert one.stop().failure is None
+        one.stop()
     report = backup(server, target)
     assert report["entries"] == sum(len(one.acknowledged) + OTHER_ENTRIES for one in load)
     prove(server, target)
@@ -253,7 +246,7 @@ def test_a_damaged_book_is_healed_while_the_others_are_served(server, tmp_path, 
     wait_until(lambda: len(first.acknowledged) > 500, "some steps")
     backup(server, target)
     wait_until(lambda: len(first.acknowledged) > 1_500, "more steps")
-    assert first.stop().failure is None
+    first.stop()
     server.stop()
     shard = shard_of(server, damaged)
     for part in ("-wal", "-shm"):
@@ -288,7 +281,8 @@ def test_a_damaged_book_is_healed_while_the_others_are_served(server, tmp_path, 
     assert_replayed(client, first.acknowledged)
     assert_adds_up(client)
     for load in loads:
-        assert load.stop().failure is None, "the others were served all the time"
+        # The others were served all the time.
+        load.stop()
         assert len(load.acknowledged) > 0
     assert "a restored book is in its place" in server.log()
     server.verify()
@@ -301,23 +295,67 @@ def test_a_damaged_book_is_healed_while_the_others_are_served(server, tmp_path, 
         f"{sum(len(load.acknowledged) for load in loads)} steps")
 
 
-def test_a_full_target_changes_nothing_that_counts(server, tmp_path):
-    assert os.getuid() == 0, "run as root: the test mounts a small file system"
-    client = server.tenant(TENANTS[0], credits=GRANTED)
-    target = tmp_path / "small"
-    target.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=512k", "tollgate-test", str(target)], check=True)
-    try:
-        before = backup(server, target / "copies")
-        load = Load(server, TENANTS[0])
-        wait_until(lambda: len(load.acknowledged) > 12_000, "more than the target takes")
-        assert load.stop().failure is None
-        done = server.run("backup", "--data", server.data, "--to", str(target / "copies"))
-        assert done.returncode == 1 and "make room" in done.stderr, done.stderr
-        assert sum(book["entries"] for book in prove(server, target / "copies")["books"]) == before["entries"]
-        subprocess.run(["mount", "-o", "remount,size=64m", str(target)], check=True)
-        assert backup(server, target / "copies")["entries"] == len(load.acknowledged) + OTHER_ENTRIES
-        prove(server, target / "copies")
-        assert client.balance().available_micros > 0
-    finally:
-        subprocess.run(["umount", "-l", str(target)], check=True)
+@pytest.fixture(params=[MemoryDisk, ImageDisk], ids=["tmpfs", "ext4"])
+def small_disk(request, tmp_path):
+    with mounted(request.param, tmp_path / "small", TARGET_BYTES) as disk:
+        yield disk
+
+
+def backup_without_room(server, target):
+    done = server.run("backup", "--data", server.data, "--to", str(target))
+    assert done.returncode == 1 and not done.stdout, done.stdout + done.stderr
+    assert f" {target}" in done.stderr and "No space left on device; make room on the disk" in done.stderr, done.stderr
+    assert "by itself" not in done.stderr and "the same command then goes on" in done.stderr, done.stderr
+
+
+def go_on(loads, steps=STEPS_PER_BATCH):
+    """Waits until each took so many steps more, or says why it does not."""
+    goals = [(load, len(load.acknowledged) + steps) for load in loads]
+    wait_until(lambda: all(load.failure or len(load.acknowledged) >= goal for load, goal in goals), "the server takes steps")
+    assert [load.failure for load in loads] == [None] * len(loads)
+
+
+def test_a_full_target_loses_nothing_of_the_last_copy_and_stops_no_server(server, tmp_path, small_disk, covered):
+    target = small_disk.path / "copies"
+    for tenant in TENANTS:
+        server.tenant(tenant, credits=GRANTED)
+    loads = [Load(server, tenant) for tenant in TENANTS]
+    go_on(loads, 10 * STEPS_PER_BATCH)
+    first = backup(server, target)
+    entry_bytes = first["newBytes"] // first["newEntries"]
+    whole = prove(server, target)
+    for room in ROOMS:
+        small_disk.fill(leaving=room)
+        # One of them alone is more than there is room for.
+        go_on(loads, room // entry_bytes + STEPS_PER_BATCH)
+        backup_without_room(server, target)
+        go_on(loads)
+        assert prove(server, target) == whole
+    restore(server, target, tmp_path / "meanwhile")
+
+    small_disk.make_room()
+    known = sum(len(load.acknowledged) for load in loads)
+    assert backup(server, target)["entries"] >= known
+    prove(server, target)
+    for load in loads:
+        load.stop()
+    steps = sum(len(load.acknowledged) for load in loads)
+    assert backup(server, target)["entries"] == steps + len(TENANTS) * OTHER_ENTRIES
+    prove(server, target)
+    server.verify()
+    covered(f"backup: {len(ROOMS)} copies to a full disk beside a server that took {steps} steps, then one that went on")
+
+
+def test_a_first_copy_that_finds_no_room_begins_again_when_there_is(server, small_disk):
+    target = small_disk.path / "copies"
+    server.tenant(TENANTS[0], credits=GRANTED)
+    load = Load(server, TENANTS[0])
+    small_disk.fill()
+    for _ in range(2):
+        go_on([load], 10 * STEPS_PER_BATCH)
+        backup_without_room(server, target)
+        assert server.run("verify", "--backup", str(target)).returncode == 1
+    small_disk.make_room()
+    load.stop()
+    assert backup(server, target)["entries"] == len(load.acknowledged) + OTHER_ENTRIES
+    prove(server, target)

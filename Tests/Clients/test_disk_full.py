@@ -1,6 +1,5 @@
 """A disk that takes nothing more: steps are refused, none is lost or half-done, and it is over when the disk is."""
 
-import os
 import random
 
 import grpc
@@ -10,7 +9,7 @@ from grpc import StatusCode
 from organisation import Org
 from probes import health, health_watch, healthz, wait_until
 from record import Record, answer_of, settle, wrapped
-from small_disk import ImageDisk, MemoryDisk
+from small_disk import ImageDisk, MemoryDisk, mounted
 from support import CREDIT, Server, details, new_id, refused
 
 # Room for two segments of the journal, 64 MiB each, and for the shard that is written behind.
@@ -27,13 +26,12 @@ MAX_TENANTS = 20_000
 
 @pytest.fixture(params=[MemoryDisk, ImageDisk], ids=["tmpfs", "ext4"])
 def disk(request, tmp_path):
-    assert os.getuid() == 0, "run as root: the test mounts a small file system"
-    disk = request.param(tmp_path / "disk", DISK_BYTES)
-    yield disk
-    disk.unmount()
+    with mounted(request.param, tmp_path / "disk", DISK_BYTES) as disk:
+        yield disk
 
 
 only_tmpfs = pytest.mark.parametrize("disk", [MemoryDisk], indirect=True, ids=["tmpfs"])
+only_ext4 = pytest.mark.parametrize("disk", [ImageDisk], indirect=True, ids=["ext4"])
 
 
 @pytest.fixture
@@ -109,6 +107,16 @@ def healthy(server):
     return wait_until(lambda: healthz(server.address) == (200, "ok\n"), "the server takes steps again")
 
 
+def survive_a_crash(server, *books):
+    server.kill()
+    server.verify()
+    server.restart()
+    for book in books:
+        book.reopen()
+        assert book.charge()
+        book.prove("after a crash")
+
+
 def test_steps_are_refused_while_the_disk_is_full_and_none_is_lost(server, disk, covered):
     from tollgate.v1 import admin_pb2 as a
 
@@ -144,13 +152,7 @@ def test_steps_are_refused_while_the_disk_is_full_and_none_is_lost(server, disk,
     book.prove_refused("after the disk had room again")
     book.client.admin.CreateTenant(a.CreateTenantRequest(tenant_id="another"))
     server.verify()
-
-    server.kill()
-    server.verify()
-    server.restart()
-    book.reopen()
-    assert book.charge()
-    book.prove("after a crash")
+    survive_a_crash(server, book)
     covered(f"disk full: {'ext4' if isinstance(disk, ImageDisk) else 'tmpfs'}: {acknowledged:,} steps acknowledged, then "
             f"{STEPS_PER_BATCH} refused and done later")
 
@@ -202,13 +204,7 @@ def test_steps_go_on_while_only_the_journal_has_room(server, disk):
     wait_until(lambda: "shards are written again" in server.log(), "the shards are written again")
     for book in (first, fresh):
         book.prove_refused("after the disk had room again")
-    server.kill()
-    server.verify()
-    server.restart()
-    for book in (first, fresh):
-        book.reopen()
-        assert book.charge()
-        book.prove("after a crash")
+    survive_a_crash(server, first, fresh)
 
 
 def test_changes_of_tenants_and_keys_are_refused_whole_while_the_disk_is_full(server, disk):
@@ -262,3 +258,23 @@ def test_a_directory_that_takes_no_new_files_refuses_steps_until_it_does(server,
     server.restart()
     book.reopen()
     book.prove_refused("after a crash")
+
+
+@only_ext4
+def test_a_disk_that_failed_takes_nothing_and_has_lost_nothing_when_it_is_repaired(server, disk):
+    book = Book(server)
+    assert book.charge(10) and len(transactions(book.client)) == 11
+    disk.fail()
+    book.charge_until_refused()
+    status, body = healthz(server.address)
+    assert status == 503 and "after a fault of the disk" in body, body
+    with refused(StatusCode.UNAVAILABLE, "STORAGE_UNAVAILABLE"):
+        book.client.metering.Charge(book.in_doubt[0].charge)
+    assert book.client.balance().available_micros == book.acknowledged_micros
+    server.kill()
+    disk.repair()
+    server.verify()
+    server.restart()
+    book.reopen()
+    book.prove_refused("after the disk was repaired")
+    survive_a_crash(server, book)

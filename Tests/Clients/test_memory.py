@@ -2,11 +2,10 @@
 
 import os
 import re
-import threading
 import time
 
 from probes import metrics, wait_until
-from support import CREDIT, DEADLINE_S, Server, new_id
+from support import CREDIT, DEADLINE_S, Background, Server, new_id
 
 LONG = bool(os.environ.get("TOLLGATE_LONG"))
 TENANTS = 100_000 if LONG else 3_000
@@ -42,34 +41,22 @@ def pending(server):
     return int(metrics(server.address)["tollgate_engine_pending_records"])
 
 
-class Watch:
+class Watch(Background):
     """Looks at the server's memory over and over, and keeps the most of it and of what was pending."""
 
     def __init__(self, server):
         self.server = server
         self.bytes = self.pending = 0
-        self.failure = None
-        self.done = threading.Event()
-        self.thread = threading.Thread(target=self.run, daemon=True)
-        self.thread.start()
+        super().__init__()
 
-    def run(self):
-        try:
-            while not self.done.wait(0.2):
-                # What is pending grows until memory is looked at, so it is asked after that.
-                now = resident(self.server)
-                records = pending(self.server)
-                self.bytes, self.pending = max(self.bytes, now), max(self.pending, records)
-                most = bound(TENANTS, self.pending)
-                assert now <= most, f"{now // MIB} MiB with {records:,} records pending, more than {most // MIB} MiB"
-        except BaseException as failure:  # The thread that waits must learn of everything.
-            self.failure = failure
-
-    def end(self):
-        self.done.set()
-        self.thread.join(DEADLINE_S)
-        if self.failure:
-            raise self.failure
+    def work(self):
+        while not self.ends.wait(0.2):
+            # What is pending grows until memory is looked at, so it is asked after that.
+            now = resident(self.server)
+            records = pending(self.server)
+            self.bytes, self.pending = max(self.bytes, now), max(self.pending, records)
+            most = bound(TENANTS, self.pending)
+            assert now <= most, f"{now // MIB} MiB with {records:,} records pending, more than {most // MIB} MiB"
 
 
 def bench(server, *arguments):
@@ -105,7 +92,7 @@ def test_memory_stays_bounded_under_many_tenants(binary, tmp_path, covered):
         bench(server, "prepare", "--concurrency", "256")
         watch = Watch(server)
         report = bench(server, "load", "--connections", "8", "--in-flight", "64", "--seconds", str(LOAD_S))
-        watch.end()
+        watch.stop()
         steps = int(re.search(r"steps\s+([\d,]+) in", report).group(1).replace(",", ""))
         assert watch.pending <= PENDING_STEPS
 

@@ -11,9 +11,9 @@ import pytest
 from book import transactions
 from grpc import StatusCode
 from probes import healthz, wait_until
-from small_disk import ImageDisk
+from small_disk import ImageDisk, mounted
 from support import DEADLINE_S, Server, refused
-from test_disk_full import DISK_BYTES, Book, healthy
+from test_disk_full import DISK_BYTES, Book, healthy, survive_a_crash
 
 # "nobody" of every Linux.
 USER = 65_534
@@ -35,11 +35,9 @@ class OrdinaryServer(Server):
 
 @pytest.fixture
 def disk(tmp_path):
-    assert os.getuid() == 0, "run as root: the test mounts a small file system"
-    disk = ImageDisk(tmp_path / "disk", DISK_BYTES)
-    os.chown(disk.path, USER, USER)
-    yield disk
-    disk.unmount()
+    with mounted(ImageDisk, tmp_path / "disk", DISK_BYTES) as disk:
+        os.chown(disk.path, USER, USER)
+        yield disk
 
 
 @pytest.fixture
@@ -131,21 +129,22 @@ def go_on(server, book, where):
                "the shards are written again")
     book.reopen()
     book.prove_refused(where)
-    server.kill()
-    server.verify()
-    server.restart()
-    book.reopen()
-    assert book.charge()
-    book.prove("after a crash")
+    survive_a_crash(server, book)
     server.verify()
 
 
-@pytest.mark.parametrize("part", PARTS)
-def test_what_may_not_be_written_at_a_start(server, part, covered):
+def ended(server):
+    """The book of a server that has run and ended: it has all files that there are to be."""
     server.start()
     book = Book(server)
     assert book.charge(10) and len(transactions(book.client)) == 11
     assert server.stop() == 0
+    return book
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_what_may_not_be_written_at_a_start(server, part, covered):
+    book = ended(server)
     paths = parts(server, part)
     serves = start_forbidden(server, paths)
     assert serves == (part not in NEEDED_AT_A_START)
@@ -163,11 +162,7 @@ def test_what_may_not_be_written_at_a_start(server, part, covered):
 @pytest.mark.parametrize("part", PARTS)
 def test_what_may_not_be_written_any_more(server, part, covered):
     """As by an operator's slip: what is open goes on, what is opened or made fails."""
-    server.start()
-    book = Book(server)
-    assert book.charge(10) and len(transactions(book.client)) == 11
-    # Ended once, it has all that there is to be.
-    assert server.stop() == 0
+    book = ended(server)
     server.restart()
     book.reopen()
     fresh = Book(server, "fresh")

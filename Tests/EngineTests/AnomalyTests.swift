@@ -144,9 +144,8 @@ import protocol Engine.Clock
     @Test func aFaultAnywhereInAnEngine() throws {
         let (results, totals) = try Self.reference.get()
         #expect(!results.contains { $0 == nil } && !totals.contains { $0 == nil })
-        let points = try Anomalies(on: Self.disk).run(Self.run, check: Self.check)
+        let points = try Anomalies(of: "an engine", on: Self.disk).run(Self.run, check: Self.check)
         #expect(points > 1_000)
-        print("covered: fault points: an engine: \(points)")
     }
 
     /// The process before was killed with steps that only the journal has.
@@ -158,7 +157,7 @@ import protocol Engine.Clock
         base.losePower(.all)
         process.engine.stop()
         #expect(!taken.contains { $0 == nil })
-        let points = try Anomalies(on: base).run { disk in
+        let points = try Anomalies(of: "recovery of an engine", on: base).run { disk in
             let results = Self.run(disk)
             for index in taken.indices where index < results.count {
                 if let result = results[index] { #expect(result.replayed && result.outcome == taken[index]?.outcome) }
@@ -168,6 +167,5 @@ import protocol Engine.Clock
             try Self.check($0, $1, $2)
         }
         #expect(points > 1_000)
-        print("covered: fault points: recovery of an engine: \(points)")
     }
 }

@@ -42,16 +42,20 @@ import Testing
         try expectOverloadAndRecovery(harness)
     }
 
-    @Test func whatTheJournalHasAtAStartRefusesNoStep() throws {
+    /// What a process left that had so many records which no shard has: a directory stands where the shard's file would be.
+    private static func directory(withPending count: Int) throws -> (TemporaryDirectory, obstacle: String) {
         let directory = try TemporaryDirectory()
         let obstacle = ShardStore.file(of: acme, in: directory.path + "/shards")
         try FileManager.default.createDirectory(atPath: obstacle, withIntermediateDirectories: true)
-        do {
-            let harness = try Harness(directory) { $0.limits.maxStopFlushMs = 0 }
-            _ = try harness.step(grant(id(1), 1_000))
-            for number in 2..<102 { _ = try harness.step(reserve(id(number), 1)) }
-            harness.engine.stop()
-        }
+        let harness = try Harness(directory) { $0.limits.maxStopFlushMs = 0 }
+        _ = try harness.step(grant(id(1), 1_000))
+        for number in 2...count { _ = try harness.step(reserve(id(number), 1)) }
+        harness.engine.stop()
+        return (directory, obstacle)
+    }
+
+    @Test func whatTheJournalHasAtAStartRefusesNoStep() throws {
+        let (directory, obstacle) = try Self.directory(withPending: 101)
         let harness = try Harness(directory) { $0.limits.maxPendingRecords = 20 }
         #expect(harness.engine.pendingRecords == 101)
         // A quarter more than there is.
@@ -69,15 +73,7 @@ import Testing
     }
 
     @Test func aTenantThatLeftMuchPendingIsNotRefusedForItAfterAStart() throws {
-        let directory = try TemporaryDirectory()
-        let obstacle = ShardStore.file(of: acme, in: directory.path + "/shards")
-        try FileManager.default.createDirectory(atPath: obstacle, withIntermediateDirectories: true)
-        do {
-            let harness = try Harness(directory) { $0.limits.maxStopFlushMs = 0 }
-            _ = try harness.step(grant(id(1), 1_000))
-            for number in 2..<76 { _ = try harness.step(reserve(id(number), 1)) }
-            harness.engine.stop()
-        }
+        let (directory, obstacle) = try Self.directory(withPending: 75)
         // It has 75 of the 100 that may be pending: more than it leaves free.
         let harness = try Harness(directory) { $0.limits.maxPendingRecords = 100 }
         _ = try harness.answer(reserve(id(200), 1))

@@ -1,6 +1,7 @@
 import Engine
 import Foundation
 import Ledger
+import SeededRandom
 import Storage
 import Synchronization
 import Testing

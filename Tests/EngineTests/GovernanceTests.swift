@@ -1,6 +1,7 @@
 import Engine
 import Ledger
 import Locks
+import SeededRandom
 import Storage
 import Synchronization
 import Testing

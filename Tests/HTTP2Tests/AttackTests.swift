@@ -4,26 +4,9 @@ import Testing
 /// What peers do to take more than their part, and what ends it; the whole of it against the real server is in
 /// `Tests/Clients/test_attacks.py`.
 @Suite struct AttackTests {
-    private func withServer(
-        _ configure: (inout HTTP2Configuration) -> Void = { _ in }, _ body: (TestServer) async throws -> Void
-    ) async throws {
-        let server = try TestServer {
-            $0.keepalive.peerPingIntervalMinNs = 0
-            $0.keepalive.peerPingIntervalIdleMinNs = 0
-            configure(&$0)
-        }
-        do {
-            try await body(server)
-        } catch {
-            await server.stop()
-            throw error
-        }
-        await server.stop()
-    }
-
     @Test("resets that somebody answers for do not end the connection")
     func answeredResets() async throws {
-        try await withServer({
+        try await TestServer.withRawPeers({
             $0.floods.peerResetBurst = 10
             $0.floods.peerResetsPerSecond = 1
         }) { server in
@@ -39,7 +22,7 @@ import Testing
 
     @Test("frames that nghttp2 does not tell of are counted too", arguments: [0x77, 0xA, 0x10] as [UInt8])
     func unknownFrames(kind: UInt8) async throws {
-        try await withServer { server in
+        try await TestServer.withRawPeers { server in
             let peer = try RawPeer(port: server.port)
             for _ in 0..<10_000 { peer.send(bytes: [0, 0, 0, kind, 0, 0, 0, 0, 0]) }
             #expect(try peer.receive { $0.kind == .goaway }?.errorCode == HTTP2ErrorCode.enhanceYourCalm)
@@ -50,7 +33,7 @@ import Testing
 
     @Test("HEADERS for a stream that was reset are charged, though nobody hears of them")
     func ignoredHeaders() async throws {
-        try await withServer { server in
+        try await TestServer.withRawPeers { server in
             let peer = try RawPeer(port: server.port)
             peer.send(.request(1, path: "/refuse", endStream: false))
             _ = try peer.receive { $0.kind == .reset }
@@ -62,7 +45,7 @@ import Testing
 
     @Test("a block that names one large field again and again ends the connection before it is read")
     func headerBomb() async throws {
-        try await withServer { server in
+        try await TestServer.withRawPeers { server in
             let peer = try RawPeer(port: server.port)
             var request = RawFrame.request(1, path: "/echo", endStream: true)
             request.flags = RawFrame.endStream
@@ -81,7 +64,7 @@ import Testing
 
     @Test("an answer that is not read ends alone, and others on the connection go on")
     func unreadStream() async throws {
-        try await withServer({ $0.writeStallTimeoutNs = 200_000_000 }) { server in
+        try await TestServer.withRawPeers({ $0.writeStallTimeoutNs = 200_000_000 }) { server in
             let peer = try RawPeer(port: server.port, settings: [(4, 10)])
             peer.send(.request(1, path: "/big/100000", endStream: true))
             #expect(try peer.receive { $0.kind == .reset }?.errorCode == HTTP2ErrorCode.enhanceYourCalm)
@@ -93,7 +76,7 @@ import Testing
 
     @Test("a request whose end does not come is answered, unless it may go on")
     func overdueRequest() async throws {
-        try await withServer({ $0.requestTimeoutNs = 100_000_000 }) { server in
+        try await TestServer.withRawPeers({ $0.requestTimeoutNs = 100_000_000 }) { server in
             let peer = try RawPeer(port: server.port)
             peer.send(.request(1, path: "/hold-long", endStream: false), .request(3, path: "/hold", endStream: false))
             #expect(try peer.receive { $0.kind == .headers }?.stream == 3)
@@ -104,7 +87,7 @@ import Testing
 
     @Test("strangers are served after those who are known, and every one of them is")
     func strangers() async throws {
-        try await withServer({ $0.knowsCallers = true }) { server in
+        try await TestServer.withRawPeers({ $0.knowsCallers = true }) { server in
             let known = try RawPeer(port: server.port)
             known.send(.request(1, path: "/known", endStream: true))
             #expect(try known.receive { $0.kind == .headers && $0.stream == 1 } != nil)
@@ -121,7 +104,7 @@ import Testing
 
     @Test("where no room is left idle connections give way, those first that never called")
     func eviction() async throws {
-        try await withServer({ $0.connectionsMax = 3 }) { server in
+        try await TestServer.withRawPeers({ $0.connectionsMax = 3 }) { server in
             let called = try RawPeer(port: server.port)
             called.send(.request(1, path: "/no-data", endStream: true))
             _ = try called.receive { $0.kind == .headers }

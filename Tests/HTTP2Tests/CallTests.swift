@@ -8,23 +8,11 @@ import Testing
         client configureClient: (inout HTTP2Configuration) -> Void = { _ in },
         _ body: (TestServer, TestClient) async throws -> Void
     ) async throws {
-        let server = try TestServer(loops: loops, host: host, configure: configure)
-        let client: TestClient
-        do {
-            client = try await TestClient(port: server.port, host: host, configure: configureClient)
-        } catch {
-            await server.stop()
-            throw error
-        }
-        do {
+        try await TestServer.with(loops: loops, host: host, configure) { server in
+            let client = try await TestClient(port: server.port, host: host, configure: configureClient)
+            defer { client.stop() }
             try await body(server, client)
-        } catch {
-            client.stop()
-            await server.stop()
-            throw error
         }
-        client.stop()
-        await server.stop()
     }
 
     @Test("a body of any size comes back whole", arguments: [0, 1, 100, 16_384, 65_535, 65_536, 3_000_000])
@@ -211,14 +199,14 @@ import Testing
 
     @Test("several loops share the connections evenly, and all of them work")
     func loops() async throws {
-        let server = try TestServer(loops: 2)
-        var clients: [TestClient] = []
-        for _ in 0..<6 { clients.append(try await TestClient(port: server.port)) }
-        for client in clients { #expect(await client.call("/echo", body: [3]).body == [3]) }
-        #expect(server.metrics.active == 6)
-        for client in clients { client.stop() }
-        #expect(await eventually { server.metrics.active == 0 })
-        await server.stop()
+        try await TestServer.with(loops: 2) { server in
+            var clients: [TestClient] = []
+            for _ in 0..<6 { clients.append(try await TestClient(port: server.port)) }
+            for client in clients { #expect(await client.call("/echo", body: [3]).body == [3]) }
+            #expect(server.metrics.active == 6)
+            for client in clients { client.stop() }
+            #expect(await eventually { server.metrics.active == 0 })
+        }
     }
 
     @Test("a connection over the bound is turned away where all others are busy")

@@ -3,22 +3,9 @@ import Testing
 
 /// The end of connections, in peace.
 @Suite struct DrainTests {
-    private func withServer(
-        _ configure: (inout HTTP2Configuration) -> Void = { _ in }, _ body: (TestServer) async throws -> Void
-    ) async throws {
-        let server = try TestServer(configure: configure)
-        do {
-            try await body(server)
-        } catch {
-            await server.stop()
-            throw error
-        }
-        await server.stop()
-    }
-
     @Test("a drain says GOAWAY, waits a round trip, says the last id, lets streams finish and closes")
     func drain() async throws {
-        try await withServer { server in
+        try await TestServer.with { server in
             let peer = try RawPeer(port: server.port)
             peer.send(.request(1, path: "/echo", endStream: false))
             #expect(await server.log.has("headers /echo"))
@@ -46,7 +33,7 @@ import Testing
 
     @Test("calls under way finish while a drained client is told to go elsewhere")
     func clientSide() async throws {
-        try await withServer { server in
+        try await TestServer.with { server in
             let client = try await TestClient(port: server.port)
             let call = await client.open("/echo", body: [1], endStream: false)
             #expect(await server.log.has("headers /echo"))
@@ -64,7 +51,7 @@ import Testing
 
     @Test("streams that do not finish are cut when the grace is over")
     func grace() async throws {
-        try await withServer { server in
+        try await TestServer.with { server in
             let client = try await TestClient(port: server.port)
             let call = await client.open("/hold", endStream: false)
             #expect(await server.log.has("headers /hold"))
@@ -78,7 +65,7 @@ import Testing
 
     @Test("idle and old connections are drained", arguments: [HTTP2Metrics.Event.idleDrains, .ageDrains])
     func keepalive(reason: HTTP2Metrics.Event) async throws {
-        try await withServer({
+        try await TestServer.with({
             if reason == .idleDrains {
                 $0.keepalive.idleTimeoutNs = 50_000_000
             } else {
@@ -94,7 +81,7 @@ import Testing
 
     @Test("connections opened and closed in all ways leave nothing in memory")
     func leaks() async throws {
-        try await withServer { server in
+        try await TestServer.with { server in
             for round in 0..<40 {
                 let client = try await TestClient(port: server.port)
                 _ = await client.call("/echo", body: [1])

@@ -1,33 +1,16 @@
 import HTTP2
+import SeededRandom
 import Testing
 
 /// Our server with peers that say odd things, byte by byte.
 @Suite struct RawServerTests {
-    /// Raw peers ping often to know where they are; the tests of strikes set their own intervals.
-    private func withServer(
-        _ configure: (inout HTTP2Configuration) -> Void = { _ in }, _ body: (TestServer) async throws -> Void
-    ) async throws {
-        let server = try TestServer {
-            $0.keepalive.peerPingIntervalMinNs = 0
-            $0.keepalive.peerPingIntervalIdleMinNs = 0
-            configure(&$0)
-        }
-        do {
-            try await body(server)
-        } catch {
-            await server.stop()
-            throw error
-        }
-        await server.stop()
-    }
-
     private func dataBytes(_ frames: [RawFrame], _ stream: UInt32) -> Int {
         frames.filter { $0.kind == .data && $0.stream == stream }.reduce(0) { $0 + $1.payload.count }
     }
 
     @Test("an answer is HEADERS, DATA and HEADERS that end the stream, with no empty DATA between")
     func framesOfAnAnswer() async throws {
-        try await withServer { server in
+        try await TestServer.withRawPeers { server in
             let peer = try RawPeer(port: server.port)
             peer.send(.request(1, path: "/echo", endStream: false), .data(1, [1, 2, 3], endStream: true))
             let frames = try peer.roundTrip().filter { $0.stream == 1 }
@@ -44,7 +27,7 @@ import Testing
 
     @Test("the server announces its limits first")
     func announces() async throws {
-        try await withServer({ $0.concurrentStreamsMax = 77 }) { server in
+        try await TestServer.withRawPeers({ $0.concurrentStreamsMax = 77 }) { server in
             let peer = try RawPeer(port: server.port)
             let settings = try #require(try peer.receive())
             #expect(settings.kind == .settings)
@@ -59,7 +42,7 @@ import Testing
 
     @Test("a stream without window waits, others go on, and it finishes when it gets one")
     func zeroWindow() async throws {
-        try await withServer { server in
+        try await TestServer.withRawPeers { server in
             let peer = try RawPeer(port: server.port, settings: [(4, 0)])
             peer.send(.request(1, path: "/big/1000", endStream: true))
             #expect(dataBytes(try peer.roundTrip(), 1) == 0)
@@ -78,7 +61,7 @@ import Testing
 
     @Test("SETTINGS may shrink a window below zero")
     func shrunkenWindow() async throws {
-        try await withServer { server in
+        try await TestServer.withRawPeers { server in
             let peer = try RawPeer(port: server.port)
             peer.send(.windowUpdate(0, 1_000_000), .request(1, path: "/big/100000", endStream: true))
             #expect(dataBytes(try peer.roundTrip(), 1) == 65_535)
@@ -93,7 +76,7 @@ import Testing
 
     @Test("some honest cancels are no attack, thousands are")
     func peerResets() async throws {
-        try await withServer { server in
+        try await TestServer.withRawPeers { server in
             let peer = try RawPeer(port: server.port)
             for call in 0..<500 {
                 let stream = UInt32(call * 2 + 1)
@@ -113,7 +96,7 @@ import Testing
 
     @Test("a peer that makes us reset thousands of streams is told to calm down")
     func madeYouReset() async throws {
-        try await withServer({
+        try await TestServer.withRawPeers({
             $0.floods.ownResetBurst = 100
             $0.floods.ownResetsPerSecond = 1
         }) { server in
@@ -133,7 +116,7 @@ import Testing
         "frames that cost us more than their sender have a budget",
         arguments: [RawFrame.Kind.settings, .ping, .data, .priority])
     func controlFloods(kind: RawFrame.Kind) async throws {
-        try await withServer({
+        try await TestServer.withRawPeers({
             $0.floods.controlFrameBurst = 50
             $0.floods.controlFramesPerSecond = 1
             $0.keepalive.pingStrikesMax = 1_000_000
@@ -157,7 +140,7 @@ import Testing
 
     @Test("the fourth ping in a row is one too many, and the peer is told why")
     func pingStrikes() async throws {
-        try await withServer({ $0.keepalive = HTTP2Configuration.Keepalive() }) { server in
+        try await TestServer.withRawPeers({ $0.keepalive = HTTP2Configuration.Keepalive() }) { server in
             let peer = try RawPeer(port: server.port)
             for _ in 0..<4 { peer.send(.ping()) }
             let goaway = try #require(try peer.receive { $0.kind == .goaway })
@@ -169,7 +152,7 @@ import Testing
 
     @Test("pings beside calls are forgiven")
     func forgivenPings() async throws {
-        try await withServer({ $0.keepalive = HTTP2Configuration.Keepalive() }) { server in
+        try await TestServer.withRawPeers({ $0.keepalive = HTTP2Configuration.Keepalive() }) { server in
             let peer = try RawPeer(port: server.port)
             for call in 0..<20 {
                 peer.send(.request(UInt32(call * 2 + 1), path: "/echo", endStream: true))
@@ -180,7 +163,7 @@ import Testing
 
     @Test("who says nothing, half a preface, or half a header block is not waited for", arguments: 0..<3)
     func halfOpen(variant: Int) async throws {
-        try await withServer({ $0.handshakeTimeoutNs = 50_000_000 }) { server in
+        try await TestServer.withRawPeers({ $0.handshakeTimeoutNs = 50_000_000 }) { server in
             let peer = try RawPeer(port: server.port, preface: variant >= 2)
             switch variant {
             case 1: peer.send(bytes: Array("PRI * HT".utf8))
@@ -197,7 +180,7 @@ import Testing
 
     @Test("after a header block that was found wrong half-way nothing is awaited")
     func refusedHeaderBlock() async throws {
-        try await withServer({ $0.handshakeTimeoutNs = 1_000_000_000 }) { server in
+        try await TestServer.withRawPeers({ $0.handshakeTimeoutNs = 1_000_000_000 }) { server in
             let peer = try RawPeer(port: server.port)
             peer.send(.request(1, path: "/echo", endStream: true, more: [("UPPER", "case")]))
             #expect(try peer.receive { $0.kind == .reset }?.errorCode == HTTP2ErrorCode.protocolError)
@@ -210,7 +193,7 @@ import Testing
     @Test(
         "what is no HTTP/2 at all closes the connection", arguments: ["GET / HTTP/1.1\r\nHost: x\r\n\r\n", "\0\0\0\0"])
     func nonsense(text: String) async throws {
-        try await withServer { server in
+        try await TestServer.withRawPeers { server in
             let peer = try RawPeer(port: server.port, preface: false)
             peer.send(bytes: Array((text + String(repeating: " ", count: 30)).utf8))
             _ = try? peer.receiveAll()
@@ -223,7 +206,7 @@ import Testing
         arguments: 1...8 as ClosedRange<UInt64>)
     func fuzz(seed: UInt64) async throws {
         var random = SeededRandom(seed: seed)
-        try await withServer { server in
+        try await TestServer.withRawPeers { server in
             for _ in 0..<20 {
                 let peer = try RawPeer(port: server.port)
                 peer.send(.request(1, path: "/echo", endStream: false))
@@ -246,7 +229,7 @@ import Testing
 
     @Test("headers over the limit are answered, over many CONTINUATION frames too, and the connection lives on")
     func largeHeaders() async throws {
-        try await withServer { server in
+        try await TestServer.withRawPeers { server in
             let peer = try RawPeer(port: server.port)
             var request = RawFrame.request(1, path: "/echo", endStream: true)
             request.flags = RawFrame.endStream
@@ -268,7 +251,7 @@ import Testing
 
     @Test("a peer that reads nothing is given up, and what waits for it is bounded")
     func unreadOutput() async throws {
-        try await withServer({ $0.writeStallTimeoutNs = 100_000_000 }) { server in
+        try await TestServer.withRawPeers({ $0.writeStallTimeoutNs = 100_000_000 }) { server in
             let peer = try RawPeer(port: server.port, settings: [(4, 0x7fff_ffff)])
             peer.send(.windowUpdate(0, 0x7000_0000), .request(1, path: "/big/40000000", endStream: true))
             #expect(await eventually { server.metrics.count(of: .writeStalls) == 1 })
@@ -279,7 +262,7 @@ import Testing
 
     @Test("a peer that does not answer pings is given up")
     func deadPeer() async throws {
-        try await withServer({
+        try await TestServer.withRawPeers({
             $0.keepalive.pingAfterNs = 50_000_000
             $0.keepalive.pingTimeoutNs = 50_000_000
         }) { server in
@@ -292,7 +275,7 @@ import Testing
 
     @Test("a peer that answers pings is kept, and pinged again after the next silence")
     func livingPeer() async throws {
-        try await withServer({ $0.keepalive.pingAfterNs = 10_000_000 }) { server in
+        try await TestServer.withRawPeers({ $0.keepalive.pingAfterNs = 10_000_000 }) { server in
             let peer = try RawPeer(port: server.port)
             for _ in 0..<5 {
                 let ping = try #require(try peer.receive { $0.kind == .ping })

@@ -40,6 +40,35 @@ final class TestServer: Sendable {
     }
 }
 
+extension TestServer {
+    /// A server for as long as the body runs: it is stopped whatever comes of that.
+    static func with(
+        loops: Int = 1, host: String = "127.0.0.1", _ configure: (inout HTTP2Configuration) -> Void = { _ in },
+        _ body: (TestServer) async throws -> Void
+    ) async throws {
+        let server = try TestServer(loops: loops, host: host, configure: configure)
+        do {
+            try await body(server)
+        } catch {
+            await server.stop()
+            throw error
+        }
+        await server.stop()
+    }
+
+    /// For raw peers, which ping often to know where they are; the tests of strikes set their own intervals.
+    static func withRawPeers(
+        _ configure: (inout HTTP2Configuration) -> Void = { _ in }, _ body: (TestServer) async throws -> Void
+    ) async throws {
+        try await with(
+            {
+                $0.keepalive.peerPingIntervalMinNs = 0
+                $0.keepalive.peerPingIntervalIdleMinNs = 0
+                configure(&$0)
+            }, body)
+    }
+}
+
 /// Tells whether a connection is still in memory.
 struct WeakConnection: Sendable {
     weak var connection: HTTP2Connection?

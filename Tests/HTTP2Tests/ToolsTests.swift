@@ -16,23 +16,23 @@ import Testing
 
     @Test("h2load finds every request answered, over several connections and loops", arguments: [1, 2])
     func h2load(loops: Int) async throws {
-        let server = try TestServer(loops: loops)
-        let options = "-n 20000 -c 8 -m 64 -d '\(#filePath)'"
-        let text = try run("timeout 60 h2load \(options) http://127.0.0.1:\(server.port)/echo")
-        #expect(text.contains("20000 succeeded, 0 failed, 0 errored"), "\(text)")
-        #expect(await eventually { server.metrics.active == 0 })
-        await server.stop()
+        try await TestServer.with(loops: loops) { server in
+            let options = "-n 20000 -c 8 -m 64 -d '\(#filePath)'"
+            let text = try run("timeout 60 h2load \(options) http://127.0.0.1:\(server.port)/echo")
+            #expect(text.contains("20000 succeeded, 0 failed, 0 errored"), "\(text)")
+            #expect(await eventually { server.metrics.active == 0 })
+        }
     }
 
     @Test("nghttp reads headers, data and trailers")
     func nghttp() async throws {
-        let server = try TestServer()
-        let options = "-v -H ':method: POST' -H 'trailer: x' -d '\(#filePath)'"
-        let text = try run("timeout 20 nghttp \(options) http://127.0.0.1:\(server.port)/echo")
-        #expect(text.contains(":status: 200"), "\(text)")
-        #expect(text.contains("/// Our server with nghttp2's own tools."), "\(text)")
-        #expect(text.contains("grpc-status: 0"), "\(text)")
-        await server.stop()
+        try await TestServer.with { server in
+            let options = "-v -H ':method: POST' -H 'trailer: x' -d '\(#filePath)'"
+            let text = try run("timeout 20 nghttp \(options) http://127.0.0.1:\(server.port)/echo")
+            #expect(text.contains(":status: 200"), "\(text)")
+            #expect(text.contains("/// Our server with nghttp2's own tools."), "\(text)")
+            #expect(text.contains("grpc-status: 0"), "\(text)")
+        }
     }
 
     @Test("out of descriptors, accepting pauses and goes on later", .timeLimit(.minutes(1)))

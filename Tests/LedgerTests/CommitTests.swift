@@ -1,4 +1,5 @@
 import Ledger
+import SeededRandom
 import Testing
 
 /// Holds and what becomes of them: commits of every size, parts, releases, the end by time, late commits, extensions.
@@ -184,7 +185,7 @@ import Testing
 
     @Test func `ten thousand holds end in the order of time, however they were made, extended and closed`() {
         let book = book(1_000_000)
-        var generator = SeededGenerator(seed: 7)
+        var generator = SeededRandom(seed: 7)
         for number in 1...10_000 {
             book.reserve(number, 1, ttl: generator.amount(hour...2 * hour))
             if generator.chance(20) { book.extend(number, by: generator.amount(hour...3 * hour)) }

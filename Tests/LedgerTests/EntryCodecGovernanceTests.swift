@@ -1,4 +1,5 @@
 import Ledger
+import SeededRandom
 import Testing
 
 /// What governs a book as a shard keeps it, and bytes that nobody wrote.
@@ -82,7 +83,7 @@ import Testing
 
     @Test func `no change of the bytes does harm`() {
         let seed = UInt64.random(in: 0 ... .max)
-        var generator = SeededGenerator(seed: seed)
+        var generator = SeededRandom(seed: seed)
         for sample in Self.samples {
             let whole = bytes(sample)
             for _ in 0..<2_000 {
@@ -99,7 +100,7 @@ import Testing
 
     @Test func `bytes that nobody wrote do no harm`() {
         let seed = UInt64.random(in: 0 ... .max)
-        var generator = SeededGenerator(seed: seed)
+        var generator = SeededRandom(seed: seed)
         for _ in 0..<30_000 {
             // Small numbers are likelier to be counts, heads and lengths that lead on.
             let isSmall = generator.chance(50)

@@ -1,4 +1,5 @@
 import Ledger
+import SeededRandom
 import Testing
 
 /// Entries as bytes: golden bytes, sizes, and that no bytes whatever do harm.
@@ -127,7 +128,7 @@ import Testing
 
     @Test func `no change of the bytes does harm`() {
         let seed = UInt64.random(in: 0 ... .max)
-        var generator = SeededGenerator(seed: seed)
+        var generator = SeededRandom(seed: seed)
         for sample in Self.samples {
             let whole = bytes(sample)
             for _ in 0..<300 {

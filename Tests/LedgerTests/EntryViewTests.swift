@@ -1,4 +1,5 @@
 import Ledger
+import SeededRandom
 import Testing
 
 /// What is read of an entry in place is what it says when it is decoded.
@@ -60,7 +61,7 @@ import Testing
 
     @Test func `no change of the bytes does harm`() {
         let seed = UInt64.random(in: 0 ... .max)
-        var generator = SeededGenerator(seed: seed)
+        var generator = SeededRandom(seed: seed)
         for sample in EntryCodecTests.samples {
             var whole: [UInt8] = []
             EntryCodec.encodeRecord([sample], into: &whole)
@@ -84,7 +85,7 @@ import Testing
 @Suite struct IDTableTests {
     @Test func `a table and a dictionary agree`() {
         let seed = UInt64.random(in: 0 ... .max)
-        var generator = SeededGenerator(seed: seed)
+        var generator = SeededRandom(seed: seed)
         var table = IDTable()
         var expected: [StepID: Int] = [:]
         for turn in 0..<40_000 {

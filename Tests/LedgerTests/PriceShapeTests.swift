@@ -1,4 +1,5 @@
 import Ledger
+import SeededRandom
 import Testing
 
 /// Prices beyond a price for each unit: sizes, fixed prices, minimums, and prices that come into force at a moment.
@@ -130,7 +131,7 @@ import Testing
 
     @Test func `what a line costs is the smallest amount that covers it`() throws {
         let seed = UInt64.random(in: 0 ... .max)
-        var generator = SeededGenerator(seed: seed)
+        var generator = SeededRandom(seed: seed)
         for _ in 0..<20_000 {
             let per = generator.amount(1...1_000)
             let micros = generator.amount(0...1_000)

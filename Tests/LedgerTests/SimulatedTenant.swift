@@ -1,4 +1,5 @@
 import Ledger
+import SeededRandom
 import Testing
 
 /// One tenant's book in the simulation: the state under test, the shard that it can ask, the entries on their way there,
@@ -10,7 +11,7 @@ final class SimulatedTenant {
     private var pending: [Entry] = []
     private(set) var model = NaiveBook()
     private var now = start
-    private var generator: SeededGenerator
+    private var generator: SeededRandom
     /// Every step that was sent, with what it came to the last time it was decided anew.
     private var sent: [(command: Command, outcome: Result<StepAnswer, Refusal>, at: Instant)] = []
     private var opened: [StepID] = []
@@ -21,7 +22,7 @@ final class SimulatedTenant {
     private(set) var seen: [String: Int] = [:]
 
     init(seed: UInt64) {
-        generator = SeededGenerator(seed: seed)
+        generator = SeededRandom(seed: seed)
     }
 
     // MARK: - One round
@@ -325,7 +326,7 @@ final class SimulatedTenant {
 
 extension Command {
     /// The same id with other contents.
-    fileprivate func altered(_ generator: inout SeededGenerator) -> Command {
+    fileprivate func altered(_ generator: inout SeededRandom) -> Command {
         let fingerprint = generator.next()
         switch self {
         case .grant(var command):

@@ -1,5 +1,6 @@
 import Foundation
 import Ledger
+import SeededRandom
 import Testing
 
 /// Random steps on many tenants against the naive model, with replays, look-ups, forgetting and restarts in between.
@@ -14,7 +15,7 @@ import Testing
 
     @Test(arguments: seeds)
     func `the book agrees with the naive model after every step`(seed: UInt64) {
-        var generator = SeededGenerator(seed: seed)
+        var generator = SeededRandom(seed: seed)
         let tenants = (0..<4).map { _ in SimulatedTenant(seed: generator.next()) }
         for step in 0..<1_200 {
             do {

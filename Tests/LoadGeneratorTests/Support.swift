@@ -1,20 +1,5 @@
 @testable import LoadGenerator
 
-/// A small seeded generator (SplitMix64), so that a failure can be run again.
-struct SeededRandom: RandomNumberGenerator {
-    var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ mixed >> 30) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ mixed >> 27) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ mixed >> 31
-    }
-}
-
 /// A plan for a server of this process: small, without a warm-up, and short.
 func shortPlan(
     _ work: LoadPlan.Work, port: Int, connections: Int = 2, inFlight: Int = 4, tenants: Int = 3,

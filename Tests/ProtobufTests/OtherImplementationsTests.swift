@@ -1,5 +1,6 @@
 import Foundation
 import Protobuf
+import SeededRandom
 import Testing
 
 /// Random messages go to Google's implementations and come back, and the other way round.

@@ -1,4 +1,5 @@
 import Protobuf
+import SeededRandom
 
 extension SeededRandom {
     /// A message with any of its fields set, holding itself at most `depth` times. Without `packs`, it and those inside hold

@@ -1,4 +1,5 @@
 import Protobuf
+import SeededRandom
 import Testing
 
 /// Whatever is written is read back, and whatever is read is either a message or an error.

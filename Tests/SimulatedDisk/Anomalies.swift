@@ -56,13 +56,16 @@ package struct Anomalies: Sendable {
         package var description: String { "\(kind) at call \(call) of seed \(seed): \(struck); left open: \(leaks)" }
     }
 
+    /// What is done, in the words in which the proofs' extent is told at the end.
+    let name: String
     /// The disk that each run begins with.
     let base: SimulatedDisk
     let seed: UInt64
     let kinds: [Kind]
 
     /// - Parameter base: is copied for each run.
-    package init(on base: SimulatedDisk, seed: UInt64 = 1, kinds: [Kind] = Kind.allCases) {
+    package init(of name: String, on base: SimulatedDisk, seed: UInt64 = 1, kinds: [Kind] = Kind.allCases) {
+        self.name = name
         self.base = base
         self.seed = seed
         self.kinds = kinds
@@ -92,6 +95,7 @@ package struct Anomalies: Sendable {
                 try check(disk, outcome, point)
             }
         }
+        print("covered: fault points: \(name): \(points)")
         return points
     }
 }

@@ -1,3 +1,5 @@
+import SeededRandom
+
 /// The names on the disk, those that a power cut cannot take back, and the changes between.
 ///
 /// Guarded by the disk's lock.
@@ -86,7 +88,7 @@ struct Names {
         (durableFiles, durableDirectories, pending) = (files, directories, [])
     }
 
-    mutating func lose(_ loss: SimulatedDisk.Loss, _ random: inout SplitMix) {
+    mutating func lose(_ loss: SimulatedDisk.Loss, _ random: inout SeededRandom) {
         for (_, change) in pending where loss == .nothing || loss == .some && Bool.random(using: &random) {
             Self.apply(change, &durableFiles, &durableDirectories)
         }

@@ -1,3 +1,5 @@
+import SeededRandom
+
 /// The bytes of a file: as readers see them, and what of them a power cut may take back.
 ///
 /// Guarded by the disk's lock.
@@ -106,7 +108,7 @@ final class Node {
     }
 
     /// The kernel says once that it could not write, and takes the pages for clean from then on. Some may have reached the disk.
-    func failSync(_ random: inout SplitMix) {
+    func failSync(_ random: inout SeededRandom) {
         let dropsAll = Bool.random(using: &random)
         for (place, sector) in keptSectors.enumerated() where dropped[sector] == nil {
             guard versions[sector] > 0 else { continue }
@@ -117,11 +119,11 @@ final class Node {
     }
 
     /// A crash in the middle of a sync: some of the sectors have reached the disk.
-    func syncSome(_ random: inout SplitMix) {
+    func syncSome(_ random: inout SeededRandom) {
         lose(.some, &random, keepsReading: true)
     }
 
-    func lose(_ loss: SimulatedDisk.Loss, _ random: inout SplitMix, keepsReading: Bool = false) {
+    func lose(_ loss: SimulatedDisk.Loss, _ random: inout SeededRandom, keepsReading: Bool = false) {
         let newest = bytes
         grow(to: durableCount)
         for (sector, content) in dropped.sorted(by: { $0.key < $1.key }) { put(content[...], into: sector) }
@@ -152,7 +154,7 @@ final class Node {
         grow(to: count)
     }
 
-    private func loseSectors(_ loss: SimulatedDisk.Loss, _ random: inout SplitMix, isCutLost: Bool) {
+    private func loseSectors(_ loss: SimulatedDisk.Loss, _ random: inout SeededRandom, isCutLost: Bool) {
         var places: [Int: [Int]] = [:]
         var order: [Int] = []
         for (place, sector) in keptSectors.enumerated() {

@@ -1,6 +1,7 @@
 import CSQLite
 import Glibc
 import Locks
+import SeededRandom
 
 /// The SQLite VFS of one disk, registered for as long as this object lives.
 ///

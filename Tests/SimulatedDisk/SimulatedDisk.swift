@@ -1,4 +1,5 @@
 import Locks
+import SeededRandom
 import Storage
 
 #if canImport(Glibc)
@@ -191,7 +192,7 @@ extension SimulatedDisk {
     }
 
     struct State {
-        var random: SplitMix
+        var random: SeededRandom
         var names = Names()
         var open: [ObjectIdentifier: OpenFile] = [:]
         var capacity: Int64?
@@ -207,7 +208,7 @@ extension SimulatedDisk {
         var lastErrno: Int32 = 0
 
         init(seed: UInt64) {
-            random = SplitMix(seed: seed)
+            random = SeededRandom(seed: seed)
         }
 
         mutating func repair() {
@@ -223,22 +224,5 @@ extension SimulatedDisk {
             for file in open.values { file.abandon() }
             open = [:]
         }
-    }
-}
-
-/// SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014).
-package struct SplitMix: RandomNumberGenerator, Sendable {
-    private var state: UInt64
-
-    package init(seed: UInt64) {
-        state = seed
-    }
-
-    package mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ mixed >> 30) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ mixed >> 27) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ mixed >> 31
     }
 }

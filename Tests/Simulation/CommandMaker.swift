@@ -1,8 +1,9 @@
 import Ledger
+import SeededRandom
 
 /// What callers ask for: the next step of somebody who means well, of somebody who is late, and of somebody who is confused.
 struct CommandMaker {
-    private var random: Random
+    private var random: SeededRandom
     private var idCount: UInt64 = 0
 
     static let features = ["chat", "image", "search"]
@@ -12,7 +13,7 @@ struct CommandMaker {
     static let hour: Int64 = 60 * minute
     static let day: Int64 = 24 * hour
 
-    init(_ random: Random) { self.random = random }
+    init(_ random: SeededRandom) { self.random = random }
 
     // MARK: - Ids
 

@@ -1,5 +1,6 @@
 import Engine
 import Ledger
+import SeededRandom
 
 /// What one seed's world is like: all bounds are small, so that they are met.
 struct Profile {
@@ -19,7 +20,7 @@ struct Profile {
     let damagePercent: Int
     var engine = EngineConfiguration()
 
-    init(_ random: inout Random) {
+    init(_ random: inout SeededRandom) {
         hotTenants = random.number(1...4)
         coldTenants = random.number(4...40)
         callers = random.number(4...40)

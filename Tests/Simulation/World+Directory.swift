@@ -1,4 +1,5 @@
 import Ledger
+import SeededRandom
 import SimulatedDisk
 import Storage
 

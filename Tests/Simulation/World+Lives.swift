@@ -1,5 +1,6 @@
 import Engine
 import Ledger
+import SeededRandom
 import SimulatedDisk
 import Storage
 

@@ -1,5 +1,6 @@
 import Engine
 import Ledger
+import SeededRandom
 import SimulatedDisk
 import Storage
 
@@ -25,7 +26,7 @@ final class World: @unchecked Sendable {
     let clock: SimulatedClock
     let rules: PlanTable
     var disk: SimulatedDisk
-    var random: Random
+    var random: SeededRandom
     var maker: CommandMaker
 
     var tenants: [Tenant] = []
@@ -68,7 +69,7 @@ final class World: @unchecked Sendable {
 
     init(seed: UInt64) {
         self.seed = seed
-        random = Random(seed: seed)
+        random = SeededRandom(seed: seed)
         profile = Profile(&random)
         let start = Instant(microseconds: 1_790_000_000_000_000 + random.amount(0...400) * CommandMaker.day)
         clock = SimulatedClock(start)

@@ -92,13 +92,12 @@ import Testing
         _ name: String, on base: SimulatedDisk, after before: Outcome = Outcome(), batches: Range<Int>
     ) {
         for seed in propertySeeds(0..<2) {
-            let points = Anomalies(on: base, seed: seed).run {
+            let points = Anomalies(of: "\(name), seed \(seed)", on: base, seed: seed).run {
                 process($0, batches: batches, after: before)
             } check: {
                 check($0, $1, $2)
             }
             #expect(points > 300)
-            print("covered: fault points: \(name), seed \(seed): \(points)")
         }
     }
 
@@ -121,7 +120,9 @@ import Testing
     /// The process ends, the machine goes on: the next one reads from the kernel's memory what may not be on the disk.
     @Test func whatARestartFoundSurvivesAPowerCutThoughItsSyncHadFailed() {
         let kinds: [Anomalies.Kind] = [.failsForGood, .isKilled]
-        let points = Anomalies(on: SimulatedDisk(directories: ["/j"]), kinds: kinds).run {
+        let points = Anomalies(
+            of: "a journal's restart", on: SimulatedDisk(directories: ["/j"]), kinds: kinds
+        ).run {
             Self.process($0)
         } check: { disk, _, point in
             do {

@@ -1,4 +1,5 @@
 import Ledger
+import SeededRandom
 import SimulatedDisk
 import Testing
 
@@ -41,7 +42,7 @@ import Testing
     @Test func aBitOfAShardThatTurnedOverIsFoundAndNeverServed() throws {
         let (file, served) = try makeShard()
         let count = try #require(disk.bytes(file)).count
-        var random = SeededGenerator(seed: propertySeed)
+        var random = SeededRandom(seed: propertySeed)
         // Those of the header, which SQLite reads before the page, and some of all others.
         let bits = Array(0..<100 * 8) + (0..<600).map { _ in Int.random(in: 0..<count * 8, using: &random) }
         for bit in bits {
@@ -86,7 +87,7 @@ import Testing
         #expect(try directory.file.database.checkpoint())
         directory.close()
         let count = try #require(disk.bytes(path)).count
-        var random = SeededGenerator(seed: propertySeed)
+        var random = SeededRandom(seed: propertySeed)
         var found = 0
         for _ in 0..<400 {
             let bit = Int.random(in: 0..<count * 8, using: &random)

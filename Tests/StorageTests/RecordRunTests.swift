@@ -1,3 +1,4 @@
+import SeededRandom
 import Testing
 
 @testable import Storage
@@ -17,7 +18,7 @@ import Testing
 
     @Test(arguments: propertySeeds(0..<8))
     func aRunThatIsSplitAndPutTogetherIsTheRunThatItWas(seed: UInt64) {
-        var random = SeededGenerator(seed: seed)
+        var random = SeededRandom(seed: seed)
         var position: UInt64 = 0
         let made = (0..<Int.random(in: 0...40, using: &random)).map { _ -> (UInt64, [UInt8]) in
             position += .random(in: 1...5, using: &random)

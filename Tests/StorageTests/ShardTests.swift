@@ -1,5 +1,6 @@
 import Glibc
 import Ledger
+import SeededRandom
 import Testing
 
 @testable import Storage
@@ -234,7 +235,7 @@ import Testing
 
     @Test(arguments: propertySeeds(0..<2))
     func aFileWithBentBytesIsAnErrorAndNeverACrash(seed: UInt64) throws {
-        var random = SeededGenerator(seed: seed)
+        var random = SeededRandom(seed: seed)
         let store = ShardStore(path: temporary.path)
         let book = GovernedBook(tenant: "acme", seed: seed, store: store)
         try book.run(steps: 400)

@@ -1,16 +1,3 @@
-/// A small seeded generator (SplitMix64), so that a failure can be run again.
-struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ mixed >> 30) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ mixed >> 27) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ mixed >> 31
-    }
-}
-
 /// What the body throws; nil where it does not. (A typed closure handed to `#expect(throws:)` crashes the 6.3.1 compiler.)
 func failure<Success, Failure: Error>(of body: () throws(Failure) -> Success) -> Failure? {
     do throws(Failure) {

@@ -199,7 +199,7 @@ private final class DiskReporter: EngineObserver {
         let reason = error.map { "the journal cannot be written: \($0)" } ?? ""
         for service in Self.writingServices { health.set(service, serving: error == nil, reason: reason) }
         if let error {
-            log.error("the journal cannot be written, steps are refused", ["reason": error.description])
+            log.error("the journal cannot be written, steps are refused until it can", ["reason": error.description])
         } else {
             log.info("the journal is written again")
             afterFailure.withLock { $0 }()

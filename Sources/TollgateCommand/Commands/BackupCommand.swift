@@ -35,7 +35,8 @@ enum BackupCommand {
                 report = try run.run(at: SystemClock().now())
             } catch {
                 endProgress(console)
-                throw .failed("the backup is not finished: \(error)")
+                let next = error.isDiskFull ? "; the same command then goes on where it was" : ""
+                throw .failed("the backup is not finished: \(error)\(next)")
             }
             endProgress(console)
             try console.write(arguments.has(ServerConnection.json) ? json(of: report).text + "\n" : text(of: report))

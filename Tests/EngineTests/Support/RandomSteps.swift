@@ -1,4 +1,5 @@
 import Ledger
+import SeededRandom
 import Storage
 
 /// The same steps for the same seed, so that a process that did them and died can be asked about them by another.

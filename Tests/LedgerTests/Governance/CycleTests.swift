@@ -221,7 +221,7 @@ import Testing
         let book = GovernedBook([.monthly()])
         book.subscribe("monthly")
         book.move(to: moment(2026, 2, 1))
-        guard var again = book.entries.last(where: { $0.kind == .cycle }) else { return }
+        var again = try #require(book.entries.last { $0.kind == .cycle })
         again.sequence = book.state.sequence + 1
         again.after = book.balance
         #expect(throws: Contradiction.detail) { try book.state.evolve(verifying: again) }

@@ -1,4 +1,5 @@
 import Ledger
+import SeededRandom
 import Testing
 
 /// Random years of tenants with plans, cycles, limits, overage and what goes with them. `evolve` asserts the conservation
@@ -23,7 +24,7 @@ import Testing
     ]
 
     /// One thing that a caller may do, made of random numbers: the same numbers do the same to any book in the same state.
-    private func act(on book: GovernedBook, _ generator: inout SeededGenerator, _ open: inout [StepID]) {
+    private func act(on book: GovernedBook, _ generator: inout SeededRandom, _ open: inout [StepID]) {
         book.settle()
         let feature = generator.chance(50) ? "chat" : "image"
         let actor = generator.chance(50) ? "ann" : "bob"
@@ -68,7 +69,7 @@ import Testing
         throws
     {
         let seed = UInt64.random(in: 0 ... .max)
-        var generator = SeededGenerator(seed: seed)
+        var generator = SeededRandom(seed: seed)
         let awake = GovernedBook(Self.plans)
         let asleep = GovernedBook(Self.plans)
         var openOfAwake: [StepID] = []
@@ -105,7 +106,7 @@ import Testing
 
     @Test func `a book that is restored goes on as the one it was`() throws {
         let seed = UInt64.random(in: 0 ... .max)
-        var generator = SeededGenerator(seed: seed)
+        var generator = SeededRandom(seed: seed)
         let whole = GovernedBook(Self.plans)
         let restored = GovernedBook(Self.plans)
         var (first, second): ([StepID], [StepID]) = ([], [])

@@ -1,3 +1,4 @@
+import SeededRandom
 import Testing
 
 @testable import RPC
@@ -5,7 +6,7 @@ import Testing
 @Suite struct BackoffTests {
     @Test func waitsGrowByTheFactorUpToTheMaximumWithinTheJitter() {
         let seed = freshSeed()
-        var random = SeededGenerator(seed: seed)
+        var random = SeededRandom(seed: seed)
         var backoff = Backoff(BackoffPolicy())
         var expected = 1.0
         for _ in 0..<40 {

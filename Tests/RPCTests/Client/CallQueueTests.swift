@@ -1,4 +1,5 @@
 import HTTP2
+import SeededRandom
 import Testing
 
 @testable import RPC
@@ -22,7 +23,7 @@ import Testing
 
     @Test func callsLeaveInTheOrderInWhichTheyCameWithoutThoseThatEnded() {
         let seed = freshSeed()
-        var random = SeededGenerator(seed: seed)
+        var random = SeededRandom(seed: seed)
         var queue = CallQueue(limit: 1_000_000)
         var model: [Call] = []
         for number in 0..<50_000 {

@@ -1,4 +1,5 @@
 import HTTP2
+import SeededRandom
 import Testing
 
 @testable import RPC
@@ -95,7 +96,7 @@ import Testing
 
     @Test func everyCallIsRunOnceInItsTenantsOrderAndNoTurnIsLong() {
         let seed = freshSeed()
-        var random = SeededGenerator(seed: seed)
+        var random = SeededRandom(seed: seed)
         var line = CallLine(limits)
         let shares = (0..<5).map { _ in CallShare() }
         var expected = [[ObjectIdentifier]](repeating: [], count: shares.count)

@@ -1,5 +1,6 @@
 import Protobuf
 import RPC
+import SeededRandom
 import Testing
 
 @Suite struct Base64Tests {
@@ -22,7 +23,7 @@ import Testing
 
     @Test func whatIsEncodedDecodesToItself() {
         let seed = freshSeed()
-        var random = SeededGenerator(seed: seed)
+        var random = SeededRandom(seed: seed)
         for count in 0..<300 {
             let bytes = random.bytes(count)
             #expect(Base64.decode(Base64.encode(bytes, padded: false).utf8) == bytes, "seed \(seed)")
@@ -79,7 +80,7 @@ import Testing
 
     @Test func whatIsWrittenIsReadAsNoLessAndHardlyMore() throws {
         let seed = freshSeed()
-        var random = SeededGenerator(seed: seed)
+        var random = SeededRandom(seed: seed)
         for _ in 0..<1_000 {
             let time = Int64.random(in: 1...Int64.max >> Int64.random(in: 0..<62, using: &random), using: &random)
             let read = try #require(CallTimeout.parse(Array(CallTimeout.format(nanoseconds: time).utf8)))

@@ -1,4 +1,5 @@
 import RPC
+import SeededRandom
 import Testing
 
 @Suite struct MessageDeframerTests {
@@ -15,7 +16,7 @@ import Testing
 
     @Test func messagesComeOutAsTheyWentInHoweverTheBytesAreCut() throws {
         let seed = freshSeed()
-        var random = SeededGenerator(seed: seed)
+        var random = SeededRandom(seed: seed)
         for _ in 0..<200 {
             let sent = (0..<Int.random(in: 0...8, using: &random)).map { _ in
                 random.bytes(Int.random(in: 0...60, using: &random))

@@ -113,7 +113,7 @@ import Testing
     /// - Parameter first: how many changes were made before.
     private func cover(_ name: String, on base: SimulatedDisk, from first: Int) throws {
         let states = try Self.allStates()
-        let points = Anomalies(on: base, seed: propertySeed).run {
+        let points = Anomalies(of: name, on: base, seed: propertySeed).run {
             Self.process($0, from: first, states)
         } check: { disk, done, point in
             #expect(point.leaks.isEmpty, "\(point)")
@@ -132,7 +132,6 @@ import Testing
             #expect(disk.openFiles.isEmpty, "\(point)")
         }
         #expect(points > 300)
-        print("covered: fault points: \(name): \(points)")
     }
 
     @Test func aFaultAnywhereInANewDirectory() throws {
@@ -149,7 +148,7 @@ import Testing
     }
 
     @Test func aFaultAnywhereWhileADataDirectoryIsMade() throws {
-        let points = Anomalies(on: SimulatedDisk(directories: ["/srv"])).run { disk in
+        let points = Anomalies(of: "making a data directory", on: SimulatedDisk(directories: ["/srv"])).run { disk in
             (try? DataDirectory(path: "/srv/a/data", create: true, fileSystem: disk))?.close()
         } check: { disk, _, point in
             #expect(point.leaks.isEmpty, "\(point)")
@@ -163,6 +162,5 @@ import Testing
             #expect(disk.openFiles.isEmpty, "\(point)")
         }
         #expect(points > 50)
-        print("covered: fault points: making a data directory: \(points)")
     }
 }

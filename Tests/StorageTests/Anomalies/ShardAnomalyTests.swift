@@ -49,6 +49,13 @@ struct JournaledBook {
 
     static var disk: SimulatedDisk { SimulatedDisk(directories: [path]) }
 
+    /// The shards of one process, which closes them whatever comes of it.
+    static func withStore<Value>(on disk: SimulatedDisk, _ body: (ShardStore) throws -> Value) rethrows -> Value {
+        let store = ShardStore(path: path, fileSystem: disk)
+        defer { store.close() }
+        return try body(store)
+    }
+
     /// What a process was promised before it ended.
     struct Outcome {
         /// Position that was applied.
@@ -143,77 +150,75 @@ struct JournaledBook {
 
     @Test(arguments: [4, 0]) func aFaultAnywhereInAShard(capacity: Int) throws {
         let book = try Self.book.get()
-        let points = try Anomalies(on: Self.disk, seed: propertySeed).run {
+        let points = try Anomalies(of: "shards with \(capacity) open", on: Self.disk, seed: propertySeed).run {
             Self.process(book, $0, capacity: capacity)
         } check: {
             try Self.check(book, $0, $1, $2)
         }
         #expect(points > 500)
-        print("covered: fault points: shards with \(capacity) open: \(points)")
     }
 
     /// A process was killed with a log that nobody has moved into the file; the next one opens, reads and moves it.
     @Test func aFaultAnywhereWhileACrashIsRecoveredFrom() throws {
         let book = try Self.book.get()
         let crashed = Self.disk
-        let store = ShardStore(path: Self.path, fileSystem: crashed)
-        for run in book.runs.dropLast() {
-            try store.apply(book.tenant, run)
-            for error in store.makeDurable([book.tenant]).values { throw error }
+        try Self.withStore(on: crashed) { store in
+            for run in book.runs.dropLast() {
+                try store.apply(book.tenant, run)
+                for error in store.makeDurable([book.tenant]).values { throw error }
+            }
+            crashed.losePower(.all)
         }
-        crashed.losePower(.all)
-        store.close()
         let promised = book.runs[book.runs.count - 2].lastPosition
-        let points = try Anomalies(on: crashed, seed: propertySeed).run { disk in
-            let store = ShardStore(path: Self.path, fileSystem: disk)
-            defer { store.close() }
-            var outcome = Outcome(applied: promised, durable: promised)
-            if let loaded = try? store.load(book.tenant) { #expect(loaded.position == promised) }
-            if let use = try? store.transactions(book.tenant, query: TransactionQuery(limit: 5)) {
-                #expect(use.entries.count == 5)
+        let points = try Anomalies(of: "recovery of a shard", on: crashed, seed: propertySeed).run { disk in
+            Self.withStore(on: disk) { store in
+                var outcome = Outcome(applied: promised, durable: promised)
+                if let loaded = try? store.load(book.tenant) { #expect(loaded.position == promised) }
+                if let use = try? store.transactions(book.tenant, query: TransactionQuery(limit: 5)) {
+                    #expect(use.entries.count == 5)
+                }
+                if let verdict = try? store.verify(book.tenant) { #expect(verdict.position == promised) }
+                if Self.flush(book.runs.last!, of: book.tenant, into: store) {
+                    outcome.applied = book.runs.last!.lastPosition
+                }
+                return outcome
             }
-            if let verdict = try? store.verify(book.tenant) { #expect(verdict.position == promised) }
-            if Self.flush(book.runs.last!, of: book.tenant, into: store) {
-                outcome.applied = book.runs.last!.lastPosition
-            }
-            return outcome
         } check: {
             try Self.check(book, $0, $1, $2)
         }
         #expect(points > 200)
-        print("covered: fault points: recovery of a shard: \(points)")
     }
 
     @Test func aFaultAnywhereInTheRemovalOfABook() throws {
         let book = try Self.book.get()
         let whole = Self.disk
-        let store = ShardStore(path: Self.path, fileSystem: whole)
-        for run in book.runs { try store.apply(book.tenant, run) }
-        try store.settle()
-        let points = Anomalies(on: whole, seed: propertySeed).run { disk in
-            let store = ShardStore(path: Self.path, fileSystem: disk)
-            defer { store.close() }
-            return Self.attempt("delete") { () throws(StorageError) in try store.delete(book.tenant) }
+        try Self.withStore(on: whole) { store in
+            for run in book.runs { try store.apply(book.tenant, run) }
+            try store.settle()
+        }
+        let points = Anomalies(of: "removal of a shard", on: whole, seed: propertySeed).run { disk in
+            Self.withStore(on: disk) { store in
+                Self.attempt("delete") { () throws(StorageError) in try store.delete(book.tenant) }
+            }
         } check: { disk, isDone, point in
             #expect(point.leaks.isEmpty, "\(point)")
-            let store = ShardStore(path: Self.path, fileSystem: disk)
-            defer { store.close() }
             do {
-                let loaded = try store.load(book.tenant)
-                if let loaded { #expect(!isDone && loaded.snapshot.totals == book.totals.last, "\(point)") }
-                try store.delete(book.tenant)
-                #expect(try store.load(book.tenant) == nil, "\(point)")
-                #expect(try store.tenants().isEmpty, "\(point)")
-                // The tenant may come back, and gets a book of its own.
-                for run in book.runs { try store.apply(book.tenant, run) }
-                try store.settleOpen()
-                #expect(try store.verify(book.tenant).fault == nil, "\(point)")
+                try Self.withStore(on: disk) { store in
+                    let loaded = try store.load(book.tenant)
+                    if let loaded { #expect(!isDone && loaded.snapshot.totals == book.totals.last, "\(point)") }
+                    try store.delete(book.tenant)
+                    #expect(try store.load(book.tenant) == nil, "\(point)")
+                    #expect(try store.tenants().isEmpty, "\(point)")
+                    // The tenant may come back, and gets a book of its own.
+                    for run in book.runs { try store.apply(book.tenant, run) }
+                    try store.settleOpen()
+                    #expect(try store.verify(book.tenant).fault == nil, "\(point)")
+                }
             } catch {
                 Issue.record("\(point): \(error)")
             }
         }
         #expect(points > 50)
-        print("covered: fault points: removal of a shard: \(points)")
     }
 }
 

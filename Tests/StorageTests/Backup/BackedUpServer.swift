@@ -1,5 +1,6 @@
 import Ledger
 import Locks
+import SeededRandom
 import Testing
 
 @testable import Storage
@@ -76,7 +77,7 @@ final class BackedUpServer {
     }
 
     /// Journals the records of books in turn, and flushes and trims at random.
-    func take(_ books: [TenantID: ArraySlice<[Entry]>], random: inout SeededGenerator) throws {
+    func take(_ books: [TenantID: ArraySlice<[Entry]>], random: inout SeededRandom) throws {
         var left = books
         while let tenant = left.keys.sorted().randomElement(using: &random) {
             guard let record = left[tenant]?.popFirst() else {

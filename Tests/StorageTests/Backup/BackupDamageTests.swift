@@ -1,4 +1,5 @@
 import Ledger
+import SeededRandom
 import Testing
 
 @testable import Storage
@@ -57,7 +58,7 @@ import Testing
             expectNamed(read)
             found += 1
         }
-        var random = SeededGenerator(seed: 5)
+        var random = SeededRandom(seed: 5)
         for place in bytes.indices {
             now = bytes
             now[place] ^= 1 << UInt8(random.next() % 8)

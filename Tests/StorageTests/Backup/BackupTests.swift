@@ -1,4 +1,5 @@
 import Ledger
+import SeededRandom
 import Testing
 
 @testable import Storage
@@ -50,7 +51,7 @@ import Testing
     @Test(arguments: propertySeeds(0..<3))
     func whatIsRestoredIsWhatWasJournaledWhereverItStoodWhenItWasBackedUp(seed: UInt64) throws {
         print("TOLLGATE_SEED=\(seed)")
-        var random = SeededGenerator(seed: seed)
+        var random = SeededRandom(seed: seed)
         let server = try BackedUpServer(tenants: Self.tenants)
         var books: [TenantID: [[Entry]]] = [:]
         for (index, tenant) in Self.tenants.enumerated() {

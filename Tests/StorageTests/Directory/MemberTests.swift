@@ -1,4 +1,5 @@
 import Ledger
+import SeededRandom
 import Storage
 import Testing
 
@@ -95,7 +96,7 @@ import Testing
     @Test func membersFollowAModelThroughRandomChangesAndRestarts() throws {
         for seed in propertySeeds(0..<3) {
             let temporary = TemporaryDirectory()
-            var random = SeededGenerator(seed: seed)
+            var random = SeededRandom(seed: seed)
             var directory = try Directory(path: temporary.path + "/directory.sqlite")
             _ = try directory.createTenant(
                 TenantRecord(id: "acme", plan: "", displayName: "", timeZone: "UTC", createdAt: .init(microseconds: 1)))

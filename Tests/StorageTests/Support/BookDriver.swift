@@ -1,10 +1,11 @@
 import Ledger
+import SeededRandom
 import Storage
 
 /// A tenant's book driven by random commands, as an engine would: what it journaled, what it answered, and the flushes.
 struct BookDriver: ~Copyable {
     let tenant: TenantID
-    var random: SeededGenerator
+    var random: SeededRandom
     var state = LedgerState()
     /// All entries of the book, refusals left out.
     private(set) var entries: [Entry] = []
@@ -22,7 +23,7 @@ struct BookDriver: ~Copyable {
 
     init(tenant: TenantID, seed: UInt64) {
         self.tenant = tenant
-        random = SeededGenerator(seed: seed)
+        random = SeededRandom(seed: seed)
     }
 
     /// Does random steps and flushes them in random portions.

@@ -1,4 +1,5 @@
 import Ledger
+import SeededRandom
 
 @testable import Storage
 
@@ -56,7 +57,7 @@ final class GovernedBook {
     let store: ShardStore
     let rules = TestRules()
     var state = LedgerState()
-    var random: SeededGenerator
+    var random: SeededRandom
     var now = Instant(microseconds: 1_767_225_600_000_000)
     /// All entries of the book, refusals left out.
     private(set) var entries: [Entry] = []
@@ -75,7 +76,7 @@ final class GovernedBook {
     init(tenant: TenantID, seed: UInt64, store: ShardStore) {
         self.tenant = tenant
         self.store = store
-        random = SeededGenerator(seed: seed)
+        random = SeededRandom(seed: seed)
     }
 
     func chance(_ percent: Int) -> Bool { Int.random(in: 0..<100, using: &random) < percent }

@@ -3,23 +3,6 @@ import Ledger
 import Storage
 import Testing
 
-/// SplitMix64: the same seed gives the same run everywhere.
-struct SeededGenerator: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) {
-        state = seed
-    }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ z >> 30) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ z >> 27) &* 0x94D0_49BB_1331_11EB
-        return z ^ z >> 31
-    }
-}
-
 /// The seeds of a property test: those of TOLLGATE_SEED alone, or a few that never change and one of the moment. A failure names its seed.
 func propertySeeds(_ fixed: Range<UInt64>) -> [UInt64] {
     if let text = getenv("TOLLGATE_SEED"), let seed = UInt64(String(cString: text)) { return [seed] }

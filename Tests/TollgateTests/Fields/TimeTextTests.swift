@@ -1,4 +1,5 @@
 import Protobuf
+import SeededRandom
 import Testing
 
 @testable import Tollgate

@@ -1,5 +1,6 @@
 import Ledger
 import Protobuf
+import SeededRandom
 import Testing
 import TollgateSchema
 
