@@ -1,4 +1,5 @@
 import Engine
+import Ledger
 import SimulatedDisk
 
 /// Who waits for an answer until a deadline has passed or it cancels: in the middle of whatever the disk does then.
@@ -10,6 +11,8 @@ final class Caller: StepCaller, @unchecked Sendable {
     private let deadlineMs: Int
     /// The call of the disk at which it cancels.
     private let lastCall: Int
+    /// For one that has gone before it is heard: what is dated later was decided when it was known to be gone.
+    let wentBefore: Instant?
 
     /// - Parameters:
     ///   - calls: how many calls of the disk it waits for; none for one that has gone before it is heard.
@@ -18,6 +21,7 @@ final class Caller: StepCaller, @unchecked Sendable {
         self.clock = clock
         self.disk = disk
         lastCall = disk.calls + calls
+        wentBefore = calls == 0 ? clock.latest : nil
         deadlineMs = clock.monotonicMs + milliseconds
     }
 
@@ -32,8 +36,8 @@ extension World {
         guard !isQuiet, random.chance(15) else { return nil }
         let calls =
             switch random.below(10) {
-            case 0: 0
-            case 1..<5: random.number(1...8)
+            case 0..<2: 0
+            case 2..<5: random.number(1...8)
             case 5..<8: random.number(9...100)
             default: Int.max >> 1
             }

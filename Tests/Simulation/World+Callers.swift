@@ -107,7 +107,7 @@ extension World {
                 call.tenant.isOver(command)
             case .failure(let error):
                 judge(error, of: command, call)
-                if error.saysNotDone { call.tenant.isOver(command) }
+                if error.saysNotDone { isNotDone(command, call) }
                 left.append(command)
             }
         }

@@ -36,6 +36,18 @@ extension World {
         return entry.map { "whoever asked for it was told that it is not done: entry \($0.sequence) \($0)" }
     }
 
+    /// A caller was told that its step is not done: then it is in the book by another call alone.
+    func isNotDone(_ command: Command, _ call: Call) {
+        let tenant = call.tenant
+        tenant.isOver(command)
+        guard let key = command.key, let index = tenant.book.facts[key]?.success,
+            tenant.book.entries[index].fingerprint == command.fingerprint, tenant.book.positions[index] > call.durable
+        else { return }
+        if !tenant.toldNew.contains(key), !tenant.mayBeDone(key, command.fingerprint) {
+            fail("\(tenant.id): \(command) is done, and whoever asked for it was told that it is not")
+        }
+    }
+
     /// The journal hands back a record.
     func wasReplayed(_ record: DurableRecords.Record, at position: UInt64) {
         count("records replayed")
@@ -84,6 +96,9 @@ extension World {
         if answer.kind == .reserve || answer.kind == .charge { tenant.opened.append(entry.reservation) }
         if replayed { return nil }
         if tenant.book.positions[index] <= call.durable { fail("\(tenant.id): \(command) was done before") }
+        if let went = call.caller?.wentBefore, entry.at > went {
+            fail("\(tenant.id): \(command) had to wait, and is done for a caller who had gone")
+        }
         if !tenant.toldNew.insert(key).inserted { fail("\(tenant.id): \(command) is new twice") }
         return entry.sequence
     }
