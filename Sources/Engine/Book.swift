@@ -147,8 +147,14 @@ enum Job: Sendable {
         switch self {
         case .step(_, _, let caller, _): caller
         case .steps(let job): job.caller
-        case .limits, .read, .settle: nil
+        case .limits(let job): job.caller
+        case .read, .settle: nil
         }
+    }
+
+    /// How many wait for it to be told what came of them.
+    var count: Int {
+        if case .steps(let job) = self { job.commands.count - job.next } else { 1 }
     }
 
     func fail(_ error: EngineError) {

@@ -102,7 +102,7 @@ package final class Engine: Sendable {
     ) {
         if case .set(let setting) = command, case .limits(let limits, let zone, _) = setting.change {
             let job = LimitsJob(
-                command: setting, limits: limits, zone: zone, queue: queue, completion: completion)
+                command: setting, limits: limits, zone: zone, queue: queue, caller: caller, completion: completion)
             return core.partition(of: tenant).submit(.limits(job), tenant: tenant)
         }
         core.partition(of: tenant).submit(

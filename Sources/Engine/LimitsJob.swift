@@ -17,6 +17,7 @@ struct LimitsJob: Sendable {
     let limits: [UsageLimit]
     let zone: String
     let queue: (any CompletionQueue)?
+    let caller: (any StepCaller)?
     let completion: StepCompletion
     var use: Use?
     var attempts = 0
@@ -103,7 +104,7 @@ extension Partition {
                     let found = try core.shards.use(tenant, of: new)
                     var job = job
                     job.use = LimitsJob.Use(limits: new, uses: found.uses, sequence: found.through)
-                    submit(.limits(job), tenant: tenant)
+                    submit(.limits(job), tenant: tenant, hasWaited: true)
                 } catch {
                     core.report(error, of: tenant)
                     job.completion(.failure(.reading(tenant, error)))

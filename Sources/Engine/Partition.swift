@@ -24,9 +24,9 @@ final class Partition: @unchecked Sendable {
     }
 
     /// Does the job now if the tenant's book is in memory, and otherwise once it is.
-    func submit(_ job: Job, tenant: TenantID) {
+    func submit(_ job: Job, tenant: TenantID, hasWaited: Bool = false) {
         monitor.lock()
-        let after = enter(job, book: book(tenant))
+        let after = enter(job, book: book(tenant), hasWaited: hasWaited)
         monitor.unlock()
         after?()
     }
@@ -44,7 +44,7 @@ final class Partition: @unchecked Sendable {
 
     /// - Parameter hasWaited: Its caller may have given up meanwhile.
     func enter(_ job: Job, book: Book, hasWaited: Bool = false) -> After? {
-        if hasWaited, job.caller?.hasGone == true { return fail([job], .callerGone) }
+        if hasWaited, job.caller?.hasGone == true { return drop(job, on: book) }
         // Also while the book is loaded: who waits for it would be before those that wait behind a look-up.
         if case .steps(let many) = job, many.waitForTurn() { return nil }
         if book.phase == .awake { return run(job, on: book) }
@@ -58,6 +58,12 @@ final class Partition: @unchecked Sendable {
         book.waiting.append(job)
         if book.phase == .asleep { return load(book) }
         return nil
+    }
+
+    /// Nobody waits for the job any more. Those that wait behind it have callers of their own.
+    private func drop(_ job: Job, on book: Book) -> After? {
+        if case .steps(let many) = job { return abandon(many, .callerGone, on: book) }
+        return fail([job], .callerGone)
     }
 
     // MARK: - Running a job
@@ -238,7 +244,7 @@ final class Partition: @unchecked Sendable {
             order.waiting = []
             order.isLooking = false
         }
-        core.shortages.count(error, all.count)
+        core.shortages.count(error, all.reduce(0) { $0 + $1.count })
         return { for job in all { job.fail(error) } }
     }
 

@@ -116,26 +116,31 @@ import protocol Engine.Clock
 
         let harness = try Harness(directory) { $0.workers = .byHand }
         let (gone, there) = (Caller(), Caller())
-        let dropped = begin([reserve(id(2), 1)], gone, harness)
+        let dropped = begin([reserve(id(2), 1), reserve(id(5), 1)], gone, harness)
         let droppedToo = Outcome<Result<StepResult, EngineError>>()
         harness.engine.submit(reserve(id(3), 1), tenant: acme, caller: gone, completion: droppedToo.completion)
+        let limits = Outcome<Result<StepResult, EngineError>>()
+        let noLimits = Command.set(SettingCommand(.limits([], zone: "UTC", used: [])))
+        harness.engine.submit(noLimits, tenant: acme, caller: gone, completion: limits.completion)
         let done = begin([reserve(id(4), 1)], there, harness)
         gone.leave()
         while harness.engine.turn(of: .reader) {}
         while harness.engine.turn(of: .commit) {}
-        guard case .failure(.callerGone)? = dropped.wait()?.first, case .failure(.callerGone)? = droppedToo.wait()
+        guard case .failure(.callerGone)? = dropped.wait()?.first, case .failure(.callerGone)? = droppedToo.wait(),
+            case .failure(.callerGone)? = limits.wait()
         else {
             Issue.record("a caller that has gone has nothing done")
             return
         }
         _ = try #require(done.wait()?.first).get().outcome.get()
+        #expect(harness.engine.dropped == 4, "each of the steps counts")
         #expect(harness.journal.batchSizes == [1], "one record was journaled, that of the step whose caller was there")
         harness.engine.stop()
         let after = try Harness(directory)
         #expect(try after.totals().held == 1)
         #expect(try !after.step(reserve(id(2), 1)).replayed)
         after.engine.stop()
-        print("covered: overload: of 3 steps that waited for a book 2 were dropped with their callers, 1 was journaled")
+        print("covered: overload: of 5 steps that waited for a book 4 were dropped with their callers, 1 was journaled")
     }
 
     @Test func whatALookUpWasForIsNotDoneOnceItsCallerHasGone() throws {

@@ -6,9 +6,11 @@ import Ledger
 /// `@unchecked Sendable`: a simulation has one thread.
 final class SimulatedClock: Clock, @unchecked Sendable {
     private var wall: Instant
+    /// The latest date that it ever showed.
+    private(set) var latest: Instant
     private var elapsedMicroseconds: Int64 = 0
 
-    init(_ start: Instant) { wall = start }
+    init(_ start: Instant) { (wall, latest) = (start, start) }
 
     func now() -> Instant { wall }
 
@@ -17,9 +19,12 @@ final class SimulatedClock: Clock, @unchecked Sendable {
     /// Time goes by.
     func pass(microseconds: Int64) {
         elapsedMicroseconds += microseconds
-        wall = wall.advanced(microseconds: microseconds)
+        jump(to: wall.advanced(microseconds: microseconds))
     }
 
     /// Somebody sets the machine's date.
-    func jump(to date: Instant) { wall = date }
+    func jump(to date: Instant) {
+        wall = date
+        latest = max(latest, date)
+    }
 }

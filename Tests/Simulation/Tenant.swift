@@ -10,6 +10,8 @@ final class Tenant: @unchecked Sendable {
     var book = PlainBook()
     /// What was sent under each key: more than once with other contents, where a caller is confused.
     var sent: [StepKey: [Command]] = [:]
+    /// By how many calls a step may still be done, by its fingerprint: those to which the server of now has said nothing final.
+    private var doers: [StepKey: [UInt64: Int]] = [:]
     /// The first answer that a caller got.
     var answers: [StepKey: StepAnswer] = [:]
     /// Steps of which some caller was told that they are new: that can happen once.
@@ -30,6 +32,7 @@ final class Tenant: @unchecked Sendable {
 
     func remember(_ command: Command) {
         guard let key = command.key else { return }
+        doers[key, default: [:]][command.fingerprint, default: 0] += 1
         if !(sent[key] ?? []).contains(where: { $0.fingerprint == command.fingerprint }) {
             sent[key, default: []].append(command)
         }
@@ -40,6 +43,17 @@ final class Tenant: @unchecked Sendable {
         default: break
         }
     }
+
+    /// One of the calls that asked for this step does no more.
+    func isOver(_ command: Command) {
+        guard let key = command.key else { return }
+        doers[key]?[command.fingerprint]? -= 1
+    }
+
+    /// All the calls are over, as the server is.
+    func allAreOver() { doers = [:] }
+
+    func mayBeDone(_ key: StepKey, _ fingerprint: UInt64) -> Bool { doers[key]?[fingerprint] ?? 0 > 0 }
 
     func command(_ key: StepKey, _ fingerprint: UInt64) -> Command? {
         sent[key]?.first { $0.fingerprint == fingerprint }
@@ -79,6 +93,8 @@ struct Call: Sendable {
     /// The journal's end when it was made.
     let durable: UInt64
     var stream: (StepStream, call: Int)?
+    /// Who waits for it; nil for somebody who never goes.
+    var caller: Caller?
     /// The note that the courier brings with it.
     var errand: StepID?
 }

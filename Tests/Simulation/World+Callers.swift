@@ -19,7 +19,7 @@ extension World {
         case 18..<30: askOld(tenant)
         case 30..<38: askMany(tenant)
         case 38..<43: look(tenant, deeply: random.chance(20))
-        case 43: if random.chance(40) { list(tenant) } else { prove(tenant) }
+        case 43..<45: if random.chance(60) { list(tenant) } else { prove(tenant) }
         default: askNew(tenant)
         }
     }
@@ -76,13 +76,16 @@ extension World {
         callCount += 1
         let number = callCount
         let call = Call(
-            tenant: tenant, commands: commands, life: life, durable: records.count, stream: stream, errand: errand)
+            tenant: tenant, commands: commands, life: life, durable: records.count, stream: stream,
+            caller: errand == nil ? nextCaller() : nil, errand: errand)
         calls[number] = call
         if commands.count == 1, stream == nil {
-            engine.submit(commands[0], tenant: tenant.id) { [unowned self] in told(number, call, [$0]) }
+            engine.submit(commands[0], tenant: tenant.id, caller: call.caller) { [unowned self] in
+                told(number, call, [$0])
+            }
         } else {
-            engine.submit(commands, tenant: tenant.id, order: stream?.0.order) { [unowned self] in
-                told(number, call, $0)
+            engine.submit(commands, tenant: tenant.id, caller: call.caller, order: stream?.0.order) {
+                [unowned self] in told(number, call, $0)
             }
         }
     }
@@ -102,8 +105,10 @@ extension World {
             switch outcome {
             case .success(let result):
                 if let sequence = judge(result, of: command, call) { new.append(sequence) }
+                call.tenant.isOver(command)
             case .failure(let error):
                 judge(error, of: command, call)
+                if error.saysNotDone { isNotDone(command, call) }
                 left.append(command)
             }
         }
@@ -143,10 +148,10 @@ extension World {
     /// A page of the book.
     func list(_ tenant: Tenant) {
         guard let engine else { return }
-        let number = hold(tenant)
+        let number = hold(tenant, nextCaller())
         let asked = calls[number]!
         let wanted = tenant.book.sequence
-        engine.report(tenant: tenant.id) { (shards, id) throws(StorageError) in
+        engine.report(tenant: tenant.id, caller: asked.caller) { (shards, id) throws(StorageError) in
             try shards.transactions(id, query: TransactionQuery(limit: 40))
         } completion: { [unowned self] result in
             guard let call = release(number, asked) else { return }
@@ -160,10 +165,10 @@ extension World {
     /// Has the whole book proved.
     func prove(_ tenant: Tenant) {
         guard let engine else { return }
-        let number = hold(tenant)
+        let number = hold(tenant, nextCaller())
         let asked = calls[number]!
         let wanted = tenant.book.sequence
-        engine.report(tenant: tenant.id) { (shards, id) throws(StorageError) -> BookVerdict? in
+        engine.report(tenant: tenant.id, caller: asked.caller) { (shards, id) throws(StorageError) -> BookVerdict? in
             try shards.extent(id) == nil ? nil : try shards.verify(id)
         } completion: { [unowned self] result in
             guard let call = release(number, asked) else { return }
@@ -174,9 +179,9 @@ extension World {
         }
     }
 
-    private func hold(_ tenant: Tenant) -> Int {
+    private func hold(_ tenant: Tenant, _ caller: Caller? = nil) -> Int {
         callCount += 1
-        calls[callCount] = Call(tenant: tenant, commands: [], life: life, durable: records.count)
+        calls[callCount] = Call(tenant: tenant, commands: [], life: life, durable: records.count, caller: caller)
         return callCount
     }
 

@@ -51,6 +51,8 @@ extension World {
         journal = WatchedJournal(base, self)
         directory = try Directory(path: "/data/directory.sqlite", fileSystem: disk)
         adoptDoubtful()
+        for tenant in tenants { tenant.allAreOver() }
+        dropped = 0
         shards = ShardStore(
             path: "/data/shards", maxOpenShards: profile.maxOpenShards, checkpointBytes: profile.checkpointBytes,
             fileSystem: disk)
@@ -135,6 +137,9 @@ extension World {
         guard !disk.isDown else { return }
         count("stops")
         if !calls.isEmpty { fail("\(calls.count) calls were not answered when the engine stopped") }
+        if engine.dropped != dropped {
+            fail("\(engine.dropped) steps were dropped, and \(dropped) callers heard of it")
+        }
         if !hasStormed, profile.engine.limits.maxStopFlushMs > 0, engine.pendingRecords > 0 {
             fail("\(engine.pendingRecords) records were left behind by a stop in good weather")
         }

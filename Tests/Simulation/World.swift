@@ -37,6 +37,8 @@ final class World: @unchecked Sendable {
     var engine: Engine?
     var directory: Directory?
     var promises = Promises()
+    /// Steps and reports that this process dropped, as it said.
+    var dropped = 0
     /// Processes so far.
     var life = 0
     var calls: [Int: Call] = [:]
