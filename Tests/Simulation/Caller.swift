@@ -1,5 +1,6 @@
 import Engine
 import Ledger
+import SeededRandom
 import SimulatedDisk
 
 /// Who waits for an answer until a deadline has passed or it cancels: in the middle of whatever the disk does then.
