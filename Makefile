@@ -6,7 +6,7 @@ SHELL := /bin/bash
 RUN_PACKAGES  := libnghttp2-dev libsqlite3-dev libssl-dev pkg-config
 TEST_PACKAGES := $(RUN_PACKAGES) protobuf-compiler libprotobuf-dev nghttp2-client python3 python3-venv
 BENCH_PACKAGES := $(RUN_PACKAGES) protobuf-compiler libprotobuf-dev protobuf-compiler-grpc libgrpc++-dev libhiredis-dev g++ \
-	postgresql-15 redis-server nghttp2-client nghttp2-server linux-perf valgrind util-linux python3
+	postgresql-15 redis-server nghttp2-client nghttp2-server linux-perf valgrind binutils util-linux python3
 VENV := .venv
 # The benchmark's peers: where they are built, and of which schemas.
 PEERS := .build/bench

@@ -10,7 +10,7 @@ from . import machine
 from .machine import Failed
 from .plan import SHAPES, say, warm
 from .sample import all_steps
-from .systems import Tollgate
+from .systems import Setup, Tollgate
 
 PERF_HZ = 999
 TOP_SYMBOLS = 60
@@ -114,6 +114,9 @@ def callgrind(setup, plan, out):
     if not shutil.which("valgrind"):
         raise Failed("valgrind is not installed")
     counts = setup.directory / "callgrind.out"
+    # Valgrind gives up on some of what the compiler writes for debuggers; names of functions stay.
+    plain = setup.directory / "tollgate-without-debug"
+    machine.run(["strip", "--strip-debug", "-o", str(plain), setup.tollgate], 60)
     wrapper = [
         "valgrind",
         "--tool=callgrind",
@@ -121,7 +124,8 @@ def callgrind(setup, plan, out):
         "--fair-sched=yes",
         f"--callgrind-out-file={counts}",
     ]
-    with Tollgate(setup, 1, "-callgrind", wrapper=wrapper) as server:
+    bare = Setup(plain, setup.peers, setup.directory)
+    with Tollgate(bare, 1, "-callgrind", wrapper=wrapper) as server:
         server.prepare()
         server.load("steps", *CALLGRIND_SHAPE, 1)
         machine.settle(server.server.pid)
