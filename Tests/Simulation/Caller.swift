@@ -7,8 +7,8 @@ import SimulatedDisk
 ///
 /// `@unchecked Sendable`: a simulation has one thread.
 final class Caller: StepCaller, @unchecked Sendable {
-    private let clock: SimulatedClock
-    private let disk: SimulatedDisk
+    private unowned let clock: SimulatedClock
+    private unowned let disk: SimulatedDisk
     private let deadlineMs: Int
     /// The call of the disk at which it cancels.
     private let lastCall: Int

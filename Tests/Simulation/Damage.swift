@@ -23,8 +23,10 @@ enum Damage {
     var kind: String {
         switch self {
         case .flip(let path):
-            path.contains("/journal/")
-                ? "segment" : path.contains("manifest") ? "manifest" : path.hasSuffix("-wal") ? "log" : "shard"
+            path.contains("directory.sqlite")
+                ? path.hasSuffix("-wal") ? "directory log" : "directory"
+                : path.contains("/journal/")
+                    ? "segment" : path.contains("manifest") ? "manifest" : path.hasSuffix("-wal") ? "log" : "shard"
         case .loss: "lost shard"
         case .olderCopy: "older shard"
         }
@@ -60,6 +62,10 @@ extension World {
         let copy = disk.copy(seed: random.next())
         guard let (damage, victim) = anyDamage(), damage.strike(copy) else { return }
         count("damages")
+        if damage.kind.hasPrefix("directory") {
+            let found = drillDirectory(copy, damage)
+            return count("damage of a \(damage.kind): \(found)")
+        }
         let drill = Drill(self, copy, damage, victim: victim)
         let found = drill.run()
         count("damage of a \(damage.kind): \(found)")
@@ -77,7 +83,8 @@ extension World {
     private func anyDamage() -> (Damage, victim: Tenant?)? {
         guard let tenant = random.pick(tenants) else { return nil }
         let files = Self.files(of: tenant)
-        switch random.below(10) {
+        switch random.below(13) {
+        case 10..<13: return (.flip(Self.directoryFile + (random.chance(50) ? "" : "-wal")), nil)
         case 0..<4: return (.flip(files[random.chance(70) ? 0 : 1]), tenant)
         case 4..<6:
             // What the last segment ends with cannot be told from a write that was under way.

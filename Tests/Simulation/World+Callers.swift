@@ -80,22 +80,23 @@ extension World {
             caller: errand == nil ? nextCaller() : nil, errand: errand)
         calls[number] = call
         if commands.count == 1, stream == nil {
-            engine.submit(commands[0], tenant: tenant.id, caller: call.caller) { [unowned self] in
-                told(number, call, [$0])
+            engine.submit(commands[0], tenant: tenant.id, caller: call.caller) { [unowned self, life] in
+                told(number, life, [$0])
             }
         } else {
             engine.submit(commands, tenant: tenant.id, caller: call.caller, order: stream?.0.order) {
-                [unowned self] in told(number, call, $0)
+                [unowned self, life] in
+                told(number, life, $0)
             }
         }
     }
 
     /// An answer leaves the server, if that still stands.
-    private func told(_ number: Int, _ call: Call, _ outcomes: [StepOutcome]) {
-        guard call.life == life, !disk.isDown, failure == nil else { return }
-        guard calls.removeValue(forKey: number) != nil else {
-            return fail("a call is answered twice: \(call.commands)")
-        }
+    ///
+    /// What asks for it knows but numbers: a step that waits behind others when the power goes is never let go of.
+    private func told(_ number: Int, _ asked: Int, _ outcomes: [StepOutcome]) {
+        guard asked == life, !disk.isDown, failure == nil else { return }
+        guard let call = calls.removeValue(forKey: number) else { return fail("call \(number) is answered twice") }
         guard outcomes.count == call.commands.count else {
             return fail("\(outcomes.count) answers to \(call.commands)")
         }

@@ -5,43 +5,109 @@ import Storage
 
 /// What is promised above the books, and the courier who brings it to them: each note once, whatever ends in between.
 struct Promises {
-    /// What a tenant is called: what was said last, and what may have been said since.
-    var names: [TenantID: [String]] = [:]
+    var facts = DirectoryFacts()
     /// Notes that the directory has said it owes.
     var owed: [StepID: TenantID] = [:]
     /// Notes that a book has said it took, and that are not settled yet.
     var delivered: [StepID] = []
     var count: UInt64 = 0
+    var keyCount: UInt8 = 0
 }
 
 extension World {
-    /// Somebody changes a tenant; what its book is to know of that is stored with the change.
+    static let directoryFile = "/data/directory.sqlite"
+
+    /// Somebody changes a tenant, its members, its keys, or the catalog.
     func register() {
         guard let directory, let tenant = random.pick(tenants) else { return }
         promises.count += 1
-        let name = "name-\(promises.count)"
-        let id = StepID(high: promises.count << 16 | 0x4000, low: random.next())
-        let note = DirectoryNote(id: id, tenant: tenant.id, body: Array(name.utf8), at: clock.now())
-        do throws(StorageError) {
-            if directory.tenant(tenant.id) == nil {
-                let record = TenantRecord(
-                    id: tenant.id, plan: "free", displayName: name, timeZone: "UTC", createdAt: clock.now())
-                _ = try directory.createTenant(record, note: note)
-            } else {
-                _ = try directory.updateTenant(tenant.id, note: { _, _ in note }) { $0.displayName = name }
+        let text = "text-\(promises.count)"
+        guard directory.tenant(tenant.id) != nil else { return create(tenant.id, text, directory) }
+        switch random.below(10) {
+        case 0..<3:
+            change(.name(tenant.id), to: text, of: tenant.id) { note throws(StorageError) in
+                _ = try directory.updateTenant(tenant.id, note: { _, _ in note }) { $0.displayName = text }
             }
-            guard !disk.isDown else { return maybeNamed(tenant.id, name) }
-            count("registrations")
-            promises.names[tenant.id] = [name]
-            promises.owed[id] = tenant.id
-        } catch {
-            maybeNamed(tenant.id, name)
-            if !hasStormed, !disk.isDown { fail("the directory takes nothing in good weather: \(error)") }
+        case 3..<6: changeMember(of: tenant.id, to: text, directory)
+        case 6..<9: changeKey(of: tenant.id, to: text, directory)
+        default:
+            change(.catalog, to: text, of: nil) { _ throws(StorageError) in
+                _ = try directory.applyCatalog(Array(text.utf8), at: clock.now())
+            }
         }
     }
 
-    private func maybeNamed(_ tenant: TenantID, _ name: String) {
-        promises.names[tenant, default: [""]].append(name)
+    private func create(_ tenant: TenantID, _ name: String, _ directory: Directory) {
+        let record = TenantRecord(
+            id: tenant, plan: "free", displayName: name, timeZone: "UTC", createdAt: clock.now())
+        change(.name(tenant), to: name, of: tenant) { note throws(StorageError) in
+            _ = try directory.createTenant(record, note: note)
+        }
+    }
+
+    private func changeMember(of tenant: TenantID, to role: String, _ directory: Directory) {
+        let name = CommandMaker.members[random.number(1...3)]
+        let id = MemberID(name)
+        if directory.member(id, of: tenant) != nil, random.chance(30) {
+            change(.member(tenant, name), to: "", of: tenant) { note throws(StorageError) in
+                _ = try directory.removeMember(id, of: tenant, owning: []) { _ in note }
+            }
+        } else {
+            let member = MemberRecord(memberID: id, role: role, displayName: name, createdAt: clock.now())
+            change(.member(tenant, name), to: role, of: tenant) { note throws(StorageError) in
+                _ = try directory.setMember(member, of: tenant, owning: []) { _, _ in note }
+            }
+        }
+    }
+
+    private func changeKey(of tenant: TenantID, to role: String, _ directory: Directory) {
+        let old = UInt8(random.below(256))
+        if let key = directory.key(forHash: KeyRecord.digest(old)), key.revokedAt == nil, let owner = key.tenant {
+            change(.key(old), to: "revoked", of: owner) { note throws(StorageError) in
+                _ = try directory.revokeKey(key.keyID, at: clock.now(), note: note)
+            }
+        } else if promises.keyCount < .max {
+            promises.keyCount += 1
+            let number = promises.keyCount
+            let key = KeyRecord(
+                keyID: "key-\(number)", tenant: tenant, role: role, name: "", digest: KeyRecord.digest(number),
+                createdAt: clock.now())
+            change(.key(number), to: role, of: tenant) { note throws(StorageError) in
+                try directory.createKey(key, note: note)
+            }
+        }
+    }
+
+    /// Makes a change; what a tenant's book is to know of it is stored with it.
+    private func change(
+        _ fact: DirectoryFact, to value: String, of tenant: TenantID?,
+        _ make: (DirectoryNote?) throws(StorageError) -> Void
+    ) {
+        let id = StepID(high: promises.count << 16 | 0x4000, low: random.next())
+        let body = "note-\(promises.count)"
+        let note = tenant.map { DirectoryNote(id: id, tenant: $0, body: Array(body.utf8), at: clock.now()) }
+        var isCertain = false
+        do throws(StorageError) {
+            try make(note)
+            isCertain = !disk.isDown
+        } catch {
+            if !hasStormed, !disk.isDown { fail("the directory takes nothing in good weather: \(error)") }
+        }
+        promises.facts.change(fact, to: value, isCertain: isCertain)
+        if note != nil { promises.facts.change(.note(id), to: body, isCertain: isCertain) }
+        guard isCertain else { return }
+        count("registrations")
+        if let tenant { promises.owed[id] = tenant }
+        lookAtLog()
+    }
+
+    /// What was answered stands in the file, where each page is checked, and not in the log alone.
+    private func lookAtLog() {
+        if disk.bytes(Self.directoryFile + "-wal")?.isEmpty ?? true {
+            promises.facts.areInFile()
+        } else if !hasStormed, !disk.isDown {
+            fail("a change of the directory is left in its log in good weather")
+        }
     }
 
     /// The courier's next errand: settles what books have taken, and brings them what is owed.
@@ -49,8 +115,10 @@ extension World {
         guard let directory else { return }
         do throws(StorageError) {
             while let id = promises.delivered.first {
+                promises.facts.change(.note(id), to: "", isCertain: false)
                 try directory.settle(id)
                 guard !disk.isDown else { return }
+                promises.facts.change(.note(id), to: "", isCertain: true)
                 promises.delivered.removeFirst()
             }
             for owed in try directory.outbox(limit: 5) {
@@ -67,16 +135,44 @@ extension World {
 
     /// What a directory says that was opened again.
     func checkDirectory() {
-        guard let directory else { return }
-        for (tenant, names) in promises.names.sorted(by: { $0.key < $1.key }) {
-            let found = directory.tenant(tenant)?.displayName ?? ""
-            guard names.contains(found) else {
-                return fail("\(tenant) is called \(found), and was called \(names)")
+        promises.delivered = []
+        guard let directory, let glance = try? DirectoryGlance(directory), !disk.isDown else { return }
+        for fact in promises.facts.all {
+            let (found, known) = (glance.value(fact), promises.facts.values(fact))
+            guard known.contains(found) else {
+                return fail("the directory has \(found) as \(fact), and was given \(known)")
             }
             // What came with a crash is certain from now on.
-            promises.names[tenant] = [found]
+            promises.facts.isFound(fact, found)
         }
-        promises.delivered = []
+        lookAtLog()
+    }
+
+    /// A server on a copy whose directory, or its log, is damaged: it does not start, and says why, or knows everything.
+    /// - Returns: where the damage showed.
+    func drillDirectory(_ copy: SimulatedDisk, _ damage: Damage) -> String {
+        do throws(StorageError) {
+            let directory = try Directory(path: Self.directoryFile, fileSystem: copy)
+            let glance = try DirectoryGlance(directory)
+            var outcome = "harmless"
+            for fact in promises.facts.all {
+                let found = glance.value(fact)
+                if promises.facts.values(fact).contains(found) { continue }
+                // SQLite takes of a log what stands before the first frame that does not check, and cannot tell damage from
+                // a write that a crash cut off. Only what a failing disk kept from its file stands there alone.
+                guard damage.kind == "directory log", promises.facts.valuesSinceFile(fact).contains(found) else {
+                    fail("the directory has \(found) as \(fact), and was given \(promises.facts.values(fact))")
+                    break
+                }
+                outcome = "what no file had yet is lost"
+            }
+            directory.close()
+            return outcome
+        } catch {
+            let isNamed = error.isCorruption && error.description.contains(Self.directoryFile)
+            if !isNamed { fail("a server does not start, and calls it \(error)") }
+            return "start refused"
+        }
     }
 
     /// In the end every book has what it was promised.

@@ -131,8 +131,8 @@ final class World: @unchecked Sendable {
         case 900..<985: passTime()
         case 985..<990: jump()
         case 990..<994: if isStormy || random.chance(30) { changeWeather() }
-        case 994..<996: register()
-        case 996..<998: runErrand()
+        case 994..<997: register()
+        case 997..<998: runErrand()
         case 998: if random.chance(30) { stop() }
         default: work(.commit)
         }

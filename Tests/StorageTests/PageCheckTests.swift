@@ -82,9 +82,14 @@ import Testing
     @Test func aBitOfTheDirectoryThatTurnedOverIsFound() throws {
         let path = "/data/directory.sqlite"
         let directory = try Directory(path: path, fileSystem: disk)
-        for number in 0..<DirectoryAnomalyTests.changeCount { try DirectoryAnomalyTests.change(number, directory) }
+        for number in 0..<DirectoryAnomalyTests.changeCount {
+            try DirectoryAnomalyTests.change(number, directory)
+            // A log ends, for SQLite, where a bit of it turned over; that a note was settled may be forgotten.
+            let log = try #require(disk.bytes(path + "-wal"))
+            #expect(log.isEmpty || number == 5, "change \(number) stands in the log alone")
+        }
         let known = try DirectoryAnomalyTests.contents(directory)
-        #expect(try directory.file.database.checkpoint())
+        disk.endProcess()
         directory.close()
         let count = try #require(disk.bytes(path)).count
         var random = SeededRandom(seed: propertySeed)

@@ -33,6 +33,8 @@ extension Directory {
             guard contents.withLock({ $0.owed.contains(id) }) else { return }
             try file.removeNote(id)
             _ = contents.withLock { $0.owed.remove(id) }
+            // Where that is lost the note is brought once more, in vain: it need not leave the log at once.
+            file.emptyLog(above: StorageLimits.checkpointBytes)
         }
     }
 

@@ -50,6 +50,7 @@ package final class Directory: Sendable {
             if let note { $0.owed.insert(note.id) }
         }
         changes.add(1, ordering: .releasing)
+        file.emptyLog()
     }
 
     static func check(_ names: [String]) throws(StorageError) {

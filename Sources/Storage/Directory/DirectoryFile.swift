@@ -8,12 +8,14 @@ struct DirectoryFile: Sendable {
         // Its end may stand in the kernel's memory alone, where a sync failed before.
         try fileSystem.makeDurable(log: path + "-wal")
         database = try Database(path: path, .create, setup: DirectorySchema.setup, vfs: fileSystem.sqliteVFS)
+        database.configureForWriting()
         do throws(StorageError) {
             try DirectorySchema.migrate(database)
         } catch {
             database.close()
             throw error
         }
+        emptyLog()
     }
 
     /// Opens a file to look at it only, while a server may be using it.
@@ -23,6 +25,15 @@ struct DirectoryFile: Sendable {
     }
 
     func close() { database.close() }
+
+    /// Moves the log into the file, whose pages are checked when they are read. SQLite takes of a log what stands before the
+    /// first frame that does not check, as what a crash cut off looks the same: one bit that turns over in it would take back
+    /// all that came later, a key that was revoked among it. So nothing that was promised is left in the log alone.
+    ///
+    /// A failure leaves the log, in which everything is durable; the next change tries again.
+    func emptyLog(above bytes: Int64 = 0) {
+        if database.logBytes > bytes { _ = try? database.checkpoint() }
+    }
 
     /// All that `body` changes, or nothing.
     func transaction(_ body: () throws(StorageError) -> Void) throws(StorageError) {
