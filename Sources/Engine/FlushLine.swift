@@ -1,3 +1,5 @@
+import Ledger
+
 /// Books that wait to be flushed, by when they are due; all that enter wait equally long, so they are due in order.
 struct FlushLine {
     /// A place in the line; it means nothing any more where the book has got another ticket, or lost its own.

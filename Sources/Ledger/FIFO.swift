@@ -1,17 +1,25 @@
-/// A queue over an array: what was taken off the front is cut off once it is the larger half.
-struct FIFO<Element: Sendable>: Sendable {
+/// A queue over an array: what was taken off the front is let go of at once, and cut off once it is the larger half.
+package struct FIFO<Element> {
     private var elements: [Element?] = []
     private var head = 0
 
-    var count: Int { elements.count - head }
+    package init() {}
 
-    var first: Element? { head < elements.count ? elements[head] : nil }
+    package var count: Int { elements.count - head }
 
-    mutating func append(_ element: Element) {
+    package var first: Element? { head < elements.count ? elements[head] : nil }
+
+    package mutating func append(_ element: Element) {
         elements.append(element)
     }
 
-    mutating func removeFirst() {
+    package mutating func popFirst() -> Element? {
+        guard let first else { return nil }
+        removeFirst()
+        return first
+    }
+
+    package mutating func removeFirst() {
         elements[head] = nil
         head += 1
         if head == elements.count {
@@ -24,3 +32,5 @@ struct FIFO<Element: Sendable>: Sendable {
         }
     }
 }
+
+extension FIFO: Sendable where Element: Sendable {}
