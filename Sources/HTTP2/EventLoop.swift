@@ -7,7 +7,7 @@ import Synchronization
 protocol ReadinessHandler: AnyObject {
     /// The descriptor is ready; `events` are epoll's.
     func ready(_ events: UInt32)
-    /// Whether it is served after all others, and only for a part of the turn; see `EventLoop.serveStrangers`.
+    /// Whether it is served after all others, for a part of the loop's time; see `EventLoop+Strangers.swift`.
     var isStranger: Bool { get }
     /// The loop ends; nothing more will come.
     func loopStopped()
@@ -29,11 +29,18 @@ struct Registration: Equatable {
     var data: UInt64 { UInt64(generation) << 32 | UInt64(slot) }
 }
 
+/// What a place of a loop's table watches, and with which of its two epoll descriptors.
+private struct Watched {
+    var generation: UInt32 = 0
+    var handler: (any ReadinessHandler)?
+    var watch: Int32 = -1
+}
+
 /// One thread around one epoll descriptor. All that belongs to a connection happens on its loop's thread.
 ///
 /// A turn is: wait for readiness, handle it, run due timers, run what other threads handed over, then end the turn:
 /// connections that were touched write what they have, once each. What other threads hand over in one batch so
-/// becomes one wake and one write for each connection.
+/// becomes one wake and one write for each connection. Then come strangers, where any are ready and it is their time.
 ///
 /// `Sendable` since everything but the inbox, which stands under its lock, and a few atomics is touched by the
 /// loop's thread alone, or before it starts.
@@ -49,20 +56,20 @@ package final class EventLoop: @unchecked Sendable {
 
     /// The thread's name, as ps shows it.
     package let name: String
-    private let epoll: Int32
+    let epoll: Int32
     private let wakeup: Int32
     private let inbox = Protected(Inbox())
     private let threadID = Atomic<UInt>(0)
     private var thread: pthread_t?
     private var isRunning = true
     private var timers = TimerHeap()
-    private var handlers: [(generation: UInt32, handler: (any ReadinessHandler)?)] = []
+    private var handlers: [Watched] = []
     private var freeSlots: [UInt32] = []
     @exclusivity(unchecked) private var turnEnders: [any TurnEndHandler] = []
     private var batch: [@Sendable () -> Void] = []
-    /// Readiness of strangers in this turn, and with which of them it begins.
-    private var strangers: [cl_event] = []
-    private var firstStranger = 0
+    @exclusivity(unchecked) var strangers: Strangers
+    /// When somebody who is no stranger was last ready.
+    @exclusivity(unchecked) private(set) var othersReadyNs: Int64 = .min / 2
     /// Monotonic time at the start of this part of the turn, in nanoseconds; good enough for time-outs.
     @exclusivity(unchecked) package private(set) var nowNs: Int64 = monotonicNanoseconds()
     /// Whether the loop has more to do than one turn should hold: less is read then, so that its turns stay short.
@@ -92,12 +99,16 @@ package final class EventLoop: @unchecked Sendable {
             close(epoll)
             throw HTTP2Error.system(call: "eventfd", errno: error)
         }
+        strangers = Strangers(epoll: cl_epoll_create())
         // Edge-triggered: every write is a new edge, so that nobody has to read the counter.
         let events = UInt32(CL_EPOLLIN) | Self.edgeTriggered
-        guard cl_epoll_control(epoll, Int32(CL_EPOLL_ADD), wakeup, events, Self.wakeupData) == 0 else {
+        let readable = UInt32(CL_EPOLLIN)
+        guard strangers.epoll >= 0,
+            cl_epoll_control(epoll, Int32(CL_EPOLL_ADD), wakeup, events, Self.wakeupData) == 0,
+            cl_epoll_control(epoll, Int32(CL_EPOLL_ADD), strangers.epoll, readable, Self.strangersData) == 0
+        else {
             let error = errno
-            close(epoll)
-            close(wakeup)
+            for descriptor in [epoll, wakeup, strangers.epoll] { close(descriptor) }
             throw HTTP2Error.system(call: "epoll_ctl", errno: error)
         }
     }
@@ -105,12 +116,14 @@ package final class EventLoop: @unchecked Sendable {
     deinit {
         close(epoll)
         close(wakeup)
+        close(strangers.epoll)
         readBuffer.deallocate()
         writeBuffer.deallocate()
     }
 
     private static let edgeTriggered: UInt32 = 1 << 31
     private static let wakeupData = UInt64.max
+    static let strangersData = UInt64.max - 1
 
     // MARK: From any thread
 
@@ -187,27 +200,44 @@ package final class EventLoop: @unchecked Sendable {
         _ descriptor: Int32, events: UInt32, handler: any ReadinessHandler
     ) throws(HTTP2Error) -> Registration {
         let slot = freeSlots.popLast() ?? UInt32(handlers.count)
-        if Int(slot) == handlers.count { handlers.append((0, nil)) }
+        if Int(slot) == handlers.count { handlers.append(Watched()) }
         let registration = Registration(slot: slot, generation: handlers[Int(slot)].generation)
-        guard cl_epoll_control(epoll, Int32(CL_EPOLL_ADD), descriptor, events, registration.data) == 0 else {
+        let watch = handler.isStranger ? strangers.epoll : epoll
+        guard cl_epoll_control(watch, Int32(CL_EPOLL_ADD), descriptor, events, registration.data) == 0 else {
             let error = errno
             freeSlots.append(slot)
             throw HTTP2Error.system(call: "epoll_ctl", errno: error)
         }
         handlers[Int(slot)].handler = handler
+        handlers[Int(slot)].watch = watch
         return registration
     }
 
     /// Changes what a descriptor is watched for.
     func modify(_ registration: Registration, _ descriptor: Int32, events: UInt32) {
-        let result = cl_epoll_control(epoll, Int32(CL_EPOLL_MODIFY), descriptor, events, registration.data)
+        let watch = handlers[Int(registration.slot)].watch
+        let result = cl_epoll_control(watch, Int32(CL_EPOLL_MODIFY), descriptor, events, registration.data)
         precondition(result == 0, "a registered descriptor can be changed")
+    }
+
+    /// Watches a descriptor as its handler's `isStranger` says now.
+    /// - Parameter events: what it is watched for.
+    func move(_ registration: Registration, _ descriptor: Int32, events: UInt32) {
+        let slot = Int(registration.slot)
+        guard let handler = handlers[slot].handler else { return }
+        let (old, new) = (handlers[slot].watch, handler.isStranger ? strangers.epoll : epoll)
+        // Where the kernel has no room for it there, it stays where it is.
+        guard new != old, cl_epoll_control(new, Int32(CL_EPOLL_ADD), descriptor, events, registration.data) == 0 else {
+            return
+        }
+        _ = cl_epoll_control(old, Int32(CL_EPOLL_DELETE), descriptor, 0, 0)
+        handlers[slot].watch = new
     }
 
     /// Ends the watch, before the descriptor is closed.
     func unregister(_ registration: Registration, _ descriptor: Int32) {
-        _ = cl_epoll_control(epoll, Int32(CL_EPOLL_DELETE), descriptor, 0, 0)
         let slot = Int(registration.slot)
+        _ = cl_epoll_control(handlers[slot].watch, Int32(CL_EPOLL_DELETE), descriptor, 0, 0)
         handlers[slot].handler = nil
         handlers[slot].generation &+= 1
         freeSlots.append(registration.slot)
@@ -228,10 +258,10 @@ package final class EventLoop: @unchecked Sendable {
             wasBehind = isBehind
             isBehind = false
             for index in 0..<max(0, count) { dispatch(events[index]) }
-            serveStrangers()
             runTimers()
             takeInbox()
             endTurn()
+            if strangers.areReady { serveStrangers() }
         }
         shutDown()
     }
@@ -256,32 +286,19 @@ package final class EventLoop: @unchecked Sendable {
     }
 
     private func dispatch(_ event: cl_event) {
-        guard let handler = handler(of: event) else { return }
-        if handler.isStranger { strangers.append(event) } else { handler.ready(event.events) }
+        switch event.data {
+        case Self.wakeupData: return
+        case Self.strangersData: strangers.areReady = true
+        default:
+            othersReadyNs = nowNs
+            handler(of: event)?.ready(event.events)
+        }
     }
 
-    private func handler(of event: cl_event) -> (any ReadinessHandler)? {
-        guard event.data != Self.wakeupData else { return nil }
+    func handler(of event: cl_event) -> (any ReadinessHandler)? {
         let slot = Int(event.data & 0xffff_ffff)
         guard slot < handlers.count, UInt64(handlers[slot].generation) == event.data >> 32 else { return nil }
         return handlers[slot].handler
-    }
-
-    /// Whom nobody knows yet has its turn after those who are known, for so long and no longer: however many connect and
-    /// send what they may before they are cut off, others wait a moment for them. Who is left out is ready still, and the next
-    /// turn begins with it.
-    private func serveStrangers() {
-        guard !strangers.isEmpty else { return }
-        let count = strangers.count
-        let beganNs = count > 1 ? monotonicNanoseconds() : 0
-        var served = 0
-        repeat {
-            let event = strangers[(firstStranger + served) % count]
-            handler(of: event)?.ready(event.events)
-            served += 1
-        } while served < count && monotonicNanoseconds() - beganNs < Limits.strangersTurnNs
-        firstStranger = (firstStranger + served) % count
-        strangers.removeAll(keepingCapacity: true)
     }
 
     private func runTimers() {
@@ -304,7 +321,7 @@ package final class EventLoop: @unchecked Sendable {
     }
 
     /// Handlers may ask again while others are called: the list is walked until it ends.
-    private func endTurn() {
+    func endTurn() {
         var index = 0
         while index < turnEnders.count {
             turnEnders[index].turnEnded()

@@ -93,7 +93,8 @@ extension HTTP2Connection {
     private func peerReset(_ id: Int32) {
         metrics.add(.resetsReceived)
         guard role == .server, let stream = stream(id), !(stream.delegate?.peerReset(stream) ?? false) else { return }
-        if !peerResets.take(nowNs: loop.nowNs) { cutOff(.peerResets) }
+        if !peerResets.take(nowNs: loop.nowNs) { return cutOff(.peerResets) }
+        if peerResets.isWornDown { distrust() }
     }
 
     func dataReceived(_ id: Int32, _ bytes: UnsafeRawBufferPointer) {

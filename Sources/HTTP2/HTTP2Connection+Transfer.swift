@@ -18,6 +18,23 @@ extension HTTP2Connection: ReadinessHandler, TurnEndHandler {
 
     var isStranger: Bool { !isKnown && configuration.knowsCallers }
 
+    /// A caller who is known made a call on it. Said by whoever knows callers, for `HTTP2Configuration.knowsCallers`.
+    package func becomeKnown() {
+        guard !isKnown, loop.nowNs >= distrustedUntilNs else { return }
+        isKnown = true
+        if let registration { loop.move(registration, transport.descriptor, events: watchedEvents) }
+    }
+
+    /// Its peer pays for resets that no caller answers for: for some time it is nobody's who is known.
+    func distrust() {
+        guard isKnown, configuration.knowsCallers else { return }
+        isKnown = false
+        distrustedUntilNs = loop.nowNs + Limits.distrustNs
+        if let registration { loop.move(registration, transport.descriptor, events: watchedEvents) }
+    }
+
+    private var watchedEvents: UInt32 { awaitsWritable ? Self.readable | UInt32(CL_EPOLLOUT) : Self.readable }
+
     func loopStopped() {
         if case .lingering = phase { closeSocket() } else { destroy(.closedLocally, lingers: false) }
     }
@@ -250,8 +267,7 @@ extension HTTP2Connection: ReadinessHandler, TurnEndHandler {
     private func setAwaitsWritable(_ awaits: Bool) {
         guard awaits != awaitsWritable, let registration else { return }
         awaitsWritable = awaits
-        let events = awaits ? Self.readable | UInt32(CL_EPOLLOUT) : Self.readable
-        loop.modify(registration, transport.descriptor, events: events)
+        loop.modify(registration, transport.descriptor, events: watchedEvents)
     }
 
     // MARK: The end

@@ -27,8 +27,10 @@ package final class HTTP2Connection: @unchecked Sendable {
     package let metrics: HTTP2Metrics
     /// The other end's address, for people to read.
     package let peerAddress: String
-    /// Whether a caller who is known made a call on it. Said by whoever knows callers, for `HTTP2Configuration.knowsCallers`.
-    @exclusivity(unchecked) package var isKnown = false
+    /// Whether a caller who is known made a call on it: see `becomeKnown`.
+    @exclusivity(unchecked) package internal(set) var isKnown = false
+    /// Until when no call makes it known again.
+    var distrustedUntilNs: Int64 = .min
     /// Whatever the connection's owner wants to find again.
     package var userData: AnyObject?
 

@@ -183,6 +183,7 @@ private final class Acceptor: ReadinessHandler, @unchecked Sendable {
     private var isClosed = false
     private let outOfDescriptors: (@Sendable (Bool) -> Void)?
     private let willAccept: (@Sendable () -> Void)?
+    private let knowsCallers: Bool
     private var isOutOfDescriptors = false
 
     init(
@@ -194,6 +195,7 @@ private final class Acceptor: ReadinessHandler, @unchecked Sendable {
         connectionsMax = configuration.connectionsMax
         outOfDescriptors = configuration.outOfDescriptors
         willAccept = configuration.willAccept
+        knowsCallers = configuration.knowsCallers
     }
 
     deinit {
@@ -223,6 +225,9 @@ private final class Acceptor: ReadinessHandler, @unchecked Sendable {
     }
 
     func loopStopped() { stop() }
+
+    /// Who connects is nobody's caller yet.
+    var isStranger: Bool { knowsCallers }
 
     func ready(_ events: UInt32) {
         willAccept?()

@@ -23,8 +23,15 @@ package enum Limits {
     /// Connections accepted in a turn of the loop.
     static let acceptsPerTurnMax = 16
     /// What connections that have made no call of a known caller take of a turn together, and what is read of each.
-    static let strangersTurnNs: Int64 = 1_000_000
-    static let strangerReadBytes = 8 * 1024
+    static let strangersTurnNs: Int64 = 500_000
+    static let strangerReadBytes = 2 * 1024
+    /// They have one part of so many of a loop's time, and at once what they need to connect, while others were ready so
+    /// recently.
+    static let strangersShare: Int64 = 5
+    /// How long a connection is a stranger's again that pays for many resets itself.
+    static let distrustNs: Int64 = 10_000_000_000
+    static let strangersBurstNs: Int64 = 2_000_000
+    static let othersAreRecentNs: Int64 = 100_000_000
     /// How long accepting pauses when the process is out of descriptors.
     static let acceptPauseNs: Int64 = 100_000_000
     /// Connections that the kernel queues until they are accepted.

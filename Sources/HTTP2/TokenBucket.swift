@@ -20,6 +20,9 @@ package struct TokenBucket {
         return true
     }
 
+    /// More than an eighth is gone.
+    var isWornDown: Bool { tokens < burst - burst / 8 }
+
     /// Brings one back.
     package mutating func give() { tokens = min(burst, tokens + 1) }
 

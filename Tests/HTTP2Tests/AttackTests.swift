@@ -102,6 +102,25 @@ import Testing
         }
     }
 
+    @Test("a connection that pays for many resets is a stranger's for some time, whoever calls on it")
+    func distrust() async throws {
+        try await TestServer.withRawPeers({ $0.knowsCallers = true }) { server in
+            let peer = try RawPeer(port: server.port)
+            func call(_ stream: UInt32) throws {
+                peer.send(.request(stream, path: "/known", endStream: true))
+                #expect(try peer.receive { $0.kind == .headers && $0.stream == stream } != nil)
+            }
+            try call(1)
+            try call(3)
+            for stream in stride(from: UInt32(5), to: 1_805, by: 2) {
+                peer.send(.request(stream, path: "/hold", endStream: false), .reset(stream, 8))
+            }
+            try call(1_805)
+            #expect(server.log.all.filter { $0.hasPrefix("known") } == ["known: true", "known: true", "known: false"])
+            #expect(try !peer.roundTrip().contains { $0.kind == .goaway })
+        }
+    }
+
     @Test("where no room is left idle connections give way, those first that never called")
     func eviction() async throws {
         try await TestServer.withRawPeers({ $0.connectionsMax = 3 }) { server in

@@ -19,6 +19,31 @@ import Testing
         loop.join()
     }
 
+    @Test("strangers have a part of the time while others want it, a little at once, and all of it otherwise")
+    func strangersTime() {
+        let second: Int64 = 1_000_000_000
+        var time = TimeShare()
+        #expect(time.spend(Limits.strangersBurstNs, nowNs: second, isWanted: true) == 0)
+        #expect(time.spend(1_000, nowNs: second, isWanted: true) == 1_000 * Limits.strangersShare)
+
+        // Who always wants more rests so long each time that it has its part, whatever it takes at once.
+        for spentNs: Int64 in [10_000, 500_000, 40_000_000] {
+            var nowNs = 10 * second
+            var taken: Int64 = 0
+            time = TimeShare()
+            while nowNs < 20 * second {
+                nowNs += spentNs
+                taken += spentNs
+                nowNs += time.spend(spentNs, nowNs: nowNs, isWanted: true)
+            }
+            let share = 10 * second / Limits.strangersShare
+            #expect(taken <= share + Limits.strangersBurstNs + spentNs && taken > share / 2)
+        }
+
+        #expect(time.spend(second, nowNs: 30 * second, isWanted: false) == 0)
+        #expect(time.spend(Limits.strangersBurstNs, nowNs: 30 * second, isWanted: true) == 0)
+    }
+
     @Test("work of many threads runs on the loop, each thread's in its order")
     func inbox() async throws {
         try await onNewLoop { loop in

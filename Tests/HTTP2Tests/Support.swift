@@ -139,7 +139,8 @@ final class TestStreamDelegate: HTTP2StreamDelegate {
             stream.sendHeaders(Self.okHeaders)
             stream.sendTrailers(Self.okTrailers)
         case "/known":
-            stream.connection.isKnown = true
+            stream.connection.becomeKnown()
+            log.add("known: \(stream.connection.isKnown)")
             stream.sendHeaders(Self.okHeaders, endStream: true)
         case "/refuse":
             stream.reset(errorCode: HTTP2ErrorCode.refusedStream)

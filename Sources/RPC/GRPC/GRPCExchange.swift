@@ -67,7 +67,6 @@ final class GRPCExchange: HTTP2StreamDelegate, ServerExchange {
         if let answer = home.answerAtOnce(to: head, waitedNs: waitedNs) {
             refusal = answer
             payer = head.admission?.share
-            stream.connection.isKnown = true
             if endStream || head.method.startsEarly { sendRefusal() }
         } else {
             begin(head)
@@ -86,7 +85,7 @@ final class GRPCExchange: HTTP2StreamDelegate, ServerExchange {
         let call = ServerCall(home: home, head: head, exchange: self)
         self.call = call
         call.start()
-        if call.share !== home.commonShare { stream.connection.isKnown = true }
+        if call.share !== home.commonShare { stream.connection.becomeKnown() }
         if hasRequestEnded { call.receiveEnd() }
     }
 
