@@ -21,10 +21,10 @@ package enum Limits {
     static let eventsPerPressedTurnMax = 16
     static let pressedReadBytes = 16 * 1024
     /// Connections accepted in a turn of the loop.
-    static let acceptsPerTurnMax = 16
+    static let acceptsPerTurnMax = 4
     /// What connections that have made no call of a known caller take of a turn together, and what is read of each.
-    static let strangersTurnNs: Int64 = 500_000
-    static let strangerReadBytes = 2 * 1024
+    static let strangersTurnNs: Int64 = 250_000
+    static let strangerReadBytes = 1024
     /// They have one part of so many of a loop's time, and at once what they need to connect, while others were ready so
     /// recently.
     static let strangersShare: Int64 = 5
