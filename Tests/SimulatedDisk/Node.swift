@@ -32,6 +32,11 @@ final class Node {
 
     init() {}
 
+    /// A power cut takes nothing back.
+    var isDurable: Bool {
+        durableCount == bytes.count && cutCount == .max && keptSectors.isEmpty && (dropped.isEmpty || bytes.isEmpty)
+    }
+
     /// Room that it takes up.
     var charge: Int { max(bytes.count, reserved) }
 

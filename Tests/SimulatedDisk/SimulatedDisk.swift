@@ -149,6 +149,9 @@ package final class SimulatedDisk: FileSystem, @unchecked Sendable {
     /// The files that are open, sorted; one that is open twice comes twice.
     package var openFiles: [String] { lock.locked { state.open.values.map(\.path).sorted() } }
 
+    /// A power cut takes nothing of the file's bytes back, nor brings any that it had.
+    package func isDurable(_ path: String) -> Bool { lock.locked { state.names.files[path]?.isDurable ?? true } }
+
     /// The bytes of a file as a reader sees them.
     package func bytes(_ path: String) -> [UInt8]? { lock.locked { state.names.files[path]?.bytes } }
 

@@ -103,7 +103,8 @@ extension World {
 
     /// What was answered stands in the file, where each page is checked, and not in the log alone.
     private func lookAtLog() {
-        if disk.bytes(Self.directoryFile + "-wal")?.isEmpty ?? true {
+        let log = Self.directoryFile + "-wal"
+        if disk.bytes(log)?.isEmpty ?? true, disk.isDurable(log) {
             promises.facts.areInFile()
         } else if !hasStormed, !disk.isDown {
             fail("a change of the directory is left in its log in good weather")

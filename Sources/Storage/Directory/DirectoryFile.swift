@@ -32,7 +32,9 @@ struct DirectoryFile: Sendable {
     ///
     /// A failure leaves the log, in which everything is durable; the next change tries again.
     func emptyLog(above bytes: Int64 = 0) {
-        if database.logBytes > bytes { _ = try? database.checkpoint() }
+        guard database.logBytes > bytes, let isEmpty = try? database.checkpoint(), isEmpty else { return }
+        // A power cut would bring the old log back, from which newer pages than the file's are read, or older ones.
+        try? database.sync()
     }
 
     /// All that `body` changes, or nothing.
