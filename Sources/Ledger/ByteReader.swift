@@ -68,7 +68,11 @@ struct ByteReader {
     }
 
     mutating func text() throws(CodecError) -> String {
-        guard let text = String(validating: try textBytes(), as: UTF8.self) else { throw .invalid(field: .text) }
+        try Self.text(try textBytes())
+    }
+
+    private static func text(_ bytes: UnsafeRawBufferPointer) throws(CodecError) -> String {
+        guard let text = String(validating: bytes, as: UTF8.self) else { throw .invalid(field: .text) }
         return text
     }
 
@@ -86,26 +90,28 @@ struct ByteReader {
 
     /// The name of a unit; see `UnitNames`.
     mutating func unit() throws(CodecError) -> String {
-        if version < UnitNames.firstVersion { return try text() }
+        switch try unitName() {
+        case .known(let name): name
+        case .other(let bytes): try Self.text(bytes)
+        }
+    }
+
+    mutating func skipUnit() throws(CodecError) { _ = try unitName() }
+
+    private enum UnitName {
+        case known(String)
+        case other(UnsafeRawBufferPointer)
+    }
+
+    private mutating func unitName() throws(CodecError) -> UnitName {
+        if version < UnitNames.firstVersion { return .other(try textBytes()) }
         let code = try varint()
         if code & 1 == 1 {
             guard let name = UnitNames.name(of: code >> 1) else { throw .invalid(field: .unit) }
-            return name
+            return .known(name)
         }
         guard code >> 1 <= UInt64(remaining) else { throw .truncated }
-        guard let name = String(validating: take(Int(code >> 1)), as: UTF8.self) else { throw .invalid(field: .text) }
-        return name
-    }
-
-    mutating func skipUnit() throws(CodecError) {
-        if version < UnitNames.firstVersion {
-            _ = try textBytes()
-            return
-        }
-        let code = try varint()
-        if code & 1 == 1 { return }
-        guard code >> 1 <= UInt64(remaining) else { throw .truncated }
-        _ = take(Int(code >> 1))
+        return .other(take(Int(code >> 1)))
     }
 
     /// What `later`, a copy that read on, has read since.

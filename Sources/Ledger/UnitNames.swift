@@ -9,10 +9,10 @@ enum UnitNames {
         "context_tokens", "generated_tokens", "input_tokens", "output_tokens", "prompt_tokens", "completion_tokens",
         "cached_tokens", "reasoning_tokens", "total_tokens", "tokens", "images", "pixels", "megapixels", "seconds",
         "minutes", "hours", "milliseconds", "audio_seconds", "video_seconds", "characters", "words", "pages",
-        "documents",
-        "rows", "bytes", "kilobytes", "megabytes", "gigabytes", "requests", "calls", "messages", "queries", "searches",
-        "results", "credits", "units", "items", "steps", "frames", "runs", "tasks", "actions", "events", "exports",
-        "downloads", "generations", "variations", "edits", "embeddings", "files", "users", "sessions",
+        "documents", "rows", "bytes", "kilobytes", "megabytes", "gigabytes", "requests", "calls", "messages",
+        "queries", "searches", "results", "credits", "units", "items", "steps", "frames", "runs", "tasks",
+        "actions", "events", "exports", "downloads", "generations", "variations", "edits", "embeddings", "files",
+        "users", "sessions",
     ]
 
     private static let texts = names.map(\.description)
