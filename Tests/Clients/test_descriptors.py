@@ -120,7 +120,7 @@ def test_a_server_that_loses_its_descriptors_goes_on(binary, tmp_path, covered):
             for book in books[:TENANTS // 2]:
                 assert book.charge(3) and len(transactions(book.client)) == 4
             before = resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE)
-            assert open_files(server) > CONNECTIONS
+            wait_until(lambda: open_files(server) > CONNECTIONS, "the server has taken all connections")
             resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (FEWER, before[1]))
 
             def fill():
