@@ -200,6 +200,13 @@ package final class Engine: Sendable {
     }
 }
 
+extension Engine {
+    /// Who brings steps from a loop says here when it begins to, and when it has brought all that is there: what gathers
+    /// meanwhile is made durable together (`CommitPace`). Where nobody says so each batch is what came during the one before.
+    package func arrivalsBegan() { core.groupCommit.arrivalsBegan() }
+    package func arrivalsPaused() { core.groupCommit.arrivalsPaused() }
+}
+
 /// The threads that do an engine's work, but for those of its readers.
 private struct Threads {
     let commit: EngineThread

@@ -1,3 +1,4 @@
+import CLinux
 import Ledger
 import Locks
 import Storage
@@ -25,6 +26,9 @@ final class GroupCommit: @unchecked Sendable {
         static let crowded = Obstacles(rawValue: 16)
     }
 
+    /// Batches gather for less than the kernel would make a wait last by itself.
+    private static let timerSlackNs: Int64 = 1_000
+
     private let journal: any Journal
     private let limits: EngineLimits
     private let clock: any Clock
@@ -43,6 +47,10 @@ final class GroupCommit: @unchecked Sendable {
     /// No partition is inside a job any more, so nothing will be gathered.
     private var isEnding = false
     private var spare: JournalBatch
+    private var pace: CommitPace
+    /// Records that wake the commit thread.
+    private var wakingCount = 1
+    private let arrivals = Arrivals()
 
     /// Raw `Obstacles`. Written under `monitor`, read for each job without. A job reads it under its partition's lock, and
     /// `rollBack` and `Engine.stop` take each of those locks after an obstacle was set: a job that did not see it is over by then.
@@ -59,6 +67,7 @@ final class GroupCommit: @unchecked Sendable {
         self.journal = journal
         self.limits = limits
         self.clock = clock
+        pace = CommitPace(limits)
         let position = journal.durablePosition
         durable = Atomic(position)
         inFlightLast = position
@@ -165,7 +174,7 @@ final class GroupCommit: @unchecked Sendable {
         next = position + 1
         if let waiter { gatheringWaiters.append(waiter) }
         noteFullness()
-        if gathering.count == 1 { monitor.wake() }
+        if gathering.count == wakingCount { monitor.wake() }
         return position
     }
 
@@ -182,6 +191,17 @@ final class GroupCommit: @unchecked Sendable {
         }
         noteFullness()
         return true
+    }
+
+    /// Somebody begins to bring what has arrived.
+    func arrivalsBegan() { arrivals.began() }
+
+    /// Somebody has brought all that has arrived.
+    func arrivalsPaused() {
+        guard arrivals.paused() else { return }
+        monitor.locked {
+            if gathering.count > 0 { monitor.wake() }
+        }
     }
 
     // MARK: - Ending
@@ -210,6 +230,7 @@ final class GroupCommit: @unchecked Sendable {
 
     /// The commit thread: one batch after the other until `stop`.
     func run() {
+        cl_timer_slack(Self.timerSlackNs)
         while turn(waits: true) {}
     }
 
@@ -234,6 +255,7 @@ final class GroupCommit: @unchecked Sendable {
     private func nextBatch(waits: Bool) -> JournalBatch? {
         monitor.lock()
         defer { monitor.unlock() }
+        if waits { gatherMore() }
         while gathering.count == 0 {
             if isEnding { return nil }
             if failure != nil {
@@ -243,6 +265,9 @@ final class GroupCommit: @unchecked Sendable {
             }
             if !waits { return nil }
             monitor.wait()
+            guard gathering.count > 0 else { continue }
+            pace.begin(nowNs: Monitor.nowNs)
+            gatherMore()
         }
         var batch = spare
         spare = JournalBatch(first: next)
@@ -255,11 +280,27 @@ final class GroupCommit: @unchecked Sendable {
         return batch
     }
 
+    /// Waits until what gathers is to go to the disk. The lock is held, and let go of meanwhile.
+    private func gatherMore() {
+        guard pace.awaited > 1 else { return }
+        wakingCount = pace.awaited
+        arrivals.awaitPause(true)
+        while !isEnding,
+            let dueNs = pace.dueNs(gathered: gathering.count, isBusy: arrivals.areBusy, nowNs: Monitor.nowNs)
+        {
+            monitor.wait(untilNs: dueNs)
+        }
+        arrivals.awaitPause(false)
+        wakingCount = 1
+    }
+
     private func publish(durableThrough position: UInt64) -> [Waiter] {
         monitor.lock()
         durable.store(position, ordering: .releasing)
         let waiters = inFlightWaiters
         inFlightWaiters = []
+        pace.told(
+            waiters.count, gathered: gatheringWaiters.count, pauses: arrivals.pauses, nowNs: Monitor.nowNs)
         let wasFailing = failure != nil
         failure = nil
         set(.failing, false)

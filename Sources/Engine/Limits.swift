@@ -11,6 +11,10 @@ package struct EngineLimits: Sendable {
     package var maxEntriesPerRecord = 4_096
     /// Bytes that one batch may gather while the batch before it is being synced.
     package var maxGatheredBytes = 32 << 20
+    /// How long a batch may gather after the one before was told, while somebody still brings steps; and how many callers must
+    /// wait for that. See `CommitPace`.
+    package var gatherUs = 1_000
+    package var fewCallers = 4
     /// Calls that wait for the journal. Above it calls are refused until the batch that is being synced is told.
     package var maxWaitingCalls = 65_536
     /// How long the disk may take for a batch before steps are refused until it has it: they would be answered too late.

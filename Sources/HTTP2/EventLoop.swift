@@ -36,6 +36,17 @@ private struct Watched {
     var watch: Int32 = -1
 }
 
+/// Hears on a loop's thread when the loop has something to do, and when it has done all of it and waits.
+package struct LoopActivity: Sendable {
+    let began: @Sendable () -> Void
+    let paused: @Sendable () -> Void
+
+    package init(began: @escaping @Sendable () -> Void, paused: @escaping @Sendable () -> Void) {
+        self.began = began
+        self.paused = paused
+    }
+}
+
 /// One thread around one epoll descriptor. All that belongs to a connection happens on its loop's thread.
 ///
 /// A turn is: wait for readiness, handle it, run due timers, run what other threads handed over, then end the turn:
@@ -77,6 +88,8 @@ package final class EventLoop: @unchecked Sendable {
     /// Whether something was left unread in this turn, and in the one before.
     @exclusivity(unchecked) var isBehind = false
     @exclusivity(unchecked) package private(set) var wasBehind = false
+    /// Who hears when it has something to do; set before it starts.
+    package var activity: LoopActivity?
     /// Streams that each peer may have open, where that is less than its connection allows.
     @exclusivity(unchecked) package var streamsMax = UInt32.max
     /// One buffer for what any connection reads, one for what it writes: neither keeps anything between two turns.
@@ -251,6 +264,7 @@ package final class EventLoop: @unchecked Sendable {
     private func run() {
         threadID.store(UInt(pthread_self()), ordering: .relaxed)
         cl_thread_name(String(name.prefix(15)))
+        activity?.began()
         var events = [cl_event](repeating: cl_event(), count: Limits.eventsPerTurnMax)
         while isRunning {
             let count = events.withUnsafeMutableBufferPointer { wait(into: $0) }
@@ -263,6 +277,7 @@ package final class EventLoop: @unchecked Sendable {
             endTurn()
             if strangers.areReady { serveStrangers() }
         }
+        activity?.paused()
         shutDown()
     }
 
@@ -279,8 +294,18 @@ package final class EventLoop: @unchecked Sendable {
             timeoutMs = Int32(min(Int64(Int32.max), leftNs / 1_000_000 + (leftNs % 1_000_000 == 0 ? 0 : 1)))
         }
         // The kernel tells those first that it did not tell last: with few at a time all have their turn.
-        let most = isPressed ? min(events.count, Limits.eventsPerPressedTurnMax) : events.count
-        let count = cl_epoll_wait(epoll, events.baseAddress, Int32(most), timeoutMs)
+        let capacity = Int32(isPressed ? min(events.count, Limits.eventsPerPressedTurnMax) : events.count)
+        guard let activity, timeoutMs != 0 else { return poll(events.baseAddress, capacity, timeoutMs) }
+        // Whether it is a pause is asked first: a loop with much to do has none.
+        let count = poll(events.baseAddress, capacity, 0)
+        guard count == 0 else { return count }
+        activity.paused()
+        defer { activity.began() }
+        return poll(events.baseAddress, capacity, timeoutMs)
+    }
+
+    private func poll(_ events: UnsafeMutablePointer<cl_event>?, _ capacity: Int32, _ timeoutMs: Int32) -> Int {
+        let count = cl_epoll_wait(epoll, events, capacity, timeoutMs)
         precondition(count >= 0 || errno == EINTR, "epoll_wait fails on nothing but a signal")
         return Int(count)
     }

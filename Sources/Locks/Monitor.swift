@@ -55,6 +55,19 @@ package final class Monitor: @unchecked Sendable {
         pthread_cond_timedwait(condition, mutex, &deadline)
     }
 
+    /// The monotonic clock, in nanoseconds.
+    package static var nowNs: Int64 {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+    }
+
+    /// As `wait`, at most until that time of the monotonic clock.
+    package func wait(untilNs dueNs: Int64) {
+        var deadline = timespec(tv_sec: Int(dueNs / 1_000_000_000), tv_nsec: Int(dueNs % 1_000_000_000))
+        pthread_cond_timedwait(condition, mutex, &deadline)
+    }
+
     package func wake() { pthread_cond_signal(condition) }
 
     package func wakeAll() { pthread_cond_broadcast(condition) }

@@ -66,6 +66,28 @@ import Testing
         }
     }
 
+    @Test("who asks hears when a loop has something to do, and when it has done all of it")
+    func activity() async throws {
+        let busy = Shared<[Bool]>([])
+        let loop = try EventLoop(name: "under-test")
+        loop.activity = LoopActivity(
+            began: { busy.value.withLock { $0.append(true) } }, paused: { busy.value.withLock { $0.append(false) } })
+        try loop.start()
+        for _ in 0..<100 {
+            await withCheckedContinuation { done in
+                loop.execute {
+                    #expect(busy.value.withLock { $0.last } == true)
+                    done.resume()
+                }
+            }
+        }
+        loop.stop()
+        loop.join()
+        let heard = busy.value.withLock { $0 }
+        #expect(heard.count.isMultiple(of: 2) && heard.first == true)
+        #expect(zip(heard, heard.dropFirst()).allSatisfy { $0 != $1 })
+    }
+
     @Test("timers run in the order of their times and a cancelled one does not run")
     func timers() async throws {
         try await onNewLoop { loop in

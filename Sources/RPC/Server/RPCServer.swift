@@ -53,6 +53,7 @@ package final class RPCServer: Sendable {
         var homes: [ServerLoop] = []
         for number in 0..<configuration.loopCount {
             let loop = try EventLoop(name: "rpc-\(number)")
+            loop.activity = configuration.activity
             homes.append(ServerLoop(core: core, loop: loop))
         }
         let listener: HTTP2Listener

@@ -22,6 +22,8 @@ package struct RPCServerConfiguration: Sendable {
     /// Calls that one tenant may cancel on a loop, at once and each second, beside as many as it lets end.
     package var cancelBurst = Limits.cancelBurst
     package var cancelsPerSecond = Limits.cancelsPerSecond
+    /// Who hears when each loop has something to do.
+    package var activity: LoopActivity?
     /// What HTTP/2 allows: streams, windows, headers, keepalive, floods.
     package var http2 = HTTP2Configuration()
 

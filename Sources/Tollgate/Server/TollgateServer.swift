@@ -89,7 +89,7 @@ package final class TollgateServer: Sendable {
                 engine: engine, directory: directory, catalogs: catalogs, access: access, courier: courier,
                 clock: clock, health: health),
             interceptors: [access],
-            configuration: Self.rpcConfiguration(configuration, files, log), health: health,
+            configuration: Self.rpcConfiguration(configuration, files, engine, log), health: health,
             metrics: [Self.metrics(of: engine)], onCutOff: CutOffLog(log).tell)
     }
 
@@ -130,7 +130,7 @@ package final class TollgateServer: Sendable {
     }
 
     private static func rpcConfiguration(
-        _ configuration: ServerConfiguration, _ files: FileLimit, _ log: Logger
+        _ configuration: ServerConfiguration, _ files: FileLimit, _ engine: Engine, _ log: Logger
     ) -> RPCServerConfiguration {
         var rpc = RPCServerConfiguration()
         rpc.host = configuration.host
@@ -139,6 +139,7 @@ package final class TollgateServer: Sendable {
         rpc.maxRequestBytes = configuration.maxRequestBytes
         configuration.connections.apply(to: &rpc)
         rpc.overloadDetails = [.overloaded]
+        rpc.activity = LoopActivity(began: { engine.arrivalsBegan() }, paused: { engine.arrivalsPaused() })
         rpc.http2.connectionsMax = min(rpc.http2.connectionsMax, files.connections)
         rpc.http2.willAccept = { DescriptorReserve.refill() }
         rpc.http2.outOfDescriptors = { isOut in
