@@ -90,6 +90,11 @@ package final class EventLoop: @unchecked Sendable {
     @exclusivity(unchecked) package private(set) var wasBehind = false
     /// Who hears when it has something to do; set before it starts.
     package var activity: LoopActivity?
+    /// How often it had done all that there was to do.
+    @exclusivity(unchecked) package private(set) var pauses = 0
+    /// Connections on which streams were opened since `countConnections`.
+    @exclusivity(unchecked) private var activeConnections = 0
+    @exclusivity(unchecked) private var countNumber = 0
     /// Streams that each peer may have open, where that is less than its connection allows.
     @exclusivity(unchecked) package var streamsMax = UInt32.max
     /// One buffer for what any connection reads, one for what it writes: neither keeps anything between two turns.
@@ -259,6 +264,25 @@ package final class EventLoop: @unchecked Sendable {
     /// Has the handler called at the end of this turn; it sees to asking once only.
     func atTurnEnd(_ handler: any TurnEndHandler) { turnEnders.append(handler) }
 
+    // MARK: Connections with streams
+
+    /// How many had streams opened since this was asked last.
+    package func countConnections() -> Int {
+        defer {
+            countNumber &+= 1
+            activeConnections = 0
+        }
+        return activeConnections
+    }
+
+    /// Counts a connection, once.
+    /// - Parameter countedIn: Where it was counted last.
+    func count(_ countedIn: inout Int) {
+        guard countedIn != countNumber else { return }
+        countedIn = countNumber
+        activeConnections += 1
+    }
+
     // MARK: The thread
 
     private func run() {
@@ -295,12 +319,12 @@ package final class EventLoop: @unchecked Sendable {
         }
         // The kernel tells those first that it did not tell last: with few at a time all have their turn.
         let capacity = Int32(isPressed ? min(events.count, Limits.eventsPerPressedTurnMax) : events.count)
-        guard let activity, timeoutMs != 0 else { return poll(events.baseAddress, capacity, timeoutMs) }
         // Whether it is a pause is asked first: a loop with much to do has none.
         let count = poll(events.baseAddress, capacity, 0)
-        guard count == 0 else { return count }
-        activity.paused()
-        defer { activity.began() }
+        guard count == 0, timeoutMs != 0 else { return count }
+        pauses += 1
+        activity?.paused()
+        defer { activity?.began() }
         return poll(events.baseAddress, capacity, timeoutMs)
     }
 

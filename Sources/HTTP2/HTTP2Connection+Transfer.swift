@@ -149,6 +149,7 @@ extension HTTP2Connection: ReadinessHandler, TurnEndHandler {
     private func tellOnceATurn() {
         if uncountedStreams > 0 {
             metrics.add(.streams, uncountedStreams)
+            loop.count(&countedIn)
             uncountedStreams = 0
         }
         if creditedBytes > 0, let session {

@@ -62,6 +62,8 @@ package final class HTTP2Connection: @unchecked Sendable {
     @exclusivity(unchecked) var creditedBytes = 0
     /// Streams that were opened and not counted yet; also counted once in a turn.
     @exclusivity(unchecked) var uncountedStreams = 0
+    /// Where the loop counted it last among those with new streams.
+    @exclusivity(unchecked) var countedIn = -1
 
     // Writing.
     /// What a write left over; nghttp2 is asked for more only when it is gone.

@@ -26,8 +26,10 @@ package struct OverloadLimits: Sendable {
     /// Refusals, in percent of the steps that could be run in a span, above which clients are told to have fewer streams open.
     /// A refusal costs a third of a step: these cost 5 % of a loop's time.
     package var refusalPercent = 15
-    /// What they are told at least.
-    package var leastStreams: UInt32 = 64
+    /// What they are told at least; and what keeps a loop busy that never pauses: so many of the calls of a span, in percent, are
+    /// open at a time. More would wait for each other and be no faster.
+    package var leastStreams: UInt32 = 16
+    package var enoughPercent = 15
 
     static let workBytesShift = 8
     /// Shares of tenants that have nothing under way are forgotten from here on.

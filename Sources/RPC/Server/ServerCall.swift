@@ -157,7 +157,7 @@ package final class ServerCall: @unchecked Sendable {
         isInShare = true
         share.underWay += 1
         home.underWay += 1
-        home.window.countTaken()
+        home.noteTaken()
         return true
     }
 

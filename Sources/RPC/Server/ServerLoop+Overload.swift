@@ -45,12 +45,23 @@ extension ServerLoop {
         if !isWindowOpen { openWindow() }
     }
 
-    /// What follows from refusals and from what waits is done at the end of a span; while there is neither nothing is.
+    @inline(__always)
+    func noteTaken() {
+        window.countTaken()
+        if !isWindowOpen { openWindow() }
+    }
+
+    /// What follows from refusals and from what waits is done at the end of a span; while nobody calls nothing is.
     private func openWindow() {
         isWindowOpen = true
+        let pauses = loop.pauses
+        _ = loop.countConnections()
         loop.schedule(after: core.configuration.overload.windowNs) { [self] in
             isWindowOpen = false
-            if window.end(nsPerWork: line.nsPerWork, capacityWork: line.capacityWork) { openWindow() }
+            let goesOn = window.end(
+                nsPerWork: line.nsPerWork, capacityWork: line.capacityWork,
+                saturating: loop.pauses == pauses ? loop.countConnections() : nil)
+            if goesOn { openWindow() }
             loop.streamsMax = window.streams
         }
     }

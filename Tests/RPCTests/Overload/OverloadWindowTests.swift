@@ -7,7 +7,7 @@ import Testing
     private func window(refusing count: Int, taking taken: Int = 1, _ window: inout OverloadWindow) -> Bool {
         for _ in 0..<count { window.countRefused() }
         for _ in 0..<taken { window.countTaken() }
-        return window.end(nsPerWork: 1_000, capacityWork: 160)
+        return window.end(nsPerWork: 1_000, capacityWork: 160, saturating: nil)
     }
 
     @Test func manyRefusalsHalveTheStreamsDownToABoundAndCalmBringsThemBack() {
@@ -25,7 +25,7 @@ import Testing
         #expect(streams == [500, 250, 125, 64, 64, 64])
         #expect(window(refusing: 100, &one) && one.streams == 64, "so many are borne")
         var windows = 0
-        while window(refusing: 0, &one) { windows += 1 }
+        while window(refusing: 0, taking: 0, &one) { windows += 1 }
         #expect(one.streams == 1_000 && (20...100).contains(windows))
     }
 
@@ -41,6 +41,26 @@ import Testing
         #expect(window(refusing: 0, &one) && one.streams == 500)
         one.noteWaiting(10)
         #expect(window(refusing: 0, &one) && one.streams == 531)
+    }
+
+    @Test func aLoopThatNeverPausesHasNoMoreOpenThanKeepItBusy() {
+        var one = OverloadWindow(OverloadLimits(), mostStreams: 1_000)
+        func end(taking taken: Int, saturating connections: Int?) -> UInt32 {
+            for _ in 0..<taken { one.countTaken() }
+            let goesOn = one.end(nsPerWork: 1_000, capacityWork: 160, saturating: connections)
+            #expect(goesOn)
+            return one.streams
+        }
+        // 15 % of the calls of a span, over all connections; by half at a time.
+        #expect(end(taking: 10_000, saturating: 8) == 500)
+        #expect(end(taking: 10_000, saturating: 8) == 250)
+        #expect(end(taking: 10_000, saturating: 8) == 187)
+        #expect(end(taking: 10_000, saturating: 8) == 187)
+        #expect(end(taking: 10_000, saturating: 4) == 198, "they come back slowly")
+        for _ in 0..<10 { _ = end(taking: 1_000, saturating: 1_000) }
+        #expect(one.streams == OverloadLimits().leastStreams)
+        for _ in 0..<100 { _ = end(taking: 10_000, saturating: nil) }
+        #expect(one.streams == 1_000, "a loop that pauses has room")
     }
 
     @Test func aBoundBelowTheLeastStaysAsItIs() {
