@@ -17,7 +17,7 @@ from harness import machine
 from harness.systems import ROOT, Setup, Tollgate, slack
 
 SERVER_CPU, LOAD_CPU = 0, 1
-CLOSED = ((8, 16), (8, 64), (8, 256))
+CLOSED = ((8, 16), (8, 64), (8, 256), (32, 16))
 OPEN_CONNECTIONS, OPEN_IN_FLIGHT = 32, 1_000
 RATES = (0.5, 1.0, 1.5, 2.0, 3.0)
 # Three times the callers of the largest closed loop.

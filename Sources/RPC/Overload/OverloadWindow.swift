@@ -37,7 +37,9 @@ struct OverloadWindow {
         let borne = Int(limits.windowNs / max(1, nsPerWork)) * limits.refusalPercent / 100
         let excess = 1 + refused / max(1, taken)
         level = min(OverloadAnswers.levels - 1, Int.bitWidth - 1 - excess.leadingZeroBitCount)
-        let enough = connections.map { max(limits.leastStreams, UInt32(taken * limits.enoughPercent / 100 / max(1, $0))) }
+        let enough = connections.map {
+            max(limits.leastStreams, UInt32(taken * limits.enoughPercent / 100 / max(1, $0)))
+        }
         if refused > borne || standing > capacityWork / 4 || streams > enough ?? .max {
             streams = min(streams, max(enough ?? limits.leastStreams, streams / 2))
         } else if refused * 4 <= borne, standing <= capacityWork / 16 {
