@@ -266,7 +266,7 @@ final class GroupCommit: @unchecked Sendable {
             if !waits { return nil }
             monitor.wait()
             guard gathering.count > 0 else { continue }
-            pace.begin(nowNs: Monitor.nowNs)
+            pace.begin(nowNs: monotonicNs())
             gatherMore()
         }
         var batch = spare
@@ -286,7 +286,7 @@ final class GroupCommit: @unchecked Sendable {
         wakingCount = pace.awaited
         arrivals.awaitPause(true)
         while !isEnding,
-            let dueNs = pace.dueNs(gathered: gathering.count, isBusy: arrivals.areBusy, nowNs: Monitor.nowNs)
+            let dueNs = pace.dueNs(gathered: gathering.count, isBusy: arrivals.areBusy, nowNs: monotonicNs())
         {
             monitor.wait(untilNs: dueNs)
         }
@@ -300,7 +300,7 @@ final class GroupCommit: @unchecked Sendable {
         let waiters = inFlightWaiters
         inFlightWaiters = []
         pace.told(
-            waiters.count, gathered: gatheringWaiters.count, pauses: arrivals.pauses, nowNs: Monitor.nowNs)
+            waiters.count, gathered: gatheringWaiters.count, pauses: arrivals.pauses, nowNs: monotonicNs())
         let wasFailing = failure != nil
         failure = nil
         set(.failing, false)

@@ -1,4 +1,5 @@
 import CLinux
+import Locks
 
 /// Those whom nobody knows yet, and sockets that accept them. They are watched by a descriptor of their own, which the loop
 /// watches in turn, so that it can look away from all of them at once.
@@ -43,12 +44,12 @@ extension EventLoop {
     /// little of it. Who is left out is ready still.
     func serveStrangers() {
         strangers.areReady = false
-        let beganNs = monotonicNanoseconds()
+        let beganNs = monotonicNs()
         var endedNs = beganNs
         while endedNs - beganNs < Limits.strangersTurnNs, let event = strangers.next() {
             handler(of: event)?.ready(event.events)
             endTurn()
-            endedNs = monotonicNanoseconds()
+            endedNs = monotonicNs()
         }
         let isWanted = endedNs - othersReadyNs < Limits.othersAreRecentNs
         let restNs = strangers.time.spend(endedNs - beganNs, nowNs: endedNs, isWanted: isWanted)

@@ -82,7 +82,7 @@ package final class EventLoop: @unchecked Sendable {
     /// When somebody who is no stranger was last ready.
     @exclusivity(unchecked) private(set) var othersReadyNs: Int64 = .min / 2
     /// Monotonic time at the start of this part of the turn, in nanoseconds; good enough for time-outs.
-    @exclusivity(unchecked) package private(set) var nowNs: Int64 = monotonicNanoseconds()
+    @exclusivity(unchecked) package private(set) var nowNs: Int64 = monotonicNs()
     /// Whether the loop has more to do than one turn should hold: less is read then, so that its turns stay short.
     @exclusivity(unchecked) package var isPressed = false
     /// Whether something was left unread in this turn, and in the one before.
@@ -200,7 +200,7 @@ package final class EventLoop: @unchecked Sendable {
     @discardableResult
     package func schedule(after delayNs: Int64, _ work: @escaping () -> Void) -> TimerToken {
         precondition(inLoop, "timers belong to the loop's thread")
-        let (dueNs, overflow) = monotonicNanoseconds().addingReportingOverflow(max(0, delayNs))
+        let (dueNs, overflow) = monotonicNs().addingReportingOverflow(max(0, delayNs))
         let token = TimerToken(dueNs: overflow ? .max : dueNs, work: work)
         timers.insert(token)
         return token
@@ -292,7 +292,7 @@ package final class EventLoop: @unchecked Sendable {
         var events = [cl_event](repeating: cl_event(), count: Limits.eventsPerTurnMax)
         while isRunning {
             let count = events.withUnsafeMutableBufferPointer { wait(into: $0) }
-            nowNs = monotonicNanoseconds()
+            nowNs = monotonicNs()
             wasBehind = isBehind
             isBehind = false
             for index in 0..<max(0, count) { dispatch(events[index]) }
@@ -313,7 +313,7 @@ package final class EventLoop: @unchecked Sendable {
         }
         var timeoutMs: Int32 = isEmpty ? -1 : 0
         if isEmpty, let dueNs = timers.nextDueNs {
-            let leftNs = max(0, dueNs - monotonicNanoseconds())
+            let leftNs = max(0, dueNs - monotonicNs())
             // Rounded up: waking early would spin until the time has come.
             timeoutMs = Int32(min(Int64(Int32.max), leftNs / 1_000_000 + (leftNs % 1_000_000 == 0 ? 0 : 1)))
         }
@@ -389,11 +389,4 @@ package final class EventLoop: @unchecked Sendable {
         }
         while let token = timers.popDue(nowNs: .max) { token.work = nil }
     }
-}
-
-/// The monotonic clock, in nanoseconds.
-package func monotonicNanoseconds() -> Int64 {
-    var time = timespec()
-    clock_gettime(CLOCK_MONOTONIC, &time)
-    return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
 }

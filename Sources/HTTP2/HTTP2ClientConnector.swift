@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import Locks
 
 /// Makes connections to servers.
 package enum HTTP2ClientConnector {
@@ -13,7 +14,7 @@ package enum HTTP2ClientConnector {
         makeHandler: @escaping @Sendable (HTTP2Connection) -> any HTTP2ConnectionHandler,
         completion: @escaping @Sendable (Result<HTTP2Connection, HTTP2Error>) -> Void
     ) {
-        let deadlineNs = monotonicNanoseconds() + timeoutNs
+        let deadlineNs = monotonicNs() + timeoutNs
         let begin: @Sendable ([SocketAddress]) -> Void = { addresses in
             let attempt = ConnectAttempt(
                 loop: loop, addresses: addresses, deadlineNs: deadlineNs, configuration: configuration,
@@ -105,7 +106,7 @@ private final class ConnectAttempt: ReadinessHandler {
             return
         }
         current = address
-        let leftNs = deadlineNs - monotonicNanoseconds()
+        let leftNs = deadlineNs - monotonicNs()
         guard leftNs > 0 else {
             completion(.failure(.connectTimedOut))
             return

@@ -43,26 +43,9 @@ package final class Monitor: @unchecked Sendable {
     package func wait() { pthread_cond_wait(condition, mutex) }
 
     /// As `wait`, for at most `milliseconds`.
-    package func wait(milliseconds: Int) {
-        var deadline = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &deadline)
-        deadline.tv_sec += milliseconds / 1_000
-        deadline.tv_nsec += (milliseconds % 1_000) * 1_000_000
-        if deadline.tv_nsec >= 1_000_000_000 {
-            deadline.tv_sec += 1
-            deadline.tv_nsec -= 1_000_000_000
-        }
-        pthread_cond_timedwait(condition, mutex, &deadline)
-    }
+    package func wait(milliseconds: Int) { wait(untilNs: monotonicNs() + Int64(milliseconds) * 1_000_000) }
 
-    /// The monotonic clock, in nanoseconds.
-    package static var nowNs: Int64 {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
-    }
-
-    /// As `wait`, at most until that time of the monotonic clock.
+    /// As `wait`, at most until that time of `monotonicNs`.
     package func wait(untilNs dueNs: Int64) {
         var deadline = timespec(tv_sec: Int(dueNs / 1_000_000_000), tv_nsec: Int(dueNs % 1_000_000_000))
         pthread_cond_timedwait(condition, mutex, &deadline)

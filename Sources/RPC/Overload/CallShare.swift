@@ -1,4 +1,5 @@
 import HTTP2
+import Locks
 
 /// What one tenant takes of a loop: its calls under way and those that wait for their turn. Of calls without a tenant: one
 /// key, or all that nobody is known of.

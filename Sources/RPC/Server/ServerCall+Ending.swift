@@ -1,4 +1,5 @@
 import HTTP2
+import Locks
 import Protobuf
 
 /// What handlers set from their threads while a call is under way.

@@ -3,13 +3,6 @@ import HTTP2
 import Locks
 import Protobuf
 
-/// The monotonic clock, in nanoseconds.
-package func monotonicNs() -> Int64 {
-    var time = timespec()
-    clock_gettime(CLOCK_MONOTONIC, &time)
-    return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
-}
-
 /// One call from its headers to its status, whatever wire protocol carries it.
 ///
 /// It admits the call, collects the one request of a unary call or queues those of a streaming one, runs the handler

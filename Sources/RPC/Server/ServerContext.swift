@@ -1,4 +1,5 @@
 import HTTP2
+import Locks
 
 /// What a handler knows of its call. It may be used from any thread, for as long as one likes.
 public struct ServerContext: Sendable {

@@ -15,7 +15,7 @@ final class CutOffLog: Sendable {
 
     @Sendable func tell(_ cutOff: HTTP2CutOff) {
         let left = state.withLock { state -> Int? in
-            let nowNs = monotonicNanoseconds()
+            let nowNs = monotonicNs()
             var lines =
                 state.lines
                 ?? TokenBucket(

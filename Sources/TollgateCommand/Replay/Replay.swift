@@ -210,10 +210,3 @@ extension Replay {
         }
     }
 }
-
-/// Time that only goes forward, in nanoseconds.
-func monotonicNs() -> Int64 {
-    var time = timespec()
-    clock_gettime(CLOCK_MONOTONIC, &time)
-    return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
-}
