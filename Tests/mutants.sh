@@ -29,13 +29,24 @@ for patch in "${patches[@]}"; do
         echo "$name: does not build"
         grep 'error:' build.log | head -5
         broken+=("$name")
-    elif timeout 1800 bash -c "$command" >run.log 2>&1; then
-        echo "$name: SURVIVED: $command"
-        survivors+=("$name")
     else
-        # A check of the product's own that traps says nothing in a release build.
-        said=$(grep -a -m 1 -o 'FAILED.*\|Fatal error.*\|recorded an issue.*' run.log | cut -c 1-200 || true)
-        echo "$name: found: ${said:-a check in the product ended the process}"
+        ended=0
+        timeout 1800 bash -c "$command" >run.log 2>&1 || ended=$?
+        said=$(awk 'match($0, /FAILED.*|Fatal error.*|recorded an issue.*/) && !said++ { print substr($0, RSTART, 200) }' run.log)
+        if [ "$ended" -eq 0 ]; then
+            echo "$name: SURVIVED: $command"
+            survivors+=("$name")
+        elif [ -n "$said" ]; then
+            echo "$name: found: $said"
+        elif [ "$ended" -ge 128 ]; then
+            # A check of the product's own that traps says nothing in a release build.
+            echo "$name: found: a check in the product ended the process, status $ended"
+        else
+            # It did not run, or took too long: whatever it is, it is no proof.
+            echo "$name: status $ended of: $command"
+            tail -5 run.log
+            broken+=("$name")
+        fi
     fi
     git checkout -q .
 done

@@ -25,7 +25,7 @@ esac
 slow=(bench soak kill large_tenant three_years many_tenants overload backup_load)
 status=0
 
-quietly() { grep --line-buffered -v 'Cannot export local symbol' || true; }
+quietly() { sed -u '/Cannot export local symbol/d'; }
 
 if [[ $part == *swift* ]]; then
     swift build "${options[@]}" --build-tests 2>&1 | quietly

@@ -26,7 +26,7 @@ for target in "${targets[@]}"; do
     if [ "$mode" = merge ]; then
         merged=$(mktemp -d)
         # Inputs that once failed stay, whatever they reach.
-        cp "$committed"/failed-* "$merged" 2>/dev/null || true
+        find "$committed" -name 'failed-*' -exec cp -t "$merged" {} +
         "$fuzz" "$target" "${bounds[@]}" -use_value_profile=0 -use_counters=0 -set_cover_merge=1 "$merged" "$committed" "$found" >/dev/null 2>&1
         rm -rf "$committed"
         mv "$merged" "$committed"
@@ -39,9 +39,13 @@ for target in "${targets[@]}"; do
         "$found" "$committed" >"$log" 2>&1; then
         status=1
         echo "$target: FAILED, see $log"
-        grep -aE 'a promise is broken|ERROR|Fatal error|SUMMARY|Test unit written' "$log" | head -20 || true
+        awk '/a promise is broken|ERROR|Fatal error|SUMMARY|Test unit written/ && ++shown <= 20' "$log"
     fi
     count=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
+    if [ "${count:-0}" -eq 0 ]; then
+        status=1
+        echo "$target: FAILED, no input was tried, see $log"
+    fi
     echo "$target: ${count:-0} inputs in $mode s$(sed -n 's/^#[0-9]*.*DONE *\(cov: [0-9]*\).*/, \1/p' "$log" | tail -1)"
     files=$((files + $(find "$committed" -type f | wc -l)))
     inputs=$((inputs + ${count:-0}))
