@@ -81,7 +81,7 @@ sanitize: test-deps venv ## All tests with AddressSanitizer, then with ThreadSan
 
 .PHONY: soak-clients
 soak-clients: build venv
-	TOLLGATE_LONG=1 TOLLGATE=$(CURDIR)/.build/release/tollgate $(VENV)/bin/python -m pytest -q Tests/Clients/test_kill.py Tests/Clients/test_memory.py
+	TOLLGATE_LONG=1 TOLLGATE=$(CURDIR)/.build/release/tollgate $(VENV)/bin/python -m pytest -q -o faulthandler_timeout=0 Tests/Clients/test_kill.py Tests/Clients/test_memory.py
 
 # The simulation: as many seeds as CI affords, and one of them twice, as it must be the same run. `make soak` is the long form.
 SIMULATE := .build/release/Simulate

@@ -24,7 +24,7 @@ extension HTTP2Connection {
             insert(stream)
             stream.openedNs = loop.nowNs
             _ = controlFrames.take(-Limits.tokensPerStream, nowNs: loop.nowNs)
-            guard liveStreams.count <= loop.holdings.streamShare else {
+            guard liveStreams.count <= min(loop.holdings.streamShare, streamsAllowed) else {
                 metrics.add(.streamsRefused)
                 return stream.reset(errorCode: HTTP2ErrorCode.refusedStream)
             }
@@ -124,7 +124,7 @@ extension HTTP2Connection {
     }
 
     private func settingsReceived(_ flags: UInt8) {
-        guard flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) == 0 else { return }
+        guard flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) == 0 else { return settingsAcknowledged() }
         if !receivedSettings {
             receivedSettings = true
             clock.handshakeDueNs = nil
@@ -197,7 +197,6 @@ extension HTTP2Connection {
             // What follows an early status is bounded by its delay; the rest is what a peer may provoke.
             let code = frame.pointee.rst_stream.error_code
             guard role == .server, code != HTTP2ErrorCode.noError else { return }
-            if code == HTTP2ErrorCode.refusedStream, mayBeExcess() { return }
             if !ownResets.take(nowNs: loop.nowNs) { cutOff(.ownResets) }
         case NGHTTP2_GOAWAY:
             drainNoticeSent()

@@ -203,7 +203,9 @@ extension HTTP2Connection: ReadinessHandler, TurnEndHandler {
             guard count <= buffer.count - filled else {
                 return (filled, Array(UnsafeBufferPointer(start: chunk, count: count)))
             }
-            buffer.baseAddress!.advanced(by: filled).copyMemory(from: chunk, byteCount: count)
+            let frame = UnsafeMutableRawBufferPointer(rebasing: buffer[filled..<filled + count])
+            frame.copyMemory(from: UnsafeRawBufferPointer(start: chunk, count: count))
+            if hasUnsentStreamLimit { writeStreamLimit(into: frame) }
             filled += count
         }
         return (filled, [])

@@ -75,11 +75,13 @@ package final class HTTP2Connection: @unchecked Sendable {
     @exclusivity(unchecked) var bufferedBytes = 0
 
     // The bound of streams; see `HTTP2Connection+StreamLimit`.
-    /// What the peer was told last, how many of its streams go on for long, and how many above the bound it may have tried to
-    /// open before it heard of that.
+    /// What the peer was told last, what it acknowledged last, and how many of its streams go on for long.
     @exclusivity(unchecked) var announcedStreams: UInt32
+    @exclusivity(unchecked) var acknowledgedStreams: UInt32
     @exclusivity(unchecked) var longStreams: UInt32 = 0
-    @exclusivity(unchecked) var excessStreams = 0
+    /// Whether SETTINGS were given to nghttp2 that the peer has not acknowledged, and whether the bound waits in them.
+    var awaitsSettingsAck = true
+    @exclusivity(unchecked) var hasUnsentStreamLimit = false
 
     // Ends.
     var drain = DrainState.none
@@ -116,6 +118,7 @@ package final class HTTP2Connection: @unchecked Sendable {
         self.configuration = configuration
         self.metrics = metrics
         announcedStreams = configuration.concurrentStreamsMax
+        acknowledgedStreams = announcedStreams
         let nowNs = loop.nowNs
         clock = ConnectionClock(configuration, nowNs: nowNs, jitter: Double.random(in: -1...1))
         strikes = PingStrikes(configuration.keepalive)

@@ -45,7 +45,7 @@ enum SessionFactory {
         precondition(nghttp2_session_set_local_window_size(session, none, 0, window) == 0, "a valid window")
     }
 
-    private static func entry(_ id: nghttp2_settings_id, _ value: UInt32) -> nghttp2_settings_entry {
+    static func entry(_ id: nghttp2_settings_id, _ value: UInt32) -> nghttp2_settings_entry {
         nghttp2_settings_entry(settings_id: Int32(id.rawValue), value: value)
     }
 

@@ -12,6 +12,10 @@ import sys
 
 import pytest
 
+# Before grpcio is imported: its handlers of fork, which wait for its own threads, may wait for ever (gRPC's
+# doc/fork_support.md). Whoever is forked here becomes another program at once.
+os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
+
 LOG_TAIL_LINES = 40
 COVERED = pytest.StashKey()
 
@@ -54,6 +58,12 @@ def pytest_runtest_makereport(item, call):
             tail = "\n".join(server.log().splitlines()[-LOG_TAIL_LINES:])
             report.sections.append((f"log of the server in {server.data}", tail or "(empty)"))
     return report
+
+
+def pytest_runtest_logreport(report):
+    """What failed is said at once: a later test that hangs ends the run before pytest's own summary."""
+    if report.failed:
+        print(f"\nFAILED {report.nodeid} ({report.when})\n{report.longreprtext}", file=sys.__stderr__, flush=True)
 
 
 @pytest.fixture

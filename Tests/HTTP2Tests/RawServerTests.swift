@@ -40,6 +40,53 @@ import Testing
         }
     }
 
+    @Test("a lower bound of streams holds from when the peer acknowledges it, and what it opened before is served")
+    func loweredStreamLimit() async throws {
+        try await TestServer.withRawPeers({ $0.concurrentStreamsMax = 100 }) { server in
+            let peer = try RawPeer(port: server.port)
+            peer.send(RawFrame(kind: .settings, flags: RawFrame.ack))
+            var next: UInt32 = 1
+            func open(_ count: Int, _ path: String) -> [UInt32] {
+                let ids = (0..<count).map { next + UInt32($0) * 2 }
+                next += UInt32(count) * 2
+                for id in ids { peer.send(.request(id, path: path, endStream: path != "/hold")) }
+                return ids
+            }
+            func answered(_ frames: [RawFrame]) -> Set<UInt32> {
+                Set(frames.filter { $0.kind == .headers }.map(\.stream))
+            }
+            _ = open(10, "/hold")
+            _ = try peer.roundTrip()
+            let loop = server.loops[0]
+            await withCheckedContinuation { continuation in
+                loop.execute {
+                    loop.streamsMax = 16
+                    continuation.resume()
+                }
+            }
+            // It hears of the bound, and does not say so yet.
+            let told = try peer.roundTrip().filter { $0.kind == .settings && $0.flags != RawFrame.ack }
+            #expect(told.map(\.payload) == [[0, 3] + bigEndian(16)])
+            let early = open(80, "/no-data")
+            var late = try peer.roundTrip()
+            let held = open(80, "/hold")
+            late += try peer.roundTrip()
+            #expect(answered(late) == Set(early) && !late.contains { $0.kind == .reset })
+
+            peer.send(RawFrame(kind: .settings, flags: RawFrame.ack))
+            let excess = open(3, "/no-data")
+            let refused = try peer.roundTrip()
+            #expect(Set(refused.filter { $0.kind == .reset }.map(\.stream)) == Set(excess))
+            #expect(refused.allSatisfy { $0.kind != .reset || $0.errorCode == HTTP2ErrorCode.refusedStream })
+            for id in held { peer.send(.reset(id, 8)) }
+            let fitting = open(6, "/hold") + open(1, "/no-data")
+            let last = try peer.roundTrip()
+            #expect(last.filter { $0.kind == .reset }.map(\.stream) == [fitting[6]])
+            #expect(server.metrics.count(of: .streamLimits) == 1)
+            #expect(server.metrics.count(of: .goawayFlood) == 0)
+        }
+    }
+
     @Test("a stream without window waits, others go on, and it finishes when it gets one")
     func zeroWindow() async throws {
         try await TestServer.withRawPeers { server in
