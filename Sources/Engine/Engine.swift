@@ -119,13 +119,15 @@ package final class Engine: Sendable {
         core.partition(of: tenant).submit(.steps(job), tenant: tenant)
     }
 
-    /// Looks at a tenant's settled state and delivers what `body` made of it once all of it is durable. `body` runs under a
-    /// lock: it only looks, quickly, and does not call the engine.
+    /// Looks at a tenant's settled state and delivers what `body` made of it once all of it is durable: at once where it is,
+    /// otherwise in the queue. `body` runs under a lock: it only looks, quickly, and does not call the engine.
     package func read<Value: Sendable>(
         tenant: TenantID, queue: (any CompletionQueue)? = nil,
         _ body: @escaping @Sendable (borrowing LedgerState, Instant) -> Value,
         completion: @escaping @Sendable (Result<Value, EngineError>) -> Void
     ) {
+        let partition = core.partition(of: tenant)
+        if let value = partition.look(at: tenant, body) { return completion(.success(value)) }
         let job = ReadJob(
             queue: queue,
             body: { state, now, _ in
@@ -133,7 +135,7 @@ package final class Engine: Sendable {
                 return { completion(.success(value)) }
             },
             failed: { completion(.failure($0)) })
-        core.partition(of: tenant).submit(.read(job), tenant: tenant)
+        partition.submit(.read(job), tenant: tenant)
     }
 
     /// Reads a tenant's shard, on a reader thread, after everything that was durable for the tenant at the time of the call has reached it.

@@ -111,6 +111,9 @@ final class GroupCommit: @unchecked Sendable {
         return reason(current)
     }
 
+    /// Whether everything up to `position` is durable, and may be told.
+    func hasSettled(_ position: UInt64) -> Bool { !current.contains(.stopping) && position <= durablePosition }
+
     /// Why a look-up in a shard was not taken.
     func whyNot(_ shortage: Shortage) -> EngineError {
         current.contains(.stopping) ? .stopping : .overloaded(shortage)

@@ -31,6 +31,20 @@ final class Partition: @unchecked Sendable {
         after?()
     }
 
+    /// What `body` makes of a tenant's book that can be looked at at once; nil where something has to be waited for or done
+    /// before, such as what is due.
+    func look<Value>(at tenant: TenantID, _ body: (borrowing LedgerState, Instant) -> Value) -> Value? {
+        monitor.lock()
+        defer { monitor.unlock() }
+        guard let book = books[tenant], book.phase == .awake, core.groupCommit.hasSettled(book.lastPosition),
+            let state = book.state
+        else { return nil }
+        let now = max(core.clock.now(), state.ledger.lastAt)
+        if let deadline = state.ledger.nextDeadline, deadline <= now { return nil }
+        book.wasUsed = true
+        return body(state.ledger, now)
+    }
+
     /// The tenant's book, known from now on. The lock is held.
     func book(_ tenant: TenantID) -> Book {
         if let book = books[tenant] { return book }

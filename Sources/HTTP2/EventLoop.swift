@@ -36,6 +36,15 @@ private struct Watched {
     var watch: Int32 = -1
 }
 
+/// Work that is done at a time.
+private final class TimedWork: TimerTarget {
+    private let work: () -> Void
+
+    init(_ work: @escaping () -> Void) { self.work = work }
+
+    func timeIsUp() { work() }
+}
+
 /// Hears on a loop's thread when the loop has something to do, and when it has done all of it and waits.
 package struct LoopActivity: Sendable {
     let began: @Sendable () -> Void
@@ -201,16 +210,19 @@ package final class EventLoop: @unchecked Sendable {
     package func schedule(after delayNs: Int64, _ work: @escaping () -> Void) -> TimerToken {
         precondition(inLoop, "timers belong to the loop's thread")
         let (dueNs, overflow) = monotonicNs().addingReportingOverflow(max(0, delayNs))
-        let token = TimerToken(dueNs: overflow ? .max : dueNs, work: work)
-        timers.insert(token)
-        return token
+        return timers.insert(TimedWork(work), dueNs: overflow ? .max : dueNs)
+    }
+
+    /// Tells `target`, which is kept until then, once at a time of the monotonic clock. Only on the loop's thread.
+    package func schedule(at dueNs: Int64, _ target: any TimerTarget) -> TimerToken {
+        precondition(inLoop, "timers belong to the loop's thread")
+        return timers.insert(target, dueNs: dueNs)
     }
 
     /// Takes a timer back; nothing happens where it has run already. Only on the loop's thread.
     package func cancel(_ token: TimerToken) {
         precondition(inLoop, "timers belong to the loop's thread")
         timers.remove(token)
-        token.work = nil
     }
 
     /// Watches a descriptor; `handler` is kept until `unregister`.
@@ -351,11 +363,7 @@ package final class EventLoop: @unchecked Sendable {
     }
 
     private func runTimers() {
-        while let token = timers.popDue(nowNs: nowNs) {
-            let work = token.work
-            token.work = nil
-            work?()
-        }
+        while let target = timers.popDue(nowNs: nowNs) { target.timeIsUp() }
     }
 
     /// Runs what has been handed over up to now; what comes meanwhile waits for the next turn, after a look at the
@@ -387,6 +395,6 @@ package final class EventLoop: @unchecked Sendable {
             inbox.isClosed = true
             inbox.work.removeAll()
         }
-        while let token = timers.popDue(nowNs: .max) { token.work = nil }
+        while timers.popDue(nowNs: .max) != nil {}
     }
 }

@@ -39,7 +39,8 @@ extension HTTP2Connection {
 
     /// Writes the bound into its frame, if that is the one that goes out.
     func writeStreamLimit(into frame: UnsafeMutableRawBufferPointer) {
-        let headerBytes = 9, idBytes = 2
+        let headerBytes = 9
+        let idBytes = 2
         guard frame.count == headerBytes + idBytes + 4, frame[3] == UInt8(NGHTTP2_SETTINGS.rawValue) else { return }
         frame.storeBytes(of: announcedStreams.bigEndian, toByteOffset: headerBytes + idBytes, as: UInt32.self)
         hasUnsentStreamLimit = false

@@ -153,7 +153,7 @@ extension EntryCodec {
             progress.closedAt = try reader.distance(from: entry.at)
         }
         if head.contains(.refunded) { progress.refunded = try reader.zigZag() }
-        progress.draws = head.contains(.draws) ? try draws(&reader) : entry.drawsFromMoves
+        progress.draws = head.contains(.draws) ? try draws(&reader) : Array(entry.drawsFromMoves)
         return progress
     }
 

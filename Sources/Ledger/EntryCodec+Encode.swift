@@ -132,7 +132,7 @@ extension EntryCodec {
         if progress.closedAt != nil { head.insert(.closed) }
         if progress.closedAt == entry.at { head.insert(.closedHere) }
         if progress.refunded != 0 { head.insert(.refunded) }
-        if progress.draws != entry.drawsFromMoves { head.insert(.draws) }
+        if !progress.draws.elementsEqual(entry.drawsFromMoves) { head.insert(.draws) }
         bytes.append(head.rawValue)
         bytes.appendDistance(from: entry.at, to: progress.expiresAt)
         if let closedAt = progress.closedAt, closedAt != entry.at {

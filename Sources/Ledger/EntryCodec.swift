@@ -141,7 +141,7 @@ extension Entry {
     }
 
     /// The draws of a reservation that has nothing but what this entry's moves hold and charge.
-    var drawsFromMoves: [Draw] {
-        moves.map { Draw(grant: $0.grant, held: max(0, $0.held), consumed: max(0, $0.consumed)) }
+    var drawsFromMoves: some Collection<Draw> {
+        moves.lazy.map { Draw(grant: $0.grant, held: max(0, $0.held), consumed: max(0, $0.consumed)) }
     }
 }

@@ -9,23 +9,42 @@ import Testing
         "timers come out in the order of their times, and cancelled ones not at all", arguments: [1, 2, 3] as [UInt64])
     func timerHeap(seed: UInt64) {
         var random = SeededRandom(seed: seed)
+        final class Due: TimerTarget {
+            let id: Int
+            let ns: Int64
+            init(id: Int, ns: Int64) { (self.id, self.ns) = (id, ns) }
+            func timeIsUp() {}
+        }
         var heap = TimerHeap()
-        var kept: [Int64] = []
-        var all: [TimerToken] = []
-        for _ in 0..<500 {
-            let token = TimerToken(dueNs: Int64.random(in: 0..<1_000, using: &random)) {}
-            heap.insert(token)
-            all.append(token)
+        var left: [Int: (token: TimerToken, ns: Int64)] = [:]
+        var gone: [TimerToken] = []
+        weak var cancelled: Due?
+        for id in 0..<4_000 {
+            switch Int.random(in: 0..<8, using: &random) {
+            case 0..<4:
+                let due = Due(id: id, ns: Int64.random(in: 0..<1_000, using: &random))
+                left[id] = (heap.insert(due, dueNs: due.ns), due.ns)
+                cancelled = due
+            case 4, 5:
+                guard let id = left.keys.sorted().randomElement(using: &random), let timer = left[id] else { continue }
+                left[id] = nil
+                heap.remove(timer.token)
+                gone.append(timer.token)
+            case 6:
+                // A name that is nobody's any more cancels nothing, though its slot may be another's.
+                if let token = gone.randomElement(using: &random) { heap.remove(token) }
+            default:
+                let nowNs = Int64.random(in: 0..<1_000, using: &random)
+                while let due = heap.popDue(nowNs: nowNs) as? Due {
+                    #expect(due.ns <= nowNs && due.ns == left.values.map(\.ns).min(), "seed \(seed)")
+                    #expect(left.removeValue(forKey: due.id) != nil, "seed \(seed)")
+                }
+            }
+            #expect(heap.count == left.count && heap.nextDueNs == left.values.map(\.ns).min(), "seed \(seed)")
         }
-        for token in all.shuffled(using: &random) {
-            if Bool.random(using: &random) { heap.remove(token) } else { kept.append(token.dueNs) }
-        }
-        var popped: [Int64] = []
-        while let token = heap.popDue(nowNs: 1_000) { popped.append(token.dueNs) }
-        #expect(popped == kept.sorted(), "seed \(seed)")
-        #expect(heap.count == 0)
-        heap.remove(all[0])
-        #expect(heap.popDue(nowNs: .max) == nil)
+        for timer in left.values { heap.remove(timer.token) }
+        #expect(heap.count == 0 && heap.popDue(nowNs: .max) == nil)
+        #expect(cancelled == nil, "a timer that is over keeps nothing alive")
     }
 
     @Test("an output queue gives back what was put in, in any pieces", arguments: [4, 5, 6] as [UInt64])

@@ -147,6 +147,9 @@ extension ServerCall {
         responses.setBlocked(!exchange.isWritable)
     }
 
+    /// Its deadline has come.
+    package func timeIsUp() { expire() }
+
     /// Ends the call because of its deadline.
     func expire() { fail(.deadlineExceeded, "the deadline has passed") }
 

@@ -12,7 +12,7 @@ import Protobuf
 ///
 /// `@exclusivity(unchecked)`: as in `HTTP2Stream`.
 @usableFromInline
-package final class ServerCall: @unchecked Sendable {
+package final class ServerCall: TimerTarget, @unchecked Sendable {
     /// What was called, with which headers.
     let head: RequestHead
     /// The other end's address.
@@ -123,7 +123,7 @@ package final class ServerCall: @unchecked Sendable {
         }
         guard enterShare() else { return }
         if let deadlineNs, deadlineNs < .max {
-            timer = home.loop.schedule(after: deadlineNs - startNs - waitedNs) { [self] in expire() }
+            timer = home.loop.schedule(at: deadlineNs, self)
         }
         if head.method.descriptor.shape != .unary { exchange?.goesOnForLong() }
         guard head.method.startsEarly else { return }
