@@ -2,11 +2,12 @@
 """`make bench-overload`: what is left of the server's speed, and of one tenant's, when there is more load than it takes.
 
 The server has one CPU and the load generator another, so that the load can be more than the server takes. Capacity is the
-best of several closed loops. Then calls begin at a fixed rate, whatever becomes of those before (an open loop): goodput is
+best of several closed loops. In open loops calls begin at a multiple of that, whatever becomes of those before: goodput is
 what was answered with OK within the deadline, late what was answered after it or given up by the server because of it,
 refused what the server turned away with UNAVAILABLE, unsent what found no stream that the server would let it open. Last, a modest tenant alone and beside one that floods. See README.md beside this file."""
 
 import argparse
+import itertools
 import pathlib
 import statistics
 import sys
@@ -24,6 +25,8 @@ RATES = (0.5, 1.0, 1.5, 2.0, 3.0)
 CROWDS = ((24, 256),)
 DEADLINE_MS = 500
 MODEST_RATE = 200
+# The rows whose goodput is compared with the best closed loop's.
+COMPARED = ("closed loop", "open loop", "callers that")
 FLOOD_OTHER, FLOOD_SAME = (8, 1_000), (1, 900)
 
 
@@ -46,7 +49,7 @@ class Server(Tollgate):
 
 
 def measure(server, seconds, rows, capacity_given):
-    """One round: every row once."""
+    """One round: every row once, closed and open loops in turns, as a machine may change within minutes."""
 
     def note(name, report, **more):
         within = report.get("modest") or report
@@ -58,20 +61,22 @@ def measure(server, seconds, rows, capacity_given):
             "loop_us": report["loop_us"], "modest_refused": (report.get("modest") or {}).get("refused", 0), **more})
         say(f"{name}: {rows[name][-1]}")
 
-    best = 0
-    for shape in CLOSED:
-        report = server.load(*shape, seconds)
-        note(f"closed loop {shape[0]} x {shape[1]}", report)
-        best = max(best, report["steps_per_second"])
-    capacity = capacity_given or best
-    deadline = ("--deadline-ms", str(DEADLINE_MS))
-    for factor in RATES:
-        rate = int(capacity * factor)
+    def closed_loop(shape):
+        note(f"closed loop {shape[0]} x {shape[1]}", server.load(*shape, seconds))
+
+    def open_loop(factor):
+        rate = int(factor * (capacity_given or best(rows)))
         report = server.load(OPEN_CONNECTIONS, OPEN_IN_FLIGHT, seconds, *deadline, "--rate", str(rate))
-        note(f"open loop, {factor:g} x capacity", report, offered=rate, part=report["steps_per_second"] / capacity)
+        note(f"open loop, {factor:g} x capacity", report, offered=rate)
+
+    deadline = ("--deadline-ms", str(DEADLINE_MS))
+    for shape, factor in itertools.zip_longest(CLOSED, RATES):
+        if shape:
+            closed_loop(shape)
+        if factor:
+            open_loop(factor)
     for shape in CROWDS:
-        report = server.load(*shape, seconds, *deadline)
-        note(f"callers that never wait, {shape[0]} x {shape[1]}", report, part=report["steps_per_second"] / capacity)
+        note(f"callers that never wait, {shape[0]} x {shape[1]}", server.load(*shape, seconds, *deadline))
     modest = ("--modest-rate", str(MODEST_RATE))
     note("modest tenant alone", server.load(1, 64, seconds, "--rate", str(MODEST_RATE)))
     note("beside a flood on other connections",
@@ -79,10 +84,20 @@ def measure(server, seconds, rows, capacity_given):
     note("beside a flood on its own connection", server.load(*FLOOD_SAME, seconds, *deadline, *modest))
 
 
+def best(rows):
+    """Capacity: the best closed loop's median."""
+    return max(
+        statistics.median(sample["rate"] for sample in samples)
+        for name, samples in rows.items() if name.startswith("closed loop"))
+
+
 def table(rows):
-    lines = ["| load | goodput/s | of capacity | p50 ms | p99 ms | refused/s | late/s | unsent/s | server µs/step | loop µs/step |",
+    lines = ["| load | goodput/s | of the best | p50 ms | p99 ms | refused/s | late/s | unsent/s | server µs/step | loop µs/step |",
              "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|"]
-    for name, samples in rows.items():
+    capacity = best(rows)
+    for name, samples in sorted(rows.items(), key=lambda row: not row[0].startswith("closed loop")):
+        part = statistics.median(sample["rate"] for sample in samples) / capacity
+
         def middle(field, form="{:,.0f}"):
             values = [sample[field] for sample in samples if field in sample]
             if not values:
@@ -91,7 +106,7 @@ def table(rows):
             return text if len(values) == 1 else f"{text} ({form.format(min(values))} to {form.format(max(values))})"
 
         lines.append(
-            f"| {name} | {middle('rate')} | {middle('part', '{:.0%}')} | {middle('p50', '{:.2f}')} | "
+            f"| {name} | {middle('rate')} | {f'{part:.0%}' if name.startswith(COMPARED) else ''} | {middle('p50', '{:.2f}')} | "
             f"{middle('p99', '{:.2f}')} | {middle('refused')} | {middle('late')} | {middle('unsent')} | "
             f"{middle('server_us', '{:.1f}')} | {middle('loop_us', '{:.1f}')} |")
     return "\n".join(lines)
