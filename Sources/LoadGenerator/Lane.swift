@@ -8,6 +8,8 @@ struct Lane {
     let isModest: Bool
     /// Who carries its calls.
     unowned(unsafe) let carrier: any LaneCarrier
+    /// Where it waits in a paced run; -1 before it does.
+    var place = -1
     /// When its call began, or should have begun.
     var beganNs: Int64 = 0
     /// The request's body, and how much of it was taken by nghttp2.

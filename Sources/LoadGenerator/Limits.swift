@@ -33,12 +33,8 @@ enum Limits {
     static let turnMsMax: Int64 = 100
     /// A paced run begins what became due in such spans together: to wake for each call would cost more than the call.
     static let paceTickNs: Int64 = 200_000
-    /// Lanes that are asked whether their connection has room before a call is given up.
-    static let roomTriesMax = 16
     /// Calls that the modest tenant beside a flood may have in flight.
     static let modestLanes = 64
-    /// Places of lanes that wait no more, after which a pace clears them away.
-    static let paceGoneLanesMax = 4_096
 
     /// What one read takes from a socket, and what one write gives to it; shared by all connections.
     static let readBufferBytes = 256 * 1024

@@ -1,18 +1,38 @@
 /// When a paced run begins its calls: evenly, whatever becomes of those before. Lanes that have nothing to do wait here.
+///
+/// Connections take turns. Of a connection's lanes the one that came last goes first, so that a hold lives no longer than
+/// where lanes never wait: else a step would cost more the more of them wait, and a run under overload would measure that.
 struct Pace {
+    /// The lanes of one connection that wait.
+    private struct Idle {
+        unowned(unsafe) let carrier: any LaneCarrier
+        var lanes: [LanePointer] = []
+    }
+
     private let nsPerCall: Double
     private let startNs: Int64
     private var begun = 0
-    /// The lanes that wait, from `firstIdle` on; what stands before is cleared away now and then.
-    private var idle: [LanePointer] = []
-    private var firstIdle = 0
+    private var idle: [Idle] = []
+    private var idleCount = 0
+    /// Whose turn it is.
+    private var turn = 0
 
     init(callsPerSecond: Double, startNs: Int64) {
         nsPerCall = 1e9 / callsPerSecond
         self.startNs = startNs
     }
 
-    mutating func wait(_ lane: LanePointer) { idle.append(lane) }
+    mutating func wait(_ lane: LanePointer) {
+        if lane.pointee.place < 0 { lane.pointee.place = place(of: lane.pointee.carrier) }
+        idle[lane.pointee.place].lanes.append(lane)
+        idleCount += 1
+    }
+
+    private mutating func place(of carrier: any LaneCarrier) -> Int {
+        if let place = idle.lastIndex(where: { $0.carrier === carrier }) { return place }
+        idle.append(Idle(carrier: carrier))
+        return idle.count - 1
+    }
 
     /// When the next call is due, at the end of its tick.
     var nextDueNs: Int64 {
@@ -24,9 +44,9 @@ struct Pace {
     /// late, and its time counts from when it was due.
     mutating func next(nowNs: Int64) -> (lane: LanePointer, dueNs: Int64)? {
         let dueNs = nextDueNs
-        guard dueNs <= nowNs, firstIdle < idle.count else { return nil }
+        guard dueNs <= nowNs, let lane = takeIdle(where: { _ in true }) else { return nil }
         begun += 1
-        return (takeIdle(), dueNs)
+        return (lane, dueNs)
     }
 
     /// When the next call of a run under overload should have begun, if that is over; what it is to begin with is taken from
@@ -35,22 +55,18 @@ struct Pace {
         let dueNs = nextDueNs
         guard dueNs <= nowNs else { return nil }
         begun += 1
-        for _ in 0..<Limits.roomTriesMax where firstIdle < idle.count {
-            let lane = takeIdle()
-            if lane.pointee.carrier.hasRoom { return (lane, dueNs) }
-            idle.append(lane)
-        }
-        return (nil, dueNs)
+        return (takeIdle { $0.hasRoom }, dueNs)
     }
 
-    private mutating func takeIdle() -> LanePointer {
-        let lane = idle[firstIdle]
-        firstIdle += 1
-        if firstIdle > Limits.paceGoneLanesMax, firstIdle * 2 > idle.count {
-            idle.removeFirst(firstIdle)
-            firstIdle = 0
+    private mutating func takeIdle(where isFit: (any LaneCarrier) -> Bool) -> LanePointer? {
+        guard idleCount > 0 else { return nil }
+        for _ in idle.indices {
+            turn = turn + 1 < idle.count ? turn + 1 : 0
+            guard !idle[turn].lanes.isEmpty, isFit(idle[turn].carrier) else { continue }
+            idleCount -= 1
+            return idle[turn].lanes.popLast()
         }
-        return lane
+        return nil
     }
 
     /// Gives up the calls that are due for so long already that their callers wait no more.
@@ -66,12 +82,12 @@ struct Pace {
     mutating func takeAll() -> [LanePointer] {
         defer {
             idle = []
-            firstIdle = 0
+            idleCount = 0
         }
-        return Array(idle[firstIdle...])
+        return idle.flatMap(\.lanes)
     }
 
-    var hasIdleLanes: Bool { firstIdle < idle.count }
+    var hasIdleLanes: Bool { idleCount > 0 }
 
     /// When there is something to begin, and with what.
     var wakeNs: Int64 { hasIdleLanes ? nextDueNs : .max }

@@ -78,8 +78,8 @@ import Testing
         // All lanes are busy for five ticks, then two are free.
         #expect(pace.next(nowNs: 1_000 + 5 * tick)?.dueNs == 1_000 + 2 * tick)
         #expect(!pace.hasIdleLanes && pace.next(nowNs: 1_000 + 5 * tick) == nil)
-        pace.wait(lanes[1])
         pace.wait(lanes[0])
+        pace.wait(lanes[1])
         let late = pace.next(nowNs: 1_000 + 5 * tick)
         #expect(late?.dueNs == 1_000 + 2 * tick && late?.lane == lanes[1])
         // What is due since more than three ticks nobody waits for any more; later ones are begun as ever.
