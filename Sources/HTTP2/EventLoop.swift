@@ -127,11 +127,15 @@ package final class EventLoop: @unchecked Sendable {
             throw HTTP2Error.system(call: "eventfd", errno: error)
         }
         strangers = Strangers(epoll: cl_epoll_create())
+        guard strangers.epoll >= 0 else {
+            let error = errno
+            for descriptor in [epoll, wakeup] { close(descriptor) }
+            throw HTTP2Error.system(call: "epoll_create1", errno: error)
+        }
         // Edge-triggered: every write is a new edge, so that nobody has to read the counter.
         let events = UInt32(CL_EPOLLIN) | Self.edgeTriggered
         let readable = UInt32(CL_EPOLLIN)
-        guard strangers.epoll >= 0,
-            cl_epoll_control(epoll, Int32(CL_EPOLL_ADD), wakeup, events, Self.wakeupData) == 0,
+        guard cl_epoll_control(epoll, Int32(CL_EPOLL_ADD), wakeup, events, Self.wakeupData) == 0,
             cl_epoll_control(epoll, Int32(CL_EPOLL_ADD), strangers.epoll, readable, Self.strangersData) == 0
         else {
             let error = errno
