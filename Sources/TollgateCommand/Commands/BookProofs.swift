@@ -68,13 +68,18 @@ struct BookProofs {
         }
     }
 
-    private static func verdict(
+    /// What is to be said of a tenant's file that was there a moment ago.
+    /// - Parameter listed: The journal's record up to which the manifest says that it was made durable.
+    static func verdict(
         on tenant: TenantID, in shards: String, _ listed: UInt64?
     ) -> Result<BookVerdict?, StorageError> {
-        Result { () throws(StorageError) in
-            try BookVerifier(
-                path: ShardStore.file(of: tenant, in: shards), tenant: tenant, listedThrough: listed
-            ).verify()
+        let file = ShardStore.file(of: tenant, in: shards)
+        do throws(StorageError) {
+            return .success(try BookVerifier(path: file, tenant: tenant, listedThrough: listed).verify())
+        } catch {
+            // A server that runs removes what is left of a making that was cut off, and makes the file anew: no book yet.
+            if listed == nil, (try? LocalFileSystem().exists(file)) == false { return .success(nil) }
+            return .failure(error)
         }
     }
 
