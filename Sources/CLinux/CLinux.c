@@ -13,6 +13,7 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -79,6 +80,22 @@ int cl_fallocate(int descriptor, int64_t offset, int64_t length) {
 int cl_lock_exclusive(int descriptor) { return flock(descriptor, LOCK_EX | LOCK_NB); }
 
 void cl_thread_nice(int niceness) { setpriority(PRIO_PROCESS, gettid(), niceness); }
+
+// glibc of Debian 12 has neither the calls nor the structure: sched_setattr(2).
+struct sched_attributes {
+    uint32_t size, policy;
+    uint64_t flags;
+    int32_t nice;
+    uint32_t priority;
+    uint64_t runtime, deadline, period;
+};
+
+void cl_thread_slice(int64_t slice_ns) {
+    struct sched_attributes now = {.size = sizeof now};
+    if (syscall(SYS_sched_getattr, 0, &now, sizeof now, 0) != 0) return;
+    now.runtime = (uint64_t)slice_ns;
+    syscall(SYS_sched_setattr, 0, &now, 0);
+}
 
 void cl_release_memory(void) { malloc_trim(0); }
 

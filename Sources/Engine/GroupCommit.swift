@@ -28,6 +28,8 @@ final class GroupCommit: @unchecked Sendable {
 
     /// Batches gather for less than the kernel would make a wait last by itself.
     private static let timerSlackNs: Int64 = 1_000
+    /// All callers wait for the commit thread when it wakes, and it has little to do then.
+    private static let sliceNs: Int64 = 200_000
 
     private let journal: any Journal
     private let limits: EngineLimits
@@ -234,6 +236,7 @@ final class GroupCommit: @unchecked Sendable {
     /// The commit thread: one batch after the other until `stop`.
     func run() {
         cl_timer_slack(Self.timerSlackNs)
+        cl_thread_slice(Self.sliceNs)
         while turn(waits: true) {}
     }
 

@@ -44,7 +44,7 @@ package struct EngineLimits: Sendable {
     /// Books of a partition that are settled in one go by the timers.
     package var maxSettledAtOnce = 256
     /// Steps that are forgotten in one go under a partition's lock.
-    package var forgottenAtOnce = 256
+    package var forgottenAtOnce = 64
     /// Records that go into one shard transaction.
     package var maxRecordsPerFlush = 32_768
     /// Journal bytes above which the shards are made durable and the journal trimmed.

@@ -176,9 +176,14 @@ final class WriteBehind: @unchecked Sendable {
     }
 
     private static let niceness: Int32 = 5
+    private static let sliceNs: Int64 = 20_000_000
 
-    /// Nobody waits for the flush thread but reports, and callers wait for the other threads.
-    func giveWay() { cl_thread_nice(Self.niceness) }
+    /// Nobody waits for the flush thread but reports, and callers wait for the other threads: it has less of a busy processor,
+    /// and in longer turns, which theirs interrupt.
+    func giveWay() {
+        cl_thread_nice(Self.niceness)
+        cl_thread_slice(Self.sliceNs)
+    }
 
     /// Flushes until `stop`.
     func run() {
@@ -362,8 +367,7 @@ final class WriteBehind: @unchecked Sendable {
             book.state!.ledger.forget(
                 flushedThrough: book.forgettableSequence, keep: keep, atMost: limits.forgottenAtOnce)
         {
-            partition.monitor.unlock()
-            partition.monitor.lock()
+            partition.monitor.giveWay()
         }
     }
 

@@ -1,4 +1,5 @@
 import Glibc
+import Synchronization
 
 /// A mutex with one condition: what waits and what wakes share the state that the mutex guards.
 ///
@@ -6,6 +7,8 @@ import Glibc
 package final class Monitor: @unchecked Sendable {
     @usableFromInline let mutex: UnsafeMutablePointer<pthread_mutex_t>
     @usableFromInline let condition: UnsafeMutablePointer<pthread_cond_t>
+    /// Threads that found the lock taken and wait for it.
+    private let waiting = Atomic(0)
 
     package init() {
         mutex = .allocate(capacity: 1)
@@ -27,7 +30,29 @@ package final class Monitor: @unchecked Sendable {
     }
 
     @inlinable
-    package func lock() { pthread_mutex_lock(mutex) }
+    package func lock() {
+        if pthread_mutex_trylock(mutex) != 0 { lockLater() }
+    }
+
+    @usableFromInline
+    func lockLater() {
+        waiting.wrappingAdd(1, ordering: .relaxed)
+        pthread_mutex_lock(mutex)
+        waiting.wrappingSubtract(1, ordering: .relaxed)
+    }
+
+    /// Lets those have the lock who wait for it, and takes it again.
+    ///
+    /// The lock is not fair: who lets go of it and takes it again at once is sooner than a thread that must wake up first,
+    /// and has it each time anew.
+    package func giveWay() {
+        unlock()
+        for _ in 0..<Self.mostPauses where waiting.load(ordering: .relaxed) > 0 { usleep(Self.pauseUs) }
+        lock()
+    }
+
+    private static let pauseUs: UInt32 = 20
+    private static let mostPauses = 10
 
     @inlinable
     package func unlock() { pthread_mutex_unlock(mutex) }
