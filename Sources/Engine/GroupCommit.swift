@@ -28,8 +28,6 @@ final class GroupCommit: @unchecked Sendable {
 
     /// Batches gather for less than the kernel would make a wait last by itself.
     private static let timerSlackNs: Int64 = 1_000
-    /// All callers wait for the commit thread when it wakes, and it has little to do then.
-    private static let sliceNs: Int64 = 200_000
 
     private let journal: any Journal
     private let limits: EngineLimits
@@ -236,7 +234,7 @@ final class GroupCommit: @unchecked Sendable {
     /// The commit thread: one batch after the other until `stop`.
     func run() {
         cl_timer_slack(Self.timerSlackNs)
-        cl_thread_slice(Self.sliceNs)
+        cl_thread_short_turns()
         while turn(waits: true) {}
     }
 

@@ -33,6 +33,9 @@ package struct EngineLimits: Sendable {
     package var flushIntervalMs = 200
     /// Pending records of one tenant that are flushed without waiting for the interval.
     package var flushRecords = 8_192
+    /// Pending records, and their bytes, up to which a flush lets every other thread go first.
+    package var patientRecords = 65_536
+    package var patientBytes = 24 << 20
     /// Books that wait for a flush, above which one with less than `gatherRecords` waits on until it has them: a
     /// transaction costs as much as many records.
     package var impatientBooks = 128

@@ -20,6 +20,8 @@ final class WriteBehind: @unchecked Sendable {
     private var failed = FlushLine()
     private var lastTicket: UInt64 = 0
     private var isStopping = false
+    /// Short while a flush has time.
+    private let turns = ShortTurns()
     /// When the flush thread gives up after `stop`. Read without the lock by that thread, after it was set for good.
     private var stopsByMs = Int.max
     var hasEnded = false
@@ -96,11 +98,12 @@ final class WriteBehind: @unchecked Sendable {
     func added(byteCount: Int, to book: Book) {
         pendingRecords.wrappingAdd(1, ordering: .relaxed)
         pendingBytes.wrappingAdd(byteCount, ordering: .relaxed)
+        if !isLittlePending { turns.makeLong() }
         let limits = core.limits
         if book.ticket == 0 || book.isGathering && book.hasGathered(limits.gatherRecords) {
             enter(book, after: limits.flushIntervalMs, \.usual)
         } else if book.pending.count == limits.flushRecords {
-            _ = hurry(book)
+            _ = goFirst(book, isAwaited: false)
         }
     }
 
@@ -128,11 +131,16 @@ final class WriteBehind: @unchecked Sendable {
         pendingBytes.wrappingSubtract(records.byteCount, ordering: .relaxed)
     }
 
-    /// Somebody waits to read the shard, or much is pending. The partition is locked.
+    /// Somebody waits to read the shard. The partition is locked.
     /// - Returns: false where nothing is flushed any more.
-    func hurry(_ book: Book) -> Bool {
+    func hurry(_ book: Book) -> Bool { goFirst(book, isAwaited: true) }
+
+    /// Somebody waits, or much is pending. The partition is locked.
+    /// - Returns: false where nothing is flushed any more.
+    private func goFirst(_ book: Book, isAwaited: Bool) -> Bool {
         monitor.locked {
             if hasEnded { return false }
+            if isAwaited { turns.makeLong() }
             if !book.isUrgent {
                 book.isUrgent = true
                 urgent.append(FlushLine.Place(book: book, ticket: 0, dueMs: core.clock.monotonicMs))
@@ -170,19 +178,19 @@ final class WriteBehind: @unchecked Sendable {
     func stop() {
         monitor.locked {
             isStopping = true
+            turns.makeLong()
             stopsByMs = core.clock.monotonicMs + core.limits.maxStopFlushMs
             monitor.wakeAll()
         }
     }
 
     private static let niceness: Int32 = 5
-    private static let sliceNs: Int64 = 20_000_000
 
-    /// Nobody waits for the flush thread but reports, and callers wait for the other threads: it has less of a busy processor,
-    /// and in longer turns, which theirs interrupt.
+    /// Nobody waits for the flush thread but reports, and callers wait for the other threads. Its turns are as short as theirs:
+    /// what it holds when one ends it has again soon.
     func giveWay() {
         cl_thread_nice(Self.niceness)
-        cl_thread_slice(Self.sliceNs)
+        cl_thread_short_turns()
     }
 
     /// Flushes until `stop`.
@@ -207,6 +215,11 @@ final class WriteBehind: @unchecked Sendable {
     private var isPressed: Bool {
         pendingBytes.load(ordering: .relaxed) >= core.limits.maxPendingBytes / 2
             || pendingCount >= core.limits.maxPendingRecords / 2 || isJournalLong.load(ordering: .relaxed)
+    }
+
+    private var isLittlePending: Bool {
+        pendingCount < core.limits.patientRecords
+            && pendingBytes.load(ordering: .relaxed) < core.limits.patientBytes
     }
 
     private func next(waits: Bool) -> FlushLine.Place? {
@@ -249,7 +262,7 @@ final class WriteBehind: @unchecked Sendable {
         guard !book.pending.isEmpty, book.ticket == 0 else { return }
         if !hasFailed {
             enter(book, after: core.limits.flushIntervalMs, \.usual)
-            if book.pending.count >= core.limits.flushRecords { _ = hurry(book) }
+            if book.pending.count >= core.limits.flushRecords { _ = goFirst(book, isAwaited: false) }
         } else if !monitor.locked({ isStopping }) {
             enter(book, after: core.limits.probeIntervalMs, \.failed)
         }
@@ -293,11 +306,21 @@ final class WriteBehind: @unchecked Sendable {
         flush(book)
     }
 
+    /// Takes short turns where nobody waits for a flush, and little is pending. The partition is locked.
+    private func chooseTurns(for book: Book) {
+        let hasTime =
+            book.flushWaiters.isEmpty && isLittlePending && !isJournalLong.load(ordering: .relaxed) && !isCatchingUp
+        monitor.locked {
+            if hasTime, urgent.nextDueMs == nil, !isStopping { turns.take() } else { turns.makeLong() }
+        }
+    }
+
     /// Writes what is in `book.flushing`. The partition is locked, and is not afterwards.
     private func flush(_ book: Book) {
         let partition = book.partition
         let records = book.flushing
         let known = book.flushedPosition
+        chooseTurns(for: book)
         partition.monitor.unlock()
 
         let result = Result { () throws(StorageError) in
@@ -335,11 +358,11 @@ final class WriteBehind: @unchecked Sendable {
     private func write(
         _ records: RecordRun, of tenant: TenantID, heldThrough known: UInt64?
     ) throws(StorageError) -> ShardExtent {
-        if let known, known < records.firstPosition { return try core.shards.apply(tenant, records) }
+        if let known, known < records.firstPosition { return try core.shards.apply(tenant, records, in: turns) }
         let held = try core.extent(of: tenant)
         var records = records
         let missing = records.split(through: held.position)
-        return missing.isEmpty ? held : try core.shards.apply(tenant, missing)
+        return missing.isEmpty ? held : try core.shards.apply(tenant, missing, in: turns)
     }
 
     /// The shard has what was flushing. The partition is locked.

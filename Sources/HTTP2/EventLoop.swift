@@ -304,7 +304,7 @@ package final class EventLoop: @unchecked Sendable {
     private func run() {
         threadID.store(UInt(pthread_self()), ordering: .relaxed)
         cl_thread_name(String(name.prefix(15)))
-        cl_thread_slice(Limits.sliceNs)
+        cl_thread_short_turns()
         activity?.began()
         var events = [cl_event](repeating: cl_event(), count: Limits.eventsPerTurnMax)
         while isRunning {

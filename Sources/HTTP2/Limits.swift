@@ -15,8 +15,6 @@ package enum Limits {
     static let readsPerTurnMax = 4
     /// Writes of one connection in a turn of the loop, for the same reason.
     static let writesPerTurnMax = 16
-    /// How long a loop asks to run at a time beside other threads: short, so that it runs soon once something is ready.
-    static let sliceNs: Int64 = 200_000
     /// Readiness reports taken from the kernel at once.
     static let eventsPerTurnMax = 256
     /// The same, and what is read of each connection, while the loop has more to do than one turn should hold.

@@ -48,10 +48,10 @@ int cl_lock_exclusive(int descriptor);
 void cl_thread_name(const char *name);
 // Lets others go before the calling thread, 1 to 19, where the processors are busy (setpriority(2)). Cannot be taken back.
 void cl_thread_nice(int niceness);
-// How long the calling thread would run at a time where the processors are busy, 0.1 to 100 ms: its share stays the same, but
-// who asks for short turns gets them sooner, also between those of a thread with longer ones. From Linux 6.12 on; no effect
-// before (sched_setattr(2), SCHED_OTHER).
-void cl_thread_slice(int64_t slice_ns);
+// Has the calling thread run for 0.2 ms at a time where the processors are busy: its share stays the same, but who takes short
+// turns gets them sooner, and others need not wait for a long one to end. From Linux 6.12 on; no effect before
+// (sched_setattr(2), SCHED_OTHER).
+void cl_thread_short_turns(void);
 // Gives memory that was freed back to the system, as far as whole pages of it are (malloc_trim(3)).
 void cl_release_memory(void);
 

@@ -68,6 +68,20 @@ final class Database: @unchecked Sendable {
         handle = nil
     }
 
+    /// Statements end a turn every few rows, where there are turns.
+    var turns: ShortTurns? {
+        didSet {
+            guard turns !== oldValue else { return }
+            let context = turns.map { Unmanaged.passUnretained($0).toOpaque() }
+            sqlite3_progress_handler(
+                handle, context == nil ? 0 : StorageLimits.operationsPerTurn,
+                { context in
+                    Unmanaged<ShortTurns>.fromOpaque(context!).takeUnretainedValue().end()
+                    return 0
+                }, context)
+        }
+    }
+
     /// It may only be read: SQLite opens a file so that its user may not write at the moment, and it stays so.
     var isReadOnly: Bool { sqlite3_db_readonly(handle, "main") == 1 }
 

@@ -45,14 +45,23 @@ final class Shard: @unchecked Sendable {
     }
 
     /// Takes a run of records in one transaction.
-    func apply(_ records: RecordRun) throws(StorageError) {
+    /// - Parameter turns: Ended every few records; nil where all is done in one go.
+    func apply(_ records: RecordRun, in turns: ShortTurns? = nil) throws(StorageError) {
         guard records.firstPosition > meta.position else {
             throw .misplaced(
                 path: database.path,
                 reason: "it already holds position \(meta.position), beyond \(records.firstPosition)")
         }
+        database.turns = turns
+        defer { database.turns = nil }
         var fold = FlushFold(after: meta, path: database.path)
+        var untilTurn = StorageLimits.recordsPerTurn
         try records.forEach { (position, record) throws(StorageError) in
+            untilTurn -= 1
+            if untilTurn == 0 {
+                turns?.end()
+                untilTurn = StorageLimits.recordsPerTurn
+            }
             try fold.add(record: record, at: position) { (id) throws(StorageError) in try subject(of: id) }
         }
         fold.finish(position: records.lastPosition)

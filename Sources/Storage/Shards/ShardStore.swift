@@ -83,8 +83,11 @@ package final class ShardStore: Sendable {
 
     /// Takes the journal's records of the tenant, which must be new, in one transaction. They survive the end of the process
     /// at once, and a power cut once `makeDurable` has returned.
+    /// - Parameter turns: Ended every few records; nil where all is done in one go.
     @discardableResult
-    package func apply(_ tenant: TenantID, _ records: RecordRun) throws(StorageError) -> ShardExtent {
+    package func apply(
+        _ tenant: TenantID, _ records: RecordRun, in turns: ShortTurns? = nil
+    ) throws(StorageError) -> ShardExtent {
         let isMuch = records.count >= StorageLimits.muchRecords
         return try use(tenant, isMuch: isMuch) { (slot) throws(StorageError) in
             // Opened while nobody might write it, it may be written by now.
@@ -94,7 +97,7 @@ package final class ShardStore: Sendable {
             }
             let shard = try openOrMake(tenant, in: slot, for: records)
             do throws(StorageError) {
-                try shard.apply(records)
+                try shard.apply(records, in: turns)
             } catch {
                 logs.distrust(tenant)
                 throw error
