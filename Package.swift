@@ -82,6 +82,7 @@ let package = Package(
         tests(of: "HTTP2", ["CLinux", "CNghttp2", "Locks", "SeededRandom"]),
         tests(of: "RPC", ["HTTP2", "Protobuf", "Locks", "SeededRandom"]),
         tests(of: "Ledger", ["SeededRandom"]),
+        tests(of: "Locks"),
         tests(of: "LoadGenerator", ["TollgateSchema", "HTTP2", "Protobuf", "Locks", "SeededRandom"]),
         tests(of: "Storage", ["Ledger", "CSQLite", "CLinux", "Locks", "SimulatedDisk", "SeededRandom"]),
         tests(of: "Engine", ["Storage", "Ledger", "Locks", "SimulatedDisk", "SeededRandom"]),

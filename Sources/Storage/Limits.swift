@@ -26,9 +26,9 @@ package enum StorageLimits {
     static let muchRecords = 256
     /// Shards up to which each is synced by itself; more are synced with all that the disk has.
     static let singleSyncs = 64
-    /// Records, and SQLite's operations, after which a flush ends a turn: some 0.1 ms. See `ShortTurns`.
-    static let recordsPerTurn = 128
-    static let operationsPerTurn: Int32 = 2_000
+    /// Records, and SQLite's operations, after which a flush ends a turn: some 0.2 ms. See `ShortTurns`.
+    static let recordsPerTurn = 256
+    static let operationsPerTurn: Int32 = 4_000
     /// Bytes of a shard's write-ahead log above which it is moved into the file.
     package static let checkpointBytes: Int64 = 4 << 20
     /// Bytes of a log that are read and written once more in one go.

@@ -7,8 +7,10 @@ import Synchronization
 /// Who has such work takes short turns; whoever finds that it has become urgent, on any thread, makes them long again.
 package final class ShortTurns: Sendable {
     private let areTaken = Atomic(false)
+    private let letOthersGo: @Sendable () -> Void
 
-    package init() {}
+    /// - Parameter letOthersGo: at the end of a turn.
+    package init(letOthersGo: @escaping @Sendable () -> Void = { sched_yield() }) { self.letOthersGo = letOthersGo }
 
     package func take() { areTaken.store(true, ordering: .relaxed) }
 
@@ -18,6 +20,6 @@ package final class ShortTurns: Sendable {
 
     /// A turn is over, where turns are short.
     func end() {
-        if areTaken.load(ordering: .relaxed) { sched_yield() }
+        if areTaken.load(ordering: .relaxed) { letOthersGo() }
     }
 }

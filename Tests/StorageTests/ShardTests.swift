@@ -1,5 +1,6 @@
 import Glibc
 import Ledger
+import Locks
 import SeededRandom
 import Testing
 
@@ -36,6 +37,33 @@ import Testing
         snapshot.openReservations.sort { $0.id < $1.id }
         snapshot.usage.removeAll { $0.consumed == 0 }
         return snapshot
+    }
+
+    /// A flush in short turns lets others go every few rows, and no longer once it is urgent; the book is the same.
+    @Test func aFlushTakesShortTurnsUntilItIsUrgent() throws {
+        var book = BookDriver(tenant: "acme", seed: 1)
+        let store = store()
+        let ended = Protected(0)
+        var position: UInt64 = 0
+        let turns = ShortTurns { ended.withLock { $0 += 1 } }
+        func flush() throws {
+            for _ in 0..<600 { book.step(book.randomCommand()) }
+            // A record for each entry.
+            var run = RecordRun()
+            for entry in book.takePending() {
+                position += 1
+                run.append(contentsOf: RecordRun([entry], at: position))
+            }
+            try store.apply("acme", run, in: turns)
+        }
+        turns.take()
+        try flush()
+        let inShortTurns = ended.withLock { $0 }
+        #expect(inShortTurns > 2)
+        turns.makeLong()
+        try flush()
+        #expect(ended.withLock { $0 } == inShortTurns)
+        #expect(normal(try #require(try store.load("acme")).snapshot) == normal(book.state.snapshot()))
     }
 
     @Test(arguments: seeds)

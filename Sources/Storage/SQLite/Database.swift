@@ -186,7 +186,9 @@ final class Database: @unchecked Sendable {
         var message = String(cString: handle.map { sqlite3_errmsg($0) } ?? sqlite3_errstr(code))
         let errno = handle.map { sqlite3_system_errno($0) } ?? 0
         if code & 0xFF == SQLITE_IOERR || code & 0xFF == SQLITE_CANTOPEN, errno != 0 {
-            if errno == EMFILE || errno == ENFILE { return .system(operation: "open", path: path, errno: errno) }
+            // SQLite has one code for a file that is not there and one that may not be opened.
+            let saysAll = errno == EMFILE || errno == ENFILE || errno == ENOENT && code & 0xFF == SQLITE_CANTOPEN
+            if saysAll { return .system(operation: "open", path: path, errno: errno) }
             message += ": " + String(cString: strerror(errno))
         }
         return .sqlite(code: code, message: message, sql: sql, path: path)
