@@ -3,7 +3,7 @@ import Storage
 
 /// A tenant's state while it is in memory, by reference: it is large and cannot be copied.
 final class ResidentState {
-    var ledger: LedgerState
+    @exclusivity(unchecked) var ledger: LedgerState
 
     init(_ ledger: consuming LedgerState) {
         self.ledger = ledger
@@ -16,6 +16,7 @@ final class ResidentState {
 /// `flushing` and `pending` evolved on top; everything at or below `flushedPosition` is in the shard.
 ///
 /// `@unchecked Sendable`: it goes from thread to thread, but everything mutable is touched only under its partition's lock.
+/// `@exclusivity(unchecked)`: as in `Partition`.
 final class Book: @unchecked Sendable {
     enum Phase {
         /// No state in memory. The book stays known only while something is pending.
@@ -27,16 +28,16 @@ final class Book: @unchecked Sendable {
 
     let tenant: TenantID
     unowned(unsafe) let partition: Partition
-    var phase = Phase.asleep
-    var state: ResidentState?
+    @exclusivity(unchecked) var phase = Phase.asleep
+    @exclusivity(unchecked) var state: ResidentState?
     var waiting: [Job] = []
 
     /// Journaled, or about to be, and not in the shard.
-    var pending = RecordRun()
+    @exclusivity(unchecked) var pending = RecordRun()
     /// What the flush thread writes to the shard now, all of it durable.
-    var flushing = RecordRun()
+    @exclusivity(unchecked) var flushing = RecordRun()
     /// Position of the tenant's newest record.
-    var lastPosition: UInt64 = 0
+    @exclusivity(unchecked) var lastPosition: UInt64 = 0
     /// What the shard holds; nil until it was asked.
     var flushedPosition: UInt64?
     /// Number of the newest entry that the shard is known to hold.
@@ -45,9 +46,9 @@ final class Book: @unchecked Sendable {
     /// The shard is being written: it may not be loaded meanwhile.
     var isFlushing: Bool { !flushing.isEmpty }
     /// Its place in one of the flush thread's lines, 0 where it has none.
-    var ticket: UInt64 = 0
+    @exclusivity(unchecked) var ticket: UInt64 = 0
     /// It waits, beyond the usual time, until it has gathered enough.
-    var isGathering = false
+    @exclusivity(unchecked) var isGathering = false
     /// Its part of `gatherRecords`, in percent: tenants that are used evenly would otherwise have enough all at once.
     private let patience: Int
     /// It stands in the line of those in a hurry.
@@ -58,16 +59,16 @@ final class Book: @unchecked Sendable {
     /// shard later may be missing from what the look-up finds, so memory keeps it until the look-up is over.
     var recalls: [UInt64] = []
     /// The batch in which it gathered something last, by its first position, and how many bytes of that batch are its own.
-    private var gatheredBatch: UInt64 = 0
-    private var gatheredBytes = 0
+    @exclusivity(unchecked) private var gatheredBatch: UInt64 = 0
+    @exclusivity(unchecked) private var gatheredBytes = 0
     /// Grows when the state is thrown away; what was looked up before counts no more.
     var generation = 0
 
     /// For eviction: touched since the hand last passed.
-    var wasUsed = true
+    @exclusivity(unchecked) var wasUsed = true
     var ringIndex = 0
     /// When the timers look at it next.
-    var scheduledDeadline = Instant.distantFuture
+    @exclusivity(unchecked) var scheduledDeadline = Instant.distantFuture
 
     init(tenant: TenantID, partition: Partition) {
         self.tenant = tenant
@@ -134,7 +135,7 @@ struct FlushWaiter {
 
 /// Something to do with a tenant's state once it is in memory.
 enum Job: Sendable {
-    case step(Command, queue: (any CompletionQueue)?, caller: (any StepCaller)?, StepCompletion)
+    case step(Command, any StepListener)
     case steps(StepsJob)
     case limits(LimitsJob)
     /// `body` looks at the settled state, under the partition's lock, and returns what delivers the result once all that it saw is durable.
@@ -145,9 +146,9 @@ enum Job: Sendable {
     /// Who waits for it, as far as that is known.
     var caller: (any StepCaller)? {
         switch self {
-        case .step(_, _, let caller, _): caller
+        case .step(_, let listener): listener
         case .steps(let job): job.caller
-        case .limits(let job): job.caller
+        case .limits(let job): job.listener
         case .read, .settle: nil
         }
     }
@@ -159,9 +160,9 @@ enum Job: Sendable {
 
     func fail(_ error: EngineError) {
         switch self {
-        case .step(_, _, _, let completion): completion(.failure(error))
+        case .step(_, let listener): listener.settled(error)
         case .steps(let job): job.fail(error)
-        case .limits(let job): job.completion(.failure(error))
+        case .limits(let job): job.listener.settled(error)
         case .read(let job): job.failed(error)
         case .settle: break
         }

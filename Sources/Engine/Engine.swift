@@ -100,13 +100,16 @@ package final class Engine: Sendable {
         _ command: Command, tenant: TenantID, queue: (any CompletionQueue)? = nil, caller: (any StepCaller)? = nil,
         completion: @escaping StepCompletion
     ) {
+        submit(command, tenant: tenant, for: ClosureListener(queue: queue, caller: caller, completion))
+    }
+
+    /// The same for a listener, which costs least.
+    package func submit(_ command: Command, tenant: TenantID, for listener: any StepListener) {
         if case .set(let setting) = command, case .limits(let limits, let zone, _) = setting.change {
-            let job = LimitsJob(
-                command: setting, limits: limits, zone: zone, queue: queue, caller: caller, completion: completion)
+            let job = LimitsJob(command: setting, limits: limits, zone: zone, listener: listener)
             return core.partition(of: tenant).submit(.limits(job), tenant: tenant)
         }
-        core.partition(of: tenant).submit(
-            .step(command, queue: queue, caller: caller, completion), tenant: tenant)
+        core.partition(of: tenant).submit(.step(command, listener), tenant: tenant)
     }
 
     /// Does many steps on a tenant's book, each by itself, in their order; told once, when all of them are durable.

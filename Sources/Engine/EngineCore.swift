@@ -13,9 +13,9 @@ final class EngineCore: @unchecked Sendable {
     let rules: any BookRules
     let limits: EngineLimits
     let groupCommit: GroupCommit
-    private(set) var writeBehind: WriteBehind!
-    private(set) var readers: ShardReaders!
-    private(set) var partitions: [Partition] = []
+    @exclusivity(unchecked) private(set) var writeBehind: WriteBehind!
+    @exclusivity(unchecked) private(set) var readers: ShardReaders!
+    @exclusivity(unchecked) private(set) var partitions: [Partition] = []
     let shortages = ShortageCounts()
     private let observer: any EngineObserver
 

@@ -10,6 +10,7 @@ import Synchronization
 /// Lock order: a partition's lock is taken before this one's, never after.
 ///
 /// `@unchecked Sendable`: everything mutable is guarded by `monitor`, but for `spare`, which only the commit thread touches.
+/// `@exclusivity(unchecked)`: as in `Partition`.
 final class GroupCommit: @unchecked Sendable {
     /// What keeps the journal from taking records at the moment.
     private struct Obstacles: OptionSet {
@@ -34,11 +35,11 @@ final class GroupCommit: @unchecked Sendable {
     private let clock: any Clock
     private let monitor = Monitor()
 
-    private var gathering: JournalBatch
-    private var gatheringWaiters: [Waiter] = []
-    private var inFlightWaiters: [Waiter] = []
-    private var inFlightLast: UInt64
-    private var next: UInt64
+    @exclusivity(unchecked) private var gathering: JournalBatch
+    @exclusivity(unchecked) private var gatheringWaiters = Waiters()
+    @exclusivity(unchecked) private var inFlightWaiters = Waiters()
+    @exclusivity(unchecked) private var inFlightLast: UInt64
+    @exclusivity(unchecked) private var next: UInt64
     private var failure: StorageError?
     /// When a journal that fails is tried again, where nobody waits for that.
     private var probeDueMs = 0
@@ -49,7 +50,7 @@ final class GroupCommit: @unchecked Sendable {
     private var spare: JournalBatch
     private var pace: CommitPace
     /// Records that wake the commit thread.
-    private var wakingCount = 1
+    @exclusivity(unchecked) private var wakingCount = 1
     private let arrivals = Arrivals()
 
     /// Raw `Obstacles`. Written under `monitor`, read for each job without. A job reads it under its partition's lock, and
@@ -163,7 +164,7 @@ final class GroupCommit: @unchecked Sendable {
 
     /// Journals one record, which the book's shard then lacks, and tells `waiter` when it is durable. The caller holds the
     /// tenant's partition, so that a tenant's records stay in order.
-    func submit(_ entries: [Entry], of book: Book, _ waiter: Waiter?) -> UInt64 {
+    func submit(_ entries: [Entry], of book: Book, _ waiter: (any DurabilityWaiter)?) -> UInt64 {
         monitor.lock()
         defer { monitor.unlock() }
         let position = next
@@ -182,7 +183,7 @@ final class GroupCommit: @unchecked Sendable {
     }
 
     /// Tells `waiter` when everything up to `position` is durable; returns false where it is already and nobody will be told.
-    func wait(for position: UInt64, _ waiter: Waiter) -> Bool {
+    func wait(for position: UInt64, _ waiter: any DurabilityWaiter) -> Bool {
         if position <= durablePosition { return false }
         monitor.lock()
         defer { monitor.unlock() }
@@ -224,8 +225,8 @@ final class GroupCommit: @unchecked Sendable {
     /// Forgets who waits.
     func abandon() {
         monitor.locked {
-            gatheringWaiters = []
-            inFlightWaiters = []
+            gatheringWaiters = Waiters()
+            inFlightWaiters = Waiters()
         }
     }
 
@@ -298,11 +299,11 @@ final class GroupCommit: @unchecked Sendable {
         wakingCount = 1
     }
 
-    private func publish(durableThrough position: UInt64) -> [Waiter] {
+    private func publish(durableThrough position: UInt64) -> Waiters {
         monitor.lock()
         durable.store(position, ordering: .releasing)
         let waiters = inFlightWaiters
-        inFlightWaiters = []
+        inFlightWaiters = Waiters()
         pace.told(
             waiters.count, gathered: gatheringWaiters.count, pauses: arrivals.pauses, nowNs: monotonicNs())
         let wasFailing = failure != nil
@@ -316,7 +317,7 @@ final class GroupCommit: @unchecked Sendable {
     }
 
     private func fail(_ error: StorageError) {
-        var waiters: [Waiter] = []
+        var waiters = Waiters()
         let isNew = monitor.locked {
             let isNew = failure == nil
             failure = error
@@ -328,9 +329,10 @@ final class GroupCommit: @unchecked Sendable {
         if isNew { healthChanged?(error) }
         rollBack?(durablePosition) {
             monitor.locked {
-                waiters = inFlightWaiters + gatheringWaiters
-                inFlightWaiters = []
-                gatheringWaiters = []
+                waiters = inFlightWaiters
+                waiters.append(contentsOf: gatheringWaiters)
+                inFlightWaiters = Waiters()
+                gatheringWaiters = Waiters()
                 inFlightLast = durablePosition
                 next = durablePosition + 1
                 gathering.removeAll(first: next)

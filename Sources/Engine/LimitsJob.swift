@@ -16,9 +16,7 @@ struct LimitsJob: Sendable {
     let command: SettingCommand
     let limits: [UsageLimit]
     let zone: String
-    let queue: (any CompletionQueue)?
-    let caller: (any StepCaller)?
-    let completion: StepCompletion
+    let listener: any StepListener
     var use: Use?
     var attempts = 0
 
@@ -87,18 +85,18 @@ extension Partition {
             journal(settled, [], of: book, nil)
             return { [self, core] in lookUp(new, for: job, of: book.tenant, core) }
         }
-        return decide(job.step(used: used), job.queue, job.completion, settled, on: book, at: now)
+        return decide(job.step(used: used), for: job.listener, settled, on: book, at: now)
     }
 
     private func lookUp(_ new: [LedgerState.NewLimit], for job: LimitsJob, of tenant: TenantID, _ core: EngineCore) {
         var job = job
         job.attempts += 1
         guard job.attempts <= core.limits.maxLimitLookUps else {
-            return job.completion(.failure(.overloaded(.limits)))
+            return job.listener.settled(.overloaded(.limits))
         }
         // After what is there now has been flushed few records are left to add.
         core.whenFlushed(tenant) { [self, job] error in
-            if let error { return job.completion(.failure(error)) }
+            if let error { return job.listener.settled(error) }
             let isQueued = core.readers.submit { [self] in
                 do throws(StorageError) {
                     let found = try core.shards.use(tenant, of: new)
@@ -107,10 +105,10 @@ extension Partition {
                     submit(.limits(job), tenant: tenant, hasWaited: true)
                 } catch {
                     core.report(error, of: tenant)
-                    job.completion(.failure(.reading(tenant, error)))
+                    job.listener.settled(.reading(tenant, error))
                 }
             }
-            if !isQueued { job.completion(.failure(core.groupCommit.whyNot(.lookUps))) }
+            if !isQueued { job.listener.settled(core.groupCommit.whyNot(.lookUps)) }
         }
     }
 }

@@ -7,15 +7,16 @@ import Storage
 /// A step runs whole under the lock: settle what is due, decide, evolve, hand the record to the journal. Nothing in here
 /// waits for a disk; what needs one (loading a book, recalling an old step) goes to a reader thread and comes back.
 ///
-/// `@unchecked Sendable`: everything mutable is guarded by `monitor`.
+/// `@unchecked Sendable`: everything mutable is guarded by `monitor`. What each step touches is `@exclusivity(unchecked)`: the
+/// lock keeps accesses apart, and the check of each at run time costs more than the access.
 final class Partition: @unchecked Sendable {
     let monitor = Monitor()
     unowned(unsafe) let core: EngineCore
-    private var books: [TenantID: Book] = [:]
+    @exclusivity(unchecked) private var books: [TenantID: Book] = [:]
     /// The awake books as a ring, for eviction by the clock algorithm.
-    private var ring: [Book] = []
+    @exclusivity(unchecked) private var ring: [Book] = []
     private var hand = 0
-    private var deadlines = DeadlineHeap()
+    @exclusivity(unchecked) private var deadlines = DeadlineHeap()
     private let maxResident: Int
 
     init(core: EngineCore, maxResident: Int) {
@@ -100,10 +101,9 @@ final class Partition: @unchecked Sendable {
             let deliver = read.body(book.state!.ledger, now, book)
             return finish(
                 book, [], [],
-                Waiter(queue: read.queue, body: .other { if let error = $0 { read.failed(error) } else { deliver() } }))
-        case .step(let command, let queue, let caller, let completion):
-            if let error = core.whyNotWrite(book) { return { [core] in completion(.failure(core.noted(error))) } }
-            return step(command, queue, caller, completion, on: book, at: now)
+                ClosureWaiter(queue: read.queue) { if let error = $0 { read.failed(error) } else { deliver() } })
+        case .step(let command, let listener):
+            return step(command, for: listener, on: book, at: now)
         case .steps(let many):
             if let error = core.whyNotWrite(book) { return abandon(many, error, on: book) }
             return steps(many, on: book, at: now)
@@ -113,25 +113,23 @@ final class Partition: @unchecked Sendable {
         }
     }
 
-    private func step(
-        _ command: Command, _ queue: (any CompletionQueue)?, _ caller: (any StepCaller)?,
-        _ completion: @escaping StepCompletion, on book: Book, at now: Instant
-    ) -> After? {
+    private func step(_ command: Command, for listener: any StepListener, on book: Book, at now: Instant) -> After? {
+        if let error = core.whyNotWrite(book) { return { [core] in listener.settled(core.noted(error)) } }
         if book.state!.ledger.recall(for: command) != nil {
-            return steps(
-                StepsJob([command], queue: queue, caller: caller, order: nil) { completion($0[0]) }, on: book, at: now)
+            let job = StepsJob([command], queue: listener.queue, caller: listener, order: nil) { listener.tell($0[0]) }
+            return steps(job, on: book, at: now)
         }
-        return decide(command, queue, completion, settle(book, at: now), on: book, at: now)
+        return decide(command, for: listener, settle(book, at: now), on: book, at: now)
     }
 
     /// Decides a step of which memory knows enough, in a book that is settled, and has its caller told.
     func decide(
-        _ command: Command, _ queue: (any CompletionQueue)?, _ completion: @escaping StepCompletion,
-        _ settled: [Entry], on book: Book, at now: Instant
+        _ command: Command, for listener: any StepListener, _ settled: [Entry], on book: Book, at now: Instant
     ) -> After? {
         let decision = decide(command, on: book, at: now, recalled: false)
-        let result = StepResult(outcome: decision.outcome, replayed: decision.replayed)
-        return finish(book, settled, decision.entries, Waiter(queue: queue, body: .step(result, completion)))
+        // Before anybody can settle it.
+        listener.decided(StepResult(outcome: decision.outcome, replayed: decision.replayed))
+        return finish(book, settled, decision.entries, listener)
     }
 
     /// Decides a step and evolves what comes of it; journaling is the caller's.
@@ -147,18 +145,22 @@ final class Partition: @unchecked Sendable {
     }
 
     /// Journals what there is and has `waiter` told when all that the job saw is durable.
-    func finish(_ book: Book, _ settled: [Entry], _ decided: [Entry], _ waiter: Waiter) -> After? {
+    func finish(
+        _ book: Book, _ settled: [Entry], _ decided: [Entry], _ waiter: any DurabilityWaiter
+    ) -> After? {
         if !settled.isEmpty || !decided.isEmpty {
             journal(settled, decided, of: book, waiter)
             return nil
         }
         if core.groupCommit.wait(for: book.lastPosition, waiter) { return nil }
-        return { [waiter].tell(nil) }
+        return {
+            if let queue = waiter.queue { queue.run { waiter.settled(nil) } } else { waiter.settled(nil) }
+        }
     }
 
     /// Any number of holds and cycles may end together: what ended before the step may stand in records before the step's.
     /// A cycle and the grants that come with it are never parted, and neither is what was decided.
-    func journal(_ settled: [Entry], _ decided: [Entry], of book: Book, _ waiter: Waiter?) {
+    func journal(_ settled: [Entry], _ decided: [Entry], of book: Book, _ waiter: (any DurabilityWaiter)?) {
         var rest = settled[...]
         while rest.count + decided.count > core.limits.maxEntriesPerRecord, !rest.isEmpty {
             var cut = min(rest.endIndex, rest.startIndex + core.limits.maxEntriesPerRecord)
@@ -171,7 +173,7 @@ final class Partition: @unchecked Sendable {
         schedule(book)
     }
 
-    private func journal(record entries: [Entry], of book: Book, _ waiter: Waiter?) {
+    private func journal(record entries: [Entry], of book: Book, _ waiter: (any DurabilityWaiter)?) {
         let before = book.pending.byteCount
         book.lastPosition = core.groupCommit.submit(entries, of: book, waiter)
         core.writeBehind.added(byteCount: book.pending.byteCount - before, to: book)

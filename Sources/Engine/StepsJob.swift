@@ -75,7 +75,7 @@ extension Partition {
         }
         let isWhole = job.next == job.commands.count
         if isWhole, job.results == nil {
-            return finish(book, settled, entries, Waiter(queue: job.queue, body: .other(job.telling(outcomes))))
+            return finish(book, settled, entries, ClosureWaiter(queue: job.queue, job.telling(outcomes)))
         }
         let results = job.results ?? StepResults(count: job.commands.count, job.completion)
         job.results = results
@@ -85,12 +85,9 @@ extension Partition {
         } else {
             told = finish(
                 book, settled, entries,
-                Waiter(
-                    queue: job.queue,
-                    body: .other { [outcomes] error in
-                        results.set(
-                            from: first, error.map { error in outcomes.map { _ in .failure(error) } } ?? outcomes)
-                    }))
+                ClosureWaiter(queue: job.queue) { [outcomes] error in
+                    results.set(from: first, error.map { error in outcomes.map { _ in .failure(error) } } ?? outcomes)
+                })
         }
         let rest = isWhole ? release(job.order, on: book) : lookUpRest(of: job, on: book)
         return {

@@ -161,11 +161,36 @@ package final class HTTP2Stream: @unchecked Sendable {
     package func respond(
         headers: HTTP2ConstantHeaders, body: UnsafeRawBufferPointer, trailers: HTTP2ConstantHeaders
     ) {
+        keep(body)
+        respond(headers: headers, trailers: trailers)
+    }
+
+    /// Keeps a copy of an answer that may not be sent yet: nothing leaves before `respond(headers:trailers:)`.
+    package func keep(_ body: UnsafeRawBufferPointer) {
         guard !isClosed, !isEnding else { return }
         output.append(copying: body)
+        connection.outputGrew(body.count, of: self)
+    }
+
+    /// Sends what was kept as a whole answer.
+    package func respond(headers: HTTP2ConstantHeaders, trailers: HTTP2ConstantHeaders) {
+        guard !isClosed, !isEnding else { return }
         end(with: .constantTrailers(trailers))
         submitResponse(UnsafeBufferPointer(headers.fields), endStream: false)
-        connection.outputGrew(body.count, of: self)
+    }
+
+    /// Takes out what was kept and not sent.
+    package func takeKept() -> [UInt8] {
+        let kept = [UInt8](unsafeUninitializedCapacity: output.byteCount) { buffer, count in
+            count = output.read(into: UnsafeMutableRawBufferPointer(buffer))
+        }
+        connection.outputShrank(kept.count)
+        return kept
+    }
+
+    /// Forgets what was kept and not sent.
+    package func dropKept() {
+        if !sentHeaders, output.byteCount > 0 { dropOutput() }
     }
 
     /// Sends a whole answer.

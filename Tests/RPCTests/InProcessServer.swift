@@ -69,6 +69,7 @@ private final class InProcessExchange: ServerExchange, TestCall, @unchecked Send
     private let continuation: AsyncStream<CallEvent>.Continuation
     private var call: ServerCall?
     private var hasSentHeaders = false
+    private var kept: [UInt8] = []
 
     init(_ home: ServerLoop, metadata: Metadata, waitedNs: Int64) {
         self.home = home
@@ -121,6 +122,12 @@ private final class InProcessExchange: ServerExchange, TestCall, @unchecked Send
     func endRequests(_ error: RPCError) { call?.streamHandler?.requestsEnded(error) }
 
     func finish(message: UnsafeRawBufferPointer) { finish(CallEnd(message: Array(message))) }
+
+    func keep(message: UnsafeRawBufferPointer) { kept = Array(message) }
+
+    func finishKept() { finish(CallEnd(message: kept)) }
+
+    func takeKept() -> [UInt8] { kept }
 
     func finish(_ end: CallEnd) {
         call = nil

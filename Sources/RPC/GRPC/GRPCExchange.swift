@@ -262,6 +262,7 @@ final class GRPCExchange: HTTP2StreamDelegate, ServerExchange {
 
     func finish(_ end: CallEnd) {
         letGo()
+        stream.dropKept()
         let isPlain = end.error == nil && end.trailingMetadata.isEmpty
         if let message = end.message, isPlain, !hasSentHeaders, end.initialMetadata.isEmpty {
             stream.respond(
@@ -282,6 +283,16 @@ final class GRPCExchange: HTTP2StreamDelegate, ServerExchange {
     func finish(message: UnsafeRawBufferPointer) {
         letGo()
         stream.respond(headers: GRPCResponseHead.headers, body: message, trailers: GRPCResponseHead.okTrailers)
+        endEarly()
+    }
+
+    func keep(message: UnsafeRawBufferPointer) { stream.keep(message) }
+
+    func takeKept() -> [UInt8] { stream.takeKept() }
+
+    func finishKept() {
+        letGo()
+        stream.respond(headers: GRPCResponseHead.headers, trailers: GRPCResponseHead.okTrailers)
         endEarly()
     }
 

@@ -71,7 +71,7 @@ extension ServerCall {
 
     /// Ends the call with an error.
     @usableFromInline
-    func complete(_ error: RPCError) { complete(CallEnd(error: error)) }
+    package func complete(_ error: RPCError) { complete(CallEnd(error: error)) }
 
     /// Ends the call: at once on the loop's thread, soon from any other.
     func complete(_ end: CallEnd) {
@@ -165,14 +165,18 @@ extension ServerCall {
 
     /// Ends a call that streams nothing with its one message, framed and borrowed: the way of nearly all calls.
     private func finish(message: UnsafeRawBufferPointer) {
-        let isPlain = withNotes { notes in
+        guard endPlainly(), let exchange else { return finish(CallEnd(message: Array(message))) }
+        close(code: .ok, cancelling: nil)
+        exchange.finish(message: message)
+    }
+
+    /// Whether nobody has said anything of the call that its end must tell; nobody can from now on.
+    func endPlainly() -> Bool {
+        withNotes { notes in
             guard notes.extras == nil, responses == nil else { return false }
             notes.isFinished = true
             return true
         }
-        guard isPlain, let exchange else { return finish(CallEnd(message: Array(message))) }
-        close(code: .ok, cancelling: nil)
-        exchange.finish(message: message)
     }
 
     /// Ends the call with what its handler came to.

@@ -26,7 +26,7 @@ package final class ServerCall: TimerTarget, @unchecked Sendable {
     /// What the calls of this thread share.
     let home: ServerLoop
     /// Who calls.
-    @exclusivity(unchecked) var principal: (any AnyObject & Sendable)?
+    @exclusivity(unchecked) @usableFromInline var principal: (any AnyObject & Sendable)?
     /// What handlers may change from their threads; see `withNotes`.
     @exclusivity(unchecked) private var notes = CallNotes()
 
@@ -46,6 +46,10 @@ package final class ServerCall: TimerTarget, @unchecked Sendable {
     @exclusivity(unchecked) var task: Task<Void, Never>?
     /// What its tenant takes of the loop. The loop keeps it while calls of it are under way.
     @exclusivity(unchecked) unowned(unsafe) var share: CallShare
+    /// Whatever the handler wants to find again when it answers.
+    @exclusivity(unchecked) package var handlerNote: UInt32 = 0
+    /// The answer that was prepared, where it does not lie with the exchange.
+    @exclusivity(unchecked) var prepared: CallEnd?
     /// Whether it counts among those under way of its share.
     @exclusivity(unchecked) private var isInShare = false
     /// Whether it is a stream that goes on in the next turn.
@@ -84,7 +88,7 @@ package final class ServerCall: TimerTarget, @unchecked Sendable {
     }
 
     /// What handlers and interceptors see of the call.
-    @usableFromInline var context: ServerContext { ServerContext(call: self) }
+    @usableFromInline package var context: ServerContext { ServerContext(call: self) }
 
     /// The request's metadata. Broken `-bin` values were refused when the headers arrived.
     var metadata: Metadata {

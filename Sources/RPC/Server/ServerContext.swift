@@ -4,7 +4,7 @@ import Locks
 /// What a handler knows of its call. It may be used from any thread, for as long as one likes.
 public struct ServerContext: Sendable {
     /// The call itself.
-    package let call: ServerCall
+    @usableFromInline package let call: ServerCall
 
     /// The method that was called.
     public var method: MethodDescriptor { call.head.method.descriptor }
@@ -64,6 +64,7 @@ public struct ServerContext: Sendable {
 
 extension ServerContext {
     /// Who calls, as an interceptor found out; nil before, or where it is of another type.
+    @inlinable
     public func principal<Principal: AnyObject & Sendable>(as type: Principal.Type = Principal.self) -> Principal? {
         call.principal as? Principal
     }

@@ -41,6 +41,12 @@ protocol ServerExchange: AnyObject {
     func finish(_ end: CallEnd)
     /// Sends the one message of a call that succeeded, without any metadata; the bytes are borrowed. Nothing follows.
     func finish(message: UnsafeRawBufferPointer)
+    /// Keeps that message, a copy of it, until `finishKept` sends it or another end takes its place.
+    func keep(message: UnsafeRawBufferPointer)
+    /// Sends what was kept. Nothing follows.
+    func finishKept()
+    /// Hands out what was kept.
+    func takeKept() -> [UInt8]
     /// The handler took messages of so many bytes, and wants more; `idle` says that none is left waiting for it.
     func took(_ byteCount: Int, idle: Bool)
 }

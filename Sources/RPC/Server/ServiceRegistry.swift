@@ -53,6 +53,21 @@ public final class ServiceRegistry {
         }
     }
 
+    /// The same, where the handler answers the call itself: it prepares an answer, or completes the call, once and in any case.
+    /// Nothing is made for the call beside it.
+    package func bare<Request: Message>(
+        _ method: MethodDescriptor, reading request: Request.Type,
+        _ handler: @escaping @Sendable (_ bytes: UnsafeRawBufferPointer, ServerCall) throws(WireError) -> Void
+    ) {
+        addDirect(method) { bytes, call in
+            do throws(WireError) {
+                try handler(bytes, call)
+            } catch {
+                call.complete(undecodable(Request.self, error))
+            }
+        }
+    }
+
     /// A unary method whose handler runs in a task of its own.
     public func unary<Request: Message, Response: Message>(
         _ method: MethodDescriptor, _ handler: @escaping @Sendable (Request, ServerContext) async throws -> Response

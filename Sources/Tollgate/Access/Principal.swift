@@ -25,8 +25,8 @@ final class Principal: Sendable {
     /// What a proxy says of where the call comes from.
     private let forwardedFor: String
     private let refusals: RefusalHook
-    /// The origin of the latest call: most come from the same address as the one before.
-    private let latest = Protected<CallOrigin?>(nil)
+    /// The origin of the latest call, and its peer: most come on the same connection as the one before, or from the same address.
+    private let latest = Protected<(peer: String, origin: CallOrigin)?>(nil)
 
     init(
         keyID: String, role: String, keyPermissions: PermissionSet, permissions: PermissionSet,
@@ -49,10 +49,13 @@ final class Principal: Sendable {
     /// Who asks and from where, of a call from a peer such as `127.0.0.1:40312`.
     func origin(from peer: String) -> CallOrigin {
         latest.withLock { latest in
-            if let latest, Self.isAddress(latest.address, of: peer) { return latest }
-            let origin = CallOrigin(
-                keyID: keyID, actor: actor, address: String(Self.address(of: peer)), forwardedFor: forwardedFor)
-            latest = origin
+            if let latest, latest.peer == peer { return latest.origin }
+            let known = latest.flatMap { Self.isAddress($0.origin.address, of: peer) ? $0.origin : nil }
+            let origin =
+                known
+                ?? CallOrigin(
+                    keyID: keyID, actor: actor, address: String(Self.address(of: peer)), forwardedFor: forwardedFor)
+            latest = (peer, origin)
             return origin
         }
     }

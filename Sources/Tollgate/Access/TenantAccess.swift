@@ -29,14 +29,20 @@ extension ServerContext {
         return principal
     }
 
-    /// Who calls, for a call about one tenant.
-    func tenantAccess() throws(RPCError) -> TenantAccess {
+    /// Who calls, and about which tenant.
+    func tenantPrincipal() throws(RPCError) -> (principal: Principal, tenant: TenantID) {
         let principal = try principal()
         guard let tenant = principal.tenant else {
             throw RPCError(
                 InvalidField(
                     "tollgate-tenant", "is missing: the key serves many tenants, so the metadata must name one"))
         }
+        return (principal, tenant)
+    }
+
+    /// The same with what the call may do there, and from where it comes.
+    func tenantAccess() throws(RPCError) -> TenantAccess {
+        let (principal, tenant) = try tenantPrincipal()
         return TenantAccess(
             principal: principal, tenant: tenant, permissions: principal.permissions,
             origin: principal.origin(from: peer))

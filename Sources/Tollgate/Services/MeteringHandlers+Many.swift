@@ -124,7 +124,7 @@ extension MeteringHandlers {
             // The table of permissions lets Batch and Meter in with that of metering; a refund among their steps needs its
             // own.
             if request.kind == .refund { try access.require(.refund, calling: MeteringMethods.refund) }
-            steps.add(request.kind, try command(request, access, prices))
+            steps.add(request.kind, try command(request, origin: access.origin, prices: prices))
         } catch {
             steps.refuse(error)
         }

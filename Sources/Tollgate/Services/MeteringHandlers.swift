@@ -14,23 +14,23 @@ struct MeteringHandlers: Sendable {
     let steps = StepReader()
 
     func register(in registry: ServiceRegistry) {
-        registry.direct(MeteringMethods.reserve, reading: ReserveRequest.self) {
-            (bytes, call: DirectCall<ReserveResponse>) throws(WireError) in try step(.reserve, bytes, call)
+        registry.bare(MeteringMethods.reserve, reading: ReserveRequest.self) {
+            (bytes, call) throws(WireError) in try step(.reserve, bytes, call)
         }
-        registry.direct(MeteringMethods.commit, reading: CommitRequest.self) {
-            (bytes, call: DirectCall<CommitResponse>) throws(WireError) in try step(.commit, bytes, call)
+        registry.bare(MeteringMethods.commit, reading: CommitRequest.self) {
+            (bytes, call) throws(WireError) in try step(.commit, bytes, call)
         }
-        registry.direct(MeteringMethods.release, reading: ReleaseRequest.self) {
-            (bytes, call: DirectCall<ReleaseResponse>) throws(WireError) in try step(.release, bytes, call)
+        registry.bare(MeteringMethods.release, reading: ReleaseRequest.self) {
+            (bytes, call) throws(WireError) in try step(.release, bytes, call)
         }
-        registry.direct(MeteringMethods.refund, reading: RefundRequest.self) {
-            (bytes, call: DirectCall<RefundResponse>) throws(WireError) in try step(.refund, bytes, call)
+        registry.bare(MeteringMethods.refund, reading: RefundRequest.self) {
+            (bytes, call) throws(WireError) in try step(.refund, bytes, call)
         }
-        registry.direct(MeteringMethods.extend, reading: ExtendRequest.self) {
-            (bytes, call: DirectCall<ExtendResponse>) throws(WireError) in try step(.extend, bytes, call)
+        registry.bare(MeteringMethods.extend, reading: ExtendRequest.self) {
+            (bytes, call) throws(WireError) in try step(.extend, bytes, call)
         }
-        registry.direct(MeteringMethods.charge, reading: ChargeRequest.self) {
-            (bytes, call: DirectCall<ChargeResponse>) throws(WireError) in try step(.charge, bytes, call)
+        registry.bare(MeteringMethods.charge, reading: ChargeRequest.self) {
+            (bytes, call) throws(WireError) in try step(.charge, bytes, call)
         }
         registry.direct(MeteringMethods.batch, reading: BatchRequest.self) {
             (bytes, call: DirectCall<BatchResponse>) throws(WireError) in try batch(bytes, call)
@@ -43,29 +43,27 @@ struct MeteringHandlers: Sendable {
         registry.direct(MeteringMethods.listReservations) { listReservations($0, call: $1) }
     }
 
-    private func step<Response: Message>(
-        _ kind: StepKind, _ bytes: UnsafeRawBufferPointer, _ call: DirectCall<Response>
-    ) throws(WireError) {
-        let access: Result<TenantAccess, RPCError> = Result { () throws(RPCError) in try call.context.tenantAccess() }
-        let request = try StepRequest(kind, bytes, units: access.units)
+    /// The call itself listens for what comes of its step: see `ServerCall+Steps`.
+    private func step(_ kind: StepKind, _ bytes: UnsafeRawBufferPointer, _ call: ServerCall) throws(WireError) {
+        let principal = call.context.principal(as: Principal.self)
+        let request = try StepRequest(kind, bytes, units: (principal?.prices ?? .none).units)
         do throws(RPCError) {
-            let access = try access.get()
-            let command = try command(request, access, access.principal.prices)
-            engine.submit(command, tenant: access.tenant, queue: call.completionQueue, caller: call.context.caller) {
-                result in
-                call.answer(kind, with: result)
-            }
+            let (principal, tenant) = try call.context.tenantPrincipal()
+            let command = try command(
+                request, origin: principal.origin(from: call.context.peer), prices: principal.prices)
+            call.handlerNote = kind.tag
+            engine.submit(command, tenant: tenant, for: call)
         } catch {
-            call.fail(error)
+            call.complete(error)
         }
     }
 
     /// The command of a request, once its fields are checked.
     func command(
-        _ request: borrowing StepRequest, _ access: TenantAccess, _ prices: TenantPrices
+        _ request: borrowing StepRequest, origin: CallOrigin, prices: TenantPrices
     ) throws(RPCError) -> Command {
         do throws(InvalidField) {
-            return try steps.command(request, origin: access.origin, prices: prices)
+            return try steps.command(request, origin: origin, prices: prices)
         } catch {
             throw RPCError(error)
         }

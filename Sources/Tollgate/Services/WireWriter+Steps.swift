@@ -80,18 +80,3 @@ extension WireWriter {
     /// The fields of a `tollgate.v1.StepResult` for a step that was refused or failed.
     mutating func put(_ error: RPCError) { write(message: error.status, tag: 122) }
 }
-
-extension DirectCall {
-    /// Answers the one step of a call.
-    func answer(_ kind: StepKind, with result: borrowing Result<StepResult, EngineError>) {
-        switch result {
-        case .failure(let error): fail(RPCError(error))
-        case .success(let step):
-            switch step.outcome {
-            case .failure(let refusal): fail(RPCError(refusal: refusal))
-            case .success(let answer):
-                respond(encoding: { $0.put(answer, replayed: step.replayed, to: kind) })
-            }
-        }
-    }
-}

@@ -143,6 +143,9 @@ private final class CallMaker {
         func endRequests(_ error: RPCError) {}
         func finish(_ end: CallEnd) {}
         func finish(message: UnsafeRawBufferPointer) {}
+        func keep(message: UnsafeRawBufferPointer) {}
+        func finishKept() {}
+        func takeKept() -> [UInt8] { [] }
         func took(_ byteCount: Int, idle: Bool) {}
     }
 
