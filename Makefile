@@ -8,6 +8,9 @@ TEST_PACKAGES := $(RUN_PACKAGES) protobuf-compiler libprotobuf-dev nghttp2-clien
 BENCH_PACKAGES := $(RUN_PACKAGES) protobuf-compiler libprotobuf-dev protobuf-compiler-grpc libgrpc++-dev libhiredis-dev g++ \
 	postgresql-15 redis-server nghttp2-client nghttp2-server linux-perf valgrind binutils util-linux python3
 VENV := .venv
+# The runtime within the binary: calls into it, of which a step makes hundreds, then go there directly, and it runs where no
+# Swift is installed.
+RELEASE := -c release --static-swift-stdlib
 # The benchmark's peers: where they are built, and of which schemas.
 PEERS := .build/bench
 PEER_FLAGS := -std=c++20 -O2 -Wall -Wextra
@@ -38,7 +41,7 @@ $(VENV)/.installed: Tests/Clients/requirements.txt
 
 .PHONY: build
 build: deps ## Build for release: .build/release/tollgate.
-	swift build -c release --product tollgate
+	swift build $(RELEASE) --product tollgate
 
 .PHONY: run
 run: build ## Build, then run a demonstration: a server, a tenant, real calls, and the proof of its book.
@@ -91,7 +94,7 @@ STEPS := 10000
 
 .PHONY: simulator
 simulator: deps
-	swift build -c release --product Simulate
+	swift build $(RELEASE) --product Simulate
 
 .PHONY: test-simulation
 test-simulation: simulator ## The engine on a simulated disk and clock: crashes, faults, damage, from seeds.

@@ -27,6 +27,8 @@ final class Book: @unchecked Sendable {
     }
 
     let tenant: TenantID
+    /// Its partition has it under its tenant's name. A book that is no longer known is never used again.
+    @exclusivity(unchecked) var isKnown = false
     unowned(unsafe) let partition: Partition
     @exclusivity(unchecked) var phase = Phase.asleep
     @exclusivity(unchecked) var state: ResidentState?

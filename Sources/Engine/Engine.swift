@@ -103,8 +103,12 @@ package final class Engine: Sendable {
         submit(command, tenant: tenant, for: ClosureListener(queue: queue, caller: caller, completion))
     }
 
-    /// The same for a listener, which costs least.
-    package func submit(_ command: Command, tenant: TenantID, for listener: any StepListener) {
+    /// The same for a listener and from a seat, which costs least. Not for limits.
+    package func submit(_ command: Command, from seat: TenantSeat, for listener: any StepListener) {
+        core.partition(of: seat).submit(command, from: seat, for: listener)
+    }
+
+    private func submit(_ command: Command, tenant: TenantID, for listener: any StepListener) {
         if case .set(let setting) = command, case .limits(let limits, let zone, _) = setting.change {
             let job = LimitsJob(command: setting, limits: limits, zone: zone, listener: listener)
             return core.partition(of: tenant).submit(.limits(job), tenant: tenant)

@@ -47,9 +47,12 @@ final class EngineCore: @unchecked Sendable {
 
     /// The partition that a tenant belongs to, the same for the life of the engine.
     func partition(of tenant: TenantID) -> Partition {
-        partitions.count == 1
-            ? partitions[0] : partitions[Int(UInt(bitPattern: tenant.hashValue) % UInt(partitions.count))]
+        partitions.count == 1 ? partitions[0] : partition(hash: UInt(bitPattern: tenant.hashValue))
     }
+
+    func partition(of seat: TenantSeat) -> Partition { partition(hash: seat.hash) }
+
+    private func partition(hash: UInt) -> Partition { partitions[Int(hash % UInt(partitions.count))] }
 
     /// How far a tenant's shard goes, nowhere where there is none.
     func extent(of tenant: TenantID) throws(StorageError) -> ShardExtent {

@@ -36,6 +36,10 @@ final class GroupCommit: @unchecked Sendable {
     private let monitor = Monitor()
 
     @exclusivity(unchecked) private var gathering: JournalBatch
+    /// Of what gathers: the position of the first record, how many there are, and their bytes in the batch.
+    @exclusivity(unchecked) private var gatheredFirst: UInt64
+    @exclusivity(unchecked) private var gatheredCount = 0
+    @exclusivity(unchecked) private var gatheredBytes = 0
     @exclusivity(unchecked) private var gatheringWaiters = Waiters()
     @exclusivity(unchecked) private var inFlightWaiters = Waiters()
     @exclusivity(unchecked) private var inFlightLast: UInt64
@@ -74,6 +78,7 @@ final class GroupCommit: @unchecked Sendable {
         inFlightLast = position
         next = position + 1
         gathering = JournalBatch(first: position + 1)
+        gatheredFirst = position + 1
         spare = JournalBatch(first: position + 1)
     }
 
@@ -99,7 +104,7 @@ final class GroupCommit: @unchecked Sendable {
     private func reason(_ current: Obstacles, for book: Book) -> EngineError? {
         guard current == .crowded else { return reason(current.subtracting(.crowded)) }
         let hasItsShare = monitor.locked {
-            gathering.byteCount + book.gatheredBytes(inBatch: gathering.first) > limits.maxGatheredBytes
+            gatheredBytes + book.gatheredBytes(inBatch: gatheredFirst) > limits.maxGatheredBytes
         }
         return hasItsShare ? .overloaded(.batchShare) : nil
     }
@@ -140,9 +145,9 @@ final class GroupCommit: @unchecked Sendable {
     private func noteFullness() {
         set(
             .full,
-            gathering.byteCount >= limits.maxGatheredBytes
+            gatheredBytes >= limits.maxGatheredBytes
                 || gatheringWaiters.count + inFlightWaiters.count >= limits.maxWaitingCalls)
-        set(.crowded, gathering.byteCount >= limits.maxGatheredBytes / 2)
+        set(.crowded, gatheredBytes >= limits.maxGatheredBytes / 2)
     }
 
     /// Looks whether the disk still has what it was given long ago. Now and then, on the timer's thread.
@@ -164,22 +169,27 @@ final class GroupCommit: @unchecked Sendable {
 
     /// Journals one record, which the book's shard then lacks, and tells `waiter` when it is durable. The caller holds the
     /// tenant's partition, so that a tenant's records stay in order.
-    func submit(_ entries: [Entry], of book: Book, _ waiter: (any DurabilityWaiter)?) -> UInt64 {
+    /// - Returns: how many bytes the record takes among those that the shard lacks.
+    func submit(_ entries: [Entry], of book: Book, _ waiter: (any DurabilityWaiter)?) -> Int {
         monitor.lock()
         defer { monitor.unlock() }
         let position = next
-        let before = gathering.byteCount
+        var pendingBytes = 0
         gathering.add(tenant: book.tenant) {
             EntryCodec.encodeRecord(entries, into: &$0)
         } added: { record in
-            book.pending.append(record, at: position)
+            pendingBytes = book.pending.append(record, at: position)
         }
-        book.gathered(gathering.byteCount - before, inBatch: gathering.first)
+        let byteCount = gathering.byteCount
+        book.gathered(byteCount - gatheredBytes, inBatch: gatheredFirst)
+        book.lastPosition = position
+        gatheredBytes = byteCount
+        gatheredCount += 1
         next = position + 1
         if let waiter { gatheringWaiters.append(waiter) }
         noteFullness()
-        if gathering.count == wakingCount { monitor.wake() }
-        return position
+        if gatheredCount == wakingCount { monitor.wake() }
+        return pendingBytes
     }
 
     /// Tells `waiter` when everything up to `position` is durable; returns false where it is already and nobody will be told.
@@ -204,7 +214,7 @@ final class GroupCommit: @unchecked Sendable {
     func arrivalsPaused() {
         guard arrivals.paused() else { return }
         monitor.locked {
-            if gathering.count > 0 { monitor.wake() }
+            if gatheredCount > 0 { monitor.wake() }
         }
     }
 
@@ -261,7 +271,7 @@ final class GroupCommit: @unchecked Sendable {
         monitor.lock()
         defer { monitor.unlock() }
         if waits { gatherMore() }
-        while gathering.count == 0 {
+        while gatheredCount == 0 {
             if isEnding { return nil }
             if failure != nil {
                 if waits { monitor.wait(milliseconds: limits.probeIntervalMs) }
@@ -270,7 +280,7 @@ final class GroupCommit: @unchecked Sendable {
             }
             if !waits { return nil }
             monitor.wait()
-            guard gathering.count > 0 else { continue }
+            guard gatheredCount > 0 else { continue }
             pace.begin(nowNs: monotonicNs())
             gatherMore()
         }
@@ -278,11 +288,19 @@ final class GroupCommit: @unchecked Sendable {
         spare = JournalBatch(first: next)
         batch.removeAll(first: next)
         swap(&batch, &gathering)
+        beginGathering()
         swap(&inFlightWaiters, &gatheringWaiters)
         inFlightLast = next - 1
         appendBeganMs = clock.monotonicMs
         noteFullness()
         return batch
+    }
+
+    /// What gathers is empty. The lock is held.
+    private func beginGathering() {
+        gatheredFirst = next
+        gatheredCount = 0
+        gatheredBytes = 0
     }
 
     /// Waits until what gathers is to go to the disk. The lock is held, and let go of meanwhile.
@@ -291,7 +309,7 @@ final class GroupCommit: @unchecked Sendable {
         wakingCount = pace.awaited
         arrivals.awaitPause(true)
         while !isEnding,
-            let dueNs = pace.dueNs(gathered: gathering.count, isBusy: arrivals.areBusy, nowNs: monotonicNs())
+            let dueNs = pace.dueNs(gathered: gatheredCount, isBusy: arrivals.areBusy, nowNs: monotonicNs())
         {
             monitor.wait(untilNs: dueNs)
         }
@@ -336,6 +354,7 @@ final class GroupCommit: @unchecked Sendable {
                 inFlightLast = durablePosition
                 next = durablePosition + 1
                 gathering.removeAll(first: next)
+                beginGathering()
                 noteFullness()
             }
         }

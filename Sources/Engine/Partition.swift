@@ -32,6 +32,24 @@ final class Partition: @unchecked Sendable {
         after?()
     }
 
+    /// Does the step, as `submit` does a job: most find their book in memory.
+    func submit(_ command: Command, from seat: TenantSeat, for listener: any StepListener) {
+        monitor.lock()
+        let book = book(of: seat)
+        let after =
+            book.phase == .awake
+            ? step(command, for: listener, on: book) : enter(.step(command, listener), book: book)
+        monitor.unlock()
+        after?()
+    }
+
+    private func book(of seat: TenantSeat) -> Book {
+        if let book = seat.book, book.isKnown, book.partition === self { return book }
+        let book = book(seat.tenant)
+        seat.book = book
+        return book
+    }
+
     /// What `body` makes of a tenant's book that can be looked at at once; nil where something has to be waited for or done
     /// before, such as what is due.
     func look<Value>(at tenant: TenantID, _ body: (borrowing LedgerState, Instant) -> Value) -> Value? {
@@ -51,6 +69,7 @@ final class Partition: @unchecked Sendable {
         if let book = books[tenant] { return book }
         let book = Book(tenant: tenant, partition: self)
         books[tenant] = book
+        book.isKnown = true
         return book
     }
 
@@ -84,6 +103,7 @@ final class Partition: @unchecked Sendable {
     // MARK: - Running a job
 
     func run(_ job: Job, on book: Book) -> After? {
+        if case .step(let command, let listener) = job { return step(command, for: listener, on: book) }
         book.wasUsed = true
         let now = max(core.clock.now(), book.state!.ledger.lastAt)
         switch job {
@@ -102,8 +122,7 @@ final class Partition: @unchecked Sendable {
             return finish(
                 book, [], [],
                 ClosureWaiter(queue: read.queue) { if let error = $0 { read.failed(error) } else { deliver() } })
-        case .step(let command, let listener):
-            return step(command, for: listener, on: book, at: now)
+        case .step: preconditionFailure("a step is run by itself")
         case .steps(let many):
             if let error = core.whyNotWrite(book) { return abandon(many, error, on: book) }
             return steps(many, on: book, at: now)
@@ -113,9 +132,12 @@ final class Partition: @unchecked Sendable {
         }
     }
 
-    private func step(_ command: Command, for listener: any StepListener, on book: Book, at now: Instant) -> After? {
+    private func step(_ command: Command, for listener: any StepListener, on book: Book) -> After? {
+        book.wasUsed = true
         if let error = core.whyNotWrite(book) { return { [core] in listener.settled(core.noted(error)) } }
-        if book.state!.ledger.recall(for: command) != nil {
+        guard let state = book.state else { preconditionFailure("a book that is awake has a state") }
+        let now = max(core.clock.now(), state.ledger.lastAt)
+        if state.ledger.recall(for: command) != nil {
             let job = StepsJob([command], queue: listener.queue, caller: listener, order: nil) { listener.tell($0[0]) }
             return steps(job, on: book, at: now)
         }
@@ -128,15 +150,16 @@ final class Partition: @unchecked Sendable {
     ) -> After? {
         let decision = decide(command, on: book, at: now, recalled: false)
         // Before anybody can settle it.
-        listener.decided(StepResult(outcome: decision.outcome, replayed: decision.replayed))
+        listener.decided(decision.outcome, replayed: decision.replayed)
         return finish(book, settled, decision.entries, listener)
     }
 
     /// Decides a step and evolves what comes of it; journaling is the caller's.
     func decide(_ command: Command, on book: Book, at now: Instant, recalled: Bool) -> Decision {
-        let decision = book.state!.ledger.decide(command, at: now, under: core.rules, recalled: recalled)
-        for entry in decision.entries { book.state!.ledger.evolve(entry) }
-        if decision.isLeftOut { book.state!.ledger.leaveOut() }
+        guard let state = book.state else { preconditionFailure("a step is decided on a book that is awake") }
+        let decision = state.ledger.decide(command, at: now, under: core.rules, recalled: recalled)
+        for entry in decision.entries { state.ledger.evolve(entry) }
+        if decision.isLeftOut { state.ledger.leaveOut() }
         return decision
     }
 
@@ -174,9 +197,9 @@ final class Partition: @unchecked Sendable {
     }
 
     private func journal(record entries: [Entry], of book: Book, _ waiter: (any DurabilityWaiter)?) {
-        let before = book.pending.byteCount
-        book.lastPosition = core.groupCommit.submit(entries, of: book, waiter)
-        core.writeBehind.added(byteCount: book.pending.byteCount - before, to: book)
+        let core = core
+        let byteCount = core.groupCommit.submit(entries, of: book, waiter)
+        core.writeBehind.added(byteCount: byteCount, to: book)
     }
 
     func endRecall(_ began: UInt64, on book: Book) {
@@ -300,8 +323,9 @@ final class Partition: @unchecked Sendable {
 
     /// A sleeping book that nobody waits for and that owes its shard nothing need not be known. The lock is held.
     func forgetIfIdle(_ book: Book) {
-        guard book.phase == .asleep, book.isEvictable, books[book.tenant] === book else { return }
+        guard book.phase == .asleep, book.isEvictable, book.isKnown else { return }
         books[book.tenant] = nil
+        book.isKnown = false
     }
 
     /// The tenant's shard is damaged: its state goes, and what the shard was known to hold is to be asked again.

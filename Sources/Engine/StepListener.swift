@@ -1,3 +1,5 @@
+import Ledger
+
 /// Who waits for the journal: told once, on its queue, when everything that it knows of is durable, or that it is not.
 package protocol DurabilityWaiter: AnyObject, Sendable {
     /// Where it is told; nil where any of the engine's threads will do.
@@ -13,7 +15,7 @@ package protocol StepListener: DurabilityWaiter, StepCaller {
     /// The step was decided. Once at most, before `settled`, on any thread and under the lock of the tenant's book: it must be
     /// quick and may not call the engine. Nothing of the result may leave before `settled` says so, as a crash, or a disk that
     /// fails, may still take it back.
-    func decided(_ result: borrowing StepResult)
+    func decided(_ outcome: borrowing Result<StepAnswer, Refusal>, replayed: Bool)
 }
 
 extension StepListener {
@@ -21,7 +23,7 @@ extension StepListener {
     func tell(_ outcome: StepOutcome) {
         switch outcome {
         case .success(let result):
-            decided(result)
+            decided(result.outcome, replayed: result.replayed)
             settled(nil)
         case .failure(let error): settled(error)
         }
@@ -45,7 +47,9 @@ final class ClosureListener: StepListener, @unchecked Sendable {
 
     var hasGone: Bool { caller?.hasGone ?? false }
 
-    func decided(_ result: borrowing StepResult) { self.result = copy result }
+    func decided(_ outcome: borrowing Result<StepAnswer, Refusal>, replayed: Bool) {
+        result = StepResult(outcome: copy outcome, replayed: replayed)
+    }
 
     func settled(_ error: EngineError?) {
         if let error { return completion(.failure(error)) }

@@ -63,7 +63,8 @@ package struct LoopActivity: Sendable {
 /// becomes one wake and one write for each connection. Then come strangers, where any are ready and it is their time.
 ///
 /// `Sendable` since everything but the inbox, which stands under its lock, and a few atomics is touched by the
-/// loop's thread alone, or before it starts.
+/// loop's thread alone, or before it starts. `@exclusivity(unchecked)`: as in `HTTP2Stream`; what other modules read for each
+/// call has an accessor here, since they would check it all the same.
 package final class EventLoop: @unchecked Sendable {
     /// What other threads hand over.
     struct Inbox {
@@ -91,12 +92,14 @@ package final class EventLoop: @unchecked Sendable {
     /// When somebody who is no stranger was last ready.
     @exclusivity(unchecked) private(set) var othersReadyNs: Int64 = .min / 2
     /// Monotonic time at the start of this part of the turn, in nanoseconds; good enough for time-outs.
-    @exclusivity(unchecked) package private(set) var nowNs: Int64 = monotonicNs()
+    package var nowNs: Int64 { turnNs }
+    @exclusivity(unchecked) private var turnNs: Int64 = monotonicNs()
     /// Whether the loop has more to do than one turn should hold: less is read then, so that its turns stay short.
     @exclusivity(unchecked) package var isPressed = false
     /// Whether something was left unread in this turn, and in the one before.
     @exclusivity(unchecked) var isBehind = false
-    @exclusivity(unchecked) package private(set) var wasBehind = false
+    package var wasBehind: Bool { leftUnread }
+    @exclusivity(unchecked) private var leftUnread = false
     /// Who hears when it has something to do; set before it starts.
     package var activity: LoopActivity?
     /// How often it had done all that there was to do.
@@ -309,8 +312,8 @@ package final class EventLoop: @unchecked Sendable {
         var events = [cl_event](repeating: cl_event(), count: Limits.eventsPerTurnMax)
         while isRunning {
             let count = events.withUnsafeMutableBufferPointer { wait(into: $0) }
-            nowNs = monotonicNs()
-            wasBehind = isBehind
+            turnNs = monotonicNs()
+            leftUnread = isBehind
             isBehind = false
             for index in 0..<max(0, count) { dispatch(events[index]) }
             runTimers()

@@ -2,9 +2,12 @@ import CNghttp2
 
 /// What nghttp2 reports, within `nghttp2_session_mem_recv` and `nghttp2_session_mem_send`.
 extension HTTP2Connection {
-    private func stream(_ id: Int32) -> HTTP2Stream? {
+    private func stream(_ id: Int32) -> HTTP2Stream? { place(of: id)?.takeUnretainedValue() }
+
+    /// The same, not retained: for what does not end the stream.
+    private func place(of id: Int32) -> Unmanaged<HTTP2Stream>? {
         guard let session, let pointer = nghttp2_session_get_stream_user_data(session, id) else { return nil }
-        return Unmanaged<HTTP2Stream>.fromOpaque(pointer).takeUnretainedValue()
+        return Unmanaged<HTTP2Stream>.fromOpaque(pointer)
     }
 
     // MARK: Headers
@@ -29,9 +32,9 @@ extension HTTP2Connection {
                 return stream.reset(errorCode: HTTP2ErrorCode.refusedStream)
             }
             stream.delegate = handler?.streamOpened(stream)
-            incomingStream = stream
+            incomingStream = Unmanaged.passUnretained(stream)
         } else {
-            incomingStream = stream(id)
+            incomingStream = place(of: id)
         }
     }
 
@@ -53,7 +56,11 @@ extension HTTP2Connection {
     private func headersEnded(_ flags: UInt8) {
         guard let stream = incomingStream else { return }
         incomingStream = nil
-        defer { incoming.removeAll() }
+        stream._withUnsafeGuaranteedRef { headersEnded(of: $0, flags) }
+        incoming.removeAll()
+    }
+
+    private func headersEnded(of stream: HTTP2Stream, _ flags: UInt8) {
         let endStream = flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0
         if endStream { stream.remoteEnded = true }
         if incomingIsTooLarge {
@@ -99,9 +106,14 @@ extension HTTP2Connection {
 
     func dataReceived(_ id: Int32, _ bytes: UnsafeRawBufferPointer) {
         deliverHeldData()
-        guard let stream = stream(id), stream.delegate != nil else { return }
-        stream.unconsumedBytes += bytes.count
-        heldStream = stream
+        guard let place = place(of: id) else { return }
+        let isFollowed = place._withUnsafeGuaranteedRef { stream in
+            guard stream.delegate != nil else { return false }
+            stream.unconsumedBytes += bytes.count
+            return true
+        }
+        guard isFollowed else { return }
+        heldStream = place
         heldBytes = bytes
     }
 
@@ -109,18 +121,20 @@ extension HTTP2Connection {
     func deliverHeldData() {
         guard let stream = heldStream else { return }
         heldStream = nil
-        stream.delegate?.dataReceived(stream, bytes: heldBytes, endStream: false)
+        stream._withUnsafeGuaranteedRef { $0.delegate?.dataReceived($0, bytes: heldBytes, endStream: false) }
     }
 
     private func dataEnded(_ header: nghttp2_frame_hd) {
         guard header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0 else {
             return deliverHeldData()
         }
-        guard let stream = heldStream ?? stream(header.stream_id) else { return }
+        guard let place = heldStream ?? place(of: header.stream_id) else { return }
         let bytes = heldStream == nil ? UnsafeRawBufferPointer(start: nil, count: 0) : heldBytes
         heldStream = nil
-        stream.remoteEnded = true
-        stream.delegate?.dataReceived(stream, bytes: bytes, endStream: true)
+        place._withUnsafeGuaranteedRef { stream in
+            stream.remoteEnded = true
+            stream.delegate?.dataReceived(stream, bytes: bytes, endStream: true)
+        }
     }
 
     private func settingsReceived(_ flags: UInt8) {
@@ -174,8 +188,9 @@ extension HTTP2Connection {
             stream.unconsumedBytes = 0
             markDirty()
         }
-        if incomingStream === stream { incomingStream = nil }
-        if heldStream === stream { heldStream = nil }
+        let pointer = Unmanaged.passUnretained(stream).toOpaque()
+        if incomingStream?.toOpaque() == pointer { incomingStream = nil }
+        if heldStream?.toOpaque() == pointer { heldStream = nil }
         remove(stream)
         stream.close(errorCode: errorCode)
         if isKnownUniquelyReferenced(&stream) { stream.spare(in: loop) }

@@ -48,15 +48,16 @@ package final class HTTP2Connection: @unchecked Sendable {
 
     // Reading.
     @exclusivity(unchecked) var inputAge = InputAge()
-    /// The header block that is coming in, and whose it is.
+    /// The header block that is coming in, and whose it is. Not retained, nor is `heldStream`: a stream stands in `liveStreams`
+    /// until it ends, and then in neither of them.
     @exclusivity(unchecked) var incoming = HeaderBlockBuilder()
-    @exclusivity(unchecked) var incomingStream: HTTP2Stream?
+    @exclusivity(unchecked) var incomingStream: Unmanaged<HTTP2Stream>?
     /// Whether that block went over the limit: the rest of it is dropped.
     @exclusivity(unchecked) var incomingIsTooLarge = false
     var receivedSettings = false
     /// The last piece of DATA and whose it is, kept back until nghttp2 has seen whether the frame ends its stream: a call
     /// whose message is whole is so handed over once and in place. It never outlives the read that brought it.
-    @exclusivity(unchecked) var heldStream: HTTP2Stream?
+    @exclusivity(unchecked) var heldStream: Unmanaged<HTTP2Stream>?
     @exclusivity(unchecked) var heldBytes = UnsafeRawBufferPointer(start: nil, count: 0)
     /// Bytes that were consumed of streams that have ended, told to nghttp2 once in a turn.
     @exclusivity(unchecked) var creditedBytes = 0
@@ -152,7 +153,6 @@ package final class HTTP2Connection: @unchecked Sendable {
     }
 
     /// How long what is being read has surely waited in the kernel, in nanoseconds.
-    @inline(__always)
     package var inputWaitNs: Int64 { inputAge.arrivedByNs.map { loop.nowNs - $0 } ?? 0 }
 
     /// How many streams are open.

@@ -17,7 +17,8 @@ package final class HTTP2Stream: @unchecked Sendable {
     }
 
     /// There for as long as anyone but the loop's list of spared streams holds the stream.
-    @exclusivity(unchecked) package private(set) var connection: HTTP2Connection!
+    package var connection: HTTP2Connection! { owner }
+    @exclusivity(unchecked) private var owner: HTTP2Connection?
     @exclusivity(unchecked) package internal(set) var id: Int32
     /// Who follows the stream.
     @exclusivity(unchecked) package internal(set) var delegate: (any HTTP2StreamDelegate)?
@@ -61,7 +62,7 @@ package final class HTTP2Stream: @unchecked Sendable {
     private var wasReferencedWeakly = false
 
     private init(connection: HTTP2Connection, id: Int32) {
-        self.connection = connection
+        owner = connection
         self.id = id
     }
 
@@ -70,7 +71,7 @@ package final class HTTP2Stream: @unchecked Sendable {
         guard let stream = connection.loop.sparedStreams.popLast() else {
             return HTTP2Stream(connection: connection, id: id)
         }
-        stream.connection = connection
+        stream.owner = connection
         stream.id = id
         return stream
     }
@@ -79,7 +80,7 @@ package final class HTTP2Stream: @unchecked Sendable {
     /// else holds it.
     func spare(in loop: EventLoop) {
         guard loop.sparedStreams.count < Limits.sparedStreamsMax, !wasReferencedWeakly else { return }
-        connection = nil
+        owner = nil
         isClosed = false
         remoteEnded = false
         connectionError = nil
@@ -98,6 +99,15 @@ package final class HTTP2Stream: @unchecked Sendable {
     }
 
     // MARK: What is known
+
+    /// The other end's address, for people to read.
+    package var peerAddress: String { connection.peerAddress }
+
+    /// How long what is being read has surely waited in the kernel, in nanoseconds.
+    package var inputWaitNs: Int64 { connection.inputWaitNs }
+
+    /// Its call is of a caller who is known; see `HTTP2Connection.becomeKnown`.
+    package func callerIsKnown() { connection.becomeKnown() }
 
     /// Bytes that wait to be sent.
     package var bufferedBytes: Int { output.byteCount }

@@ -6,7 +6,7 @@ import Testing
 @Suite struct RecordRunTests {
     private func run(_ records: [(UInt64, [UInt8])]) -> RecordRun {
         var run = RecordRun()
-        for (position, bytes) in records { bytes.readable { run.append($0, at: position) } }
+        for (position, bytes) in records { bytes.readable { _ = run.append($0, at: position) } }
         return run
     }
 

@@ -10,6 +10,8 @@ final class GRPCExchange: HTTP2StreamDelegate, ServerExchange {
     @exclusivity(unchecked) private var deframer: MessageDeframer
     /// The call; nil before its headers and after its end.
     @exclusivity(unchecked) private var call: ServerCall?
+    /// The call after its end: the next one, unless somebody holds it still.
+    @exclusivity(unchecked) private var endedCall: ServerCall?
     /// Request bytes for which the client was not given new room.
     @exclusivity(unchecked) private var uncreditedBytes = 0
     /// What this exchange keeps of its request, as it stands in the loop's sum.
@@ -45,6 +47,7 @@ final class GRPCExchange: HTTP2StreamDelegate, ServerExchange {
     private func spare() {
         stream = nil
         payer = nil
+        if isKnownUniquelyReferenced(&endedCall) { endedCall?.leaveCount() } else { endedCall = nil }
         deframer.removeAll(keepingBytes: Limits.sparedDeframerBytes)
         uncreditedBytes = 0
         if gatheredBytes > 0 { countGathered() }
@@ -66,7 +69,7 @@ final class GRPCExchange: HTTP2StreamDelegate, ServerExchange {
         hasRequestEnded = endStream
         if let answer = home.answerAtOnce(to: head, waitedNs: waitedNs) {
             refusal = answer
-            payer = head.admission?.share
+            payer = head.share
             if endStream || head.method.startsEarly { sendRefusal() }
         } else {
             begin(head)
@@ -82,10 +85,16 @@ final class GRPCExchange: HTTP2StreamDelegate, ServerExchange {
     }
 
     private func begin(_ head: RequestHead) {
-        let call = ServerCall(home: home, head: head, exchange: self)
+        let call: ServerCall
+        if let ended = endedCall.take() {
+            ended.begin(head, exchange: self)
+            call = ended
+        } else {
+            call = ServerCall(home: home, head: head, exchange: self)
+        }
         self.call = call
         call.start()
-        if call.share !== home.commonShare { stream.connection.becomeKnown() }
+        if call.share !== home.commonShare { stream.callerIsKnown() }
         if hasRequestEnded { call.receiveEnd() }
     }
 
@@ -224,8 +233,11 @@ final class GRPCExchange: HTTP2StreamDelegate, ServerExchange {
     }
 
     func streamClosed(_ stream: HTTP2Stream, errorCode: UInt32) {
-        call?.abandon()
-        call = nil
+        if let call {
+            call.abandon()
+            self.call = nil
+            endedCall = call
+        }
         spare()
     }
 
@@ -242,11 +254,11 @@ final class GRPCExchange: HTTP2StreamDelegate, ServerExchange {
 
     // MARK: From the call
 
-    var peer: String { stream.connection.peerAddress }
+    var peer: String { stream.peerAddress }
 
     var isWritable: Bool { stream.isWritable }
 
-    var waitedNs: Int64 { stream.connection.inputWaitNs }
+    var waitedNs: Int64 { stream.inputWaitNs }
 
     func goesOnForLong() { stream.goesOnForLong() }
 
@@ -299,6 +311,7 @@ final class GRPCExchange: HTTP2StreamDelegate, ServerExchange {
     /// The call has ended; its tenant still answers for a reset of the stream.
     private func letGo() {
         payer = call?.share
+        endedCall = call
         call = nil
     }
 

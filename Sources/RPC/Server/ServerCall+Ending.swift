@@ -216,7 +216,7 @@ extension ServerCall {
         task = nil
         streamHandler = nil
         if error != nil { runCancelHandlers() }
-        guard !home.core.endObservers.isEmpty else { return }
+        guard home.core.observesEnds else { return }
         let durationNs = monotonicNs() - startNs
         for observer in home.core.endObservers { observer.finished(context, code: code, durationNs: durationNs) }
     }

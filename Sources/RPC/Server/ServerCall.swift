@@ -10,19 +10,21 @@ import Protobuf
 /// the loop's thread save what is immutable, what stands under a lock, and `complete`; `principal` is written on the
 /// loop before the handler runs and only read afterwards. That is why it is `Sendable`.
 ///
+/// A call that has ended, and that nobody else holds, may begin anew as another: `begin`.
+///
 /// `@exclusivity(unchecked)`: as in `HTTP2Stream`.
 @usableFromInline
 package final class ServerCall: TimerTarget, @unchecked Sendable {
     /// What was called, with which headers.
-    let head: RequestHead
+    @exclusivity(unchecked) private(set) var head: RequestHead
     /// The other end's address.
-    let peer: String
+    @exclusivity(unchecked) private(set) var peer: String
     /// When the caller gives up, on the monotonic clock; nil where it did not say.
-    let deadlineNs: Int64?
+    @exclusivity(unchecked) private(set) var deadlineNs: Int64?
     /// When the headers had arrived, for deadlines and for who hears of the end; 0 where neither is there.
-    let startNs: Int64
+    @exclusivity(unchecked) private(set) var startNs: Int64 = 0
     /// How long they had surely waited by the time they were read.
-    let waitedNs: Int64
+    @exclusivity(unchecked) private(set) var waitedNs: Int64 = 0
     /// What the calls of this thread share.
     let home: ServerLoop
     /// Who calls.
@@ -63,17 +65,38 @@ package final class ServerCall: TimerTarget, @unchecked Sendable {
         self.exchange = exchange
         share = home.commonShare
         peer = exchange.peer
-        let isTimed = head.timeoutNs != nil || !home.core.endObservers.isEmpty
-        let waited = exchange.waitedNs
+        noteTime(exchange.waitedNs)
+    }
+
+    deinit { leaveCount() }
+
+    /// Begins as another call, of the same loop. The one before has ended, and nobody else holds it.
+    func begin(_ head: RequestHead, exchange: any ServerExchange) {
+        if head !== self.head { self.head = head }
+        self.exchange = exchange
+        share = home.commonShare
+        principal = nil
+        peer = exchange.peer
+        noteTime(exchange.waitedNs)
+        notes = CallNotes()
+        handlerNote = 0
+        if prepared != nil { prepared = nil }
+    }
+
+    /// Nobody holds it any more but who would have it begin anew.
+    func leaveCount() {
+        guard isCounted else { return }
+        isCounted = false
+        home.core.leave()
+    }
+
+    private func noteTime(_ waited: Int64) {
         waitedNs = waited
+        let isTimed = head.timeoutNs != nil || home.core.observesEnds
         let now = isTimed ? monotonicNs() - waited : 0
         startNs = now
         deadlineNs = head.timeoutNs.map { now.addingReportingOverflow($0) }
             .map { $0.overflow ? .max : $0.partialValue }
-    }
-
-    deinit {
-        if isCounted { home.core.leave() }
     }
 
     /// Runs the body alone with the notes. The lock is the loop's: each call would pay for making one of its own. So what
@@ -140,6 +163,7 @@ package final class ServerCall: TimerTarget, @unchecked Sendable {
 
     /// Takes a place among the calls of its tenant; where it is to have none it ends.
     private func enterShare() -> Bool {
+        let share = share
         if !head.method.isVital {
             if share.hasSpentCancels(nowNs: home.loop.nowNs) {
                 home.core.refusals.count(.cancels)
@@ -170,15 +194,15 @@ package final class ServerCall: TimerTarget, @unchecked Sendable {
     /// Asks the interceptors, unless they let in the same headers in the same epoch.
     private func admit() throws(RPCError) {
         let epoch = home.core.admissionEpoch
-        if let epoch, let admission = head.admission, admission.epoch == epoch {
-            principal = admission.principal
-            share = admission.share
+        if let epoch, head.admittedIn == epoch, let share = head.share {
+            principal = head.principal
+            self.share = share
             return
         }
         for interceptor in home.core.interceptors { try interceptor.admit(context) }
         guard let epoch else { return }
-        let isNew = head.admission == nil
-        head.admission = RequestHead.Admission(principal: principal, epoch: epoch, share: share)
+        let isNew = head.admittedIn == nil
+        head.admitted(principal, in: epoch, share)
         if isNew { home.heads.keep(head) }
     }
 

@@ -13,8 +13,9 @@ extension ServerLoop {
     /// as it leaves free, and all whom nobody knows a small part.
     @inline(__always)
     func whyNotTake(_ share: CallShare, waitedNs: Int64) -> Refusal? {
+        let nowNs = loop.nowNs
         if waitedNs > core.configuration.overload.waitNs { return .wait }
-        if line.isFull(for: share, nowNs: loop.nowNs) { return .line }
+        if line.isFull(for: share, nowNs: nowNs) { return .line }
         if share === commonShare, share.underWay >= strangersMax { return .share }
         return share.underWay + underWay > callsMax ? .share : nil
     }
@@ -22,7 +23,7 @@ extension ServerLoop {
     /// The answer to a call that need not be begun to be refused; nil where it is to be begun. Its caller was let in before.
     @inline(__always)
     func answerAtOnce(to head: RequestHead, waitedNs: Int64) -> HTTP2ConstantHeaders? {
-        guard !head.method.isVital, let share = head.admission?.share else { return nil }
+        guard !head.method.isVital, let share = head.share else { return nil }
         if share.hasSpentCancels(nowNs: loop.nowNs) {
             core.refusals.count(.cancels)
             return ServerCall.tooManyCancelsAnswer
@@ -72,7 +73,8 @@ extension ServerLoop {
     @inline(__always)
     func mayRun(_ call: ServerCall, _ bytes: UnsafeRawBufferPointer) -> Bool {
         let work = OverloadLimits.work(byteCount: bytes.count)
-        if line.mayRun(call.share, work: work, nowNs: loop.nowNs, wasBusy: loop.wasBehind) { return true }
+        let (nowNs, wasBehind) = (loop.nowNs, loop.wasBehind)
+        if line.mayRun(call.share, work: work, nowNs: nowNs, wasBusy: wasBehind) { return true }
         call.message = Array(bytes)
         line.add(WaitingCall(call: call, work: work, sinceNs: loop.nowNs - call.waitedNs), of: call.share)
         serveNextTurn()

@@ -8,8 +8,10 @@ final class ServerCore: Sendable {
     let configuration: RPCServerConfiguration
     let methods: MethodTable
     let interceptors: [any ServerInterceptor]
+    private let onlyInterceptor: (any ServerInterceptor)?
     /// Those of them that hear of each call's end.
     let endObservers: [any ServerInterceptor]
+    let observesEnds: Bool
     /// The server's health, which `GET /healthz` tells.
     let health: HealthStatus
     /// What its connections count.
@@ -30,7 +32,9 @@ final class ServerCore: Sendable {
         self.configuration = configuration
         self.methods = methods
         self.interceptors = interceptors
+        onlyInterceptor = interceptors.count == 1 ? interceptors[0] : nil
         endObservers = interceptors.filter(\.observesEnds)
+        observesEnds = !endObservers.isEmpty
         self.health = health
         self.http2Metrics = http2Metrics
         self.metrics = metrics
@@ -39,6 +43,8 @@ final class ServerCore: Sendable {
 
     /// Grows when who is let in may have changed; nil where each call must be asked for.
     var admissionEpoch: UInt64? {
+        // There is one, as a rule.
+        if let onlyInterceptor { return onlyInterceptor.admissionEpoch }
         var epoch: UInt64 = 0
         for interceptor in interceptors {
             guard let part = interceptor.admissionEpoch else { return nil }

@@ -24,12 +24,14 @@ package struct RecordRun: Sendable {
     package init(_ entries: [Entry], at position: UInt64) {
         var record: [UInt8] = []
         EntryCodec.encodeRecord(entries, into: &record)
-        record.readable { append($0, at: position) }
+        record.readable { _ = append($0, at: position) }
     }
 
     package var isEmpty: Bool { count == 0 }
 
-    package mutating func append(_ record: UnsafeRawBufferPointer, at position: UInt64) {
+    /// - Returns: how many bytes it takes here.
+    @discardableResult
+    package mutating func append(_ record: UnsafeRawBufferPointer, at position: UInt64) -> Int {
         precondition(position > lastPosition, "records are kept in the order of their positions")
         if count == 0 { firstPosition = position }
         lastPosition = position
@@ -41,6 +43,7 @@ package struct RecordRun: Sendable {
             last.append(contentsOf: UnsafeRawBufferPointer(rebasing: head[..<Self.headBytes]))
         }
         last.append(contentsOf: record)
+        return length
     }
 
     /// Pieces grow with the run, so that there are few of them and little of the last one is empty.

@@ -1,3 +1,4 @@
+import Engine
 import Ledger
 import Locks
 import RPC
@@ -16,6 +17,8 @@ final class Principal: Sendable {
     let boundTenant: TenantID?
     /// The tenant of this call; nil where the call names none of its own.
     let tenant: TenantID?
+    /// Where its book is found.
+    let seat: TenantSeat?
     /// That tenant's time zone.
     let timeZone: String
     /// What features cost for the tenant.
@@ -26,7 +29,9 @@ final class Principal: Sendable {
     private let forwardedFor: String
     private let refusals: RefusalHook
     /// The origin of the latest call, and its peer: most come on the same connection as the one before, or from the same address.
-    private let latest = Protected<(peer: String, origin: CallOrigin)?>(nil)
+    private nonisolated(unsafe) var latest: (peer: String, origin: CallOrigin)?
+    /// Guards `latest`.
+    private let lock = Lock()
 
     init(
         keyID: String, role: String, keyPermissions: PermissionSet, permissions: PermissionSet,
@@ -39,6 +44,7 @@ final class Principal: Sendable {
         self.permissions = permissions
         self.boundTenant = boundTenant
         self.tenant = tenant
+        seat = tenant.map { TenantSeat($0) }
         self.timeZone = timeZone
         self.prices = prices
         self.actor = actor
@@ -48,7 +54,7 @@ final class Principal: Sendable {
 
     /// Who asks and from where, of a call from a peer such as `127.0.0.1:40312`.
     func origin(from peer: String) -> CallOrigin {
-        latest.withLock { latest in
+        lock.locked {
             if let latest, latest.peer == peer { return latest.origin }
             let known = latest.flatMap { Self.isAddress($0.origin.address, of: peer) ? $0.origin : nil }
             let origin =

@@ -1,3 +1,4 @@
+import Engine
 import Ledger
 import RPC
 import Storage
@@ -29,22 +30,22 @@ extension ServerContext {
         return principal
     }
 
-    /// Who calls, and about which tenant.
-    func tenantPrincipal() throws(RPCError) -> (principal: Principal, tenant: TenantID) {
+    /// Who calls, where the call is about one tenant.
+    func tenantPrincipal() throws(RPCError) -> (principal: Principal, seat: TenantSeat) {
         let principal = try principal()
-        guard let tenant = principal.tenant else {
+        guard let seat = principal.seat else {
             throw RPCError(
                 InvalidField(
                     "tollgate-tenant", "is missing: the key serves many tenants, so the metadata must name one"))
         }
-        return (principal, tenant)
+        return (principal, seat)
     }
 
     /// The same with what the call may do there, and from where it comes.
     func tenantAccess() throws(RPCError) -> TenantAccess {
-        let (principal, tenant) = try tenantPrincipal()
+        let (principal, seat) = try tenantPrincipal()
         return TenantAccess(
-            principal: principal, tenant: tenant, permissions: principal.permissions,
+            principal: principal, tenant: seat.tenant, permissions: principal.permissions,
             origin: principal.origin(from: peer))
     }
 }

@@ -48,11 +48,11 @@ struct MeteringHandlers: Sendable {
         let principal = call.context.principal(as: Principal.self)
         let request = try StepRequest(kind, bytes, units: (principal?.prices ?? .none).units)
         do throws(RPCError) {
-            let (principal, tenant) = try call.context.tenantPrincipal()
+            let (principal, seat) = try call.context.tenantPrincipal()
             let command = try command(
                 request, origin: principal.origin(from: call.context.peer), prices: principal.prices)
             call.handlerNote = kind.tag
-            engine.submit(command, tenant: tenant, for: call)
+            engine.submit(command, from: seat, for: call)
         } catch {
             call.complete(error)
         }

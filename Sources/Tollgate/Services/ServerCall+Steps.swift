@@ -8,12 +8,11 @@ import RPC
 extension ServerCall: StepListener {
     package var queue: (any CompletionQueue)? { context.loop }
 
-    package func decided(_ result: borrowing StepResult) {
-        switch result.outcome {
+    package func decided(_ outcome: borrowing Result<StepAnswer, Refusal>, replayed: Bool) {
+        switch outcome {
         case .failure(let refusal): prepare(RPCError(refusal: refusal))
         case .success(let answer):
             guard let kind = StepKind(tag: handlerNote) else { preconditionFailure("a call that asked for no step") }
-            let replayed = result.replayed
             prepare(encoding: { $0.put(answer, replayed: replayed, to: kind) })
         }
     }
