@@ -134,7 +134,9 @@ package final class Engine: Sendable {
         completion: @escaping @Sendable (Result<Value, EngineError>) -> Void
     ) {
         let partition = core.partition(of: tenant)
-        if let value = partition.look(at: tenant, body) { return completion(.success(value)) }
+        var value: Value?
+        _ = partition.look(at: tenant) { value = body($0, $1) }
+        if let value { return completion(.success(value)) }
         let job = ReadJob(
             queue: queue,
             body: { state, now, _ in
@@ -143,6 +145,12 @@ package final class Engine: Sendable {
             },
             failed: { completion(.failure($0)) })
         partition.submit(.read(job), tenant: tenant)
+    }
+
+    /// Shows `body` a tenant's settled state where all of it is durable and nothing has to be waited for: what most reads need.
+    /// False where it is to be read by `read`.
+    package func look(from seat: TenantSeat, _ body: (borrowing LedgerState, Instant) -> Void) -> Bool {
+        core.partition(of: seat).look(from: seat, body)
     }
 
     /// Reads a tenant's shard, on a reader thread, after everything that was durable for the tenant at the time of the call has reached it.

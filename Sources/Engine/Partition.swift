@@ -50,18 +50,29 @@ final class Partition: @unchecked Sendable {
         return book
     }
 
-    /// What `body` makes of a tenant's book that can be looked at at once; nil where something has to be waited for or done
-    /// before, such as what is due.
-    func look<Value>(at tenant: TenantID, _ body: (borrowing LedgerState, Instant) -> Value) -> Value? {
+    /// Shows `body` a tenant's book that can be looked at at once; false where something has to be waited for or done before,
+    /// such as what is due.
+    func look(at tenant: TenantID, _ body: (borrowing LedgerState, Instant) -> Void) -> Bool {
         monitor.lock()
         defer { monitor.unlock() }
-        guard let book = books[tenant], book.phase == .awake, core.groupCommit.hasSettled(book.lastPosition),
-            let state = book.state
-        else { return nil }
+        return books[tenant].map { look(at: $0, body) } ?? false
+    }
+
+    func look(from seat: TenantSeat, _ body: (borrowing LedgerState, Instant) -> Void) -> Bool {
+        monitor.lock()
+        defer { monitor.unlock() }
+        return look(at: book(of: seat), body)
+    }
+
+    private func look(at book: Book, _ body: (borrowing LedgerState, Instant) -> Void) -> Bool {
+        guard book.phase == .awake, core.groupCommit.hasSettled(book.lastPosition), let state = book.state else {
+            return false
+        }
         let now = max(core.clock.now(), state.ledger.lastAt)
-        if let deadline = state.ledger.nextDeadline, deadline <= now { return nil }
+        if let deadline = state.ledger.nextDeadline, deadline <= now { return false }
         book.wasUsed = true
-        return body(state.ledger, now)
+        body(state.ledger, now)
+        return true
     }
 
     /// The tenant's book, known from now on. The lock is held.

@@ -19,13 +19,16 @@ struct CreditsHandlers: CreditsService {
 
     func getBalance(_ request: GetBalanceRequest, call: DirectCall<GetBalanceResponse>) {
         do throws(RPCError) {
-            let access = try call.context.tenantAccess()
-            let timeZone = access.principal.timeZone
-            engine.read(tenant: access.tenant, queue: call.completionQueue) {
-                [months, rules = engine.rules] state, now in
+            let (principal, seat) = try call.context.tenantPrincipal()
+            let timeZone = principal.timeZone
+            let view = { @Sendable [months, rules = engine.rules] (state: borrowing LedgerState, now: Instant) in
                 BalanceView(
                     state, at: now, monthStart: months.start(of: now, timeZone: timeZone), rules: rules)
-            } completion: { result in
+            }
+            var seen: BalanceView?
+            _ = engine.look(from: seat) { seen = view($0, $1) }
+            if let seen { return call.respond(encoding: { $0.write(nested: 10, seen.write) }) }
+            engine.read(tenant: seat.tenant, queue: call.completionQueue, view) { result in
                 switch result {
                 case .success(let view): call.respond(encoding: { $0.write(nested: 10, view.write) })
                 case .failure(let error): call.fail(RPCError(error))
