@@ -163,7 +163,7 @@ final class GroupCommit: @unchecked Sendable {
 
     /// Journals one record, which the book's shard then lacks, and tells `waiter` when it is durable. The caller holds the
     /// tenant's partition, so that a tenant's records stay in order.
-    func submit(_ entries: [Entry], of book: Book, _ waiter: Waiter?) -> UInt64 {
+    func submit(_ entries: Few<Entry>, of book: Book, _ waiter: Waiter?) -> UInt64 {
         monitor.lock()
         defer { monitor.unlock() }
         let position = next

@@ -137,7 +137,7 @@ final class Partition: @unchecked Sendable {
     /// Decides a step and evolves what comes of it; journaling is the caller's.
     func decide(_ command: Command, on book: Book, at now: Instant, recalled: Bool) -> Decision {
         let decision = book.state!.ledger.decide(command, at: now, under: core.rules, recalled: recalled)
-        for entry in decision.entries { book.state!.ledger.evolve(entry) }
+        book.state!.ledger.evolve(decision.entries)
         if decision.isLeftOut { book.state!.ledger.leaveOut() }
         return decision
     }
@@ -147,7 +147,7 @@ final class Partition: @unchecked Sendable {
     }
 
     /// Journals what there is and has `waiter` told when all that the job saw is durable.
-    func finish(_ book: Book, _ settled: [Entry], _ decided: [Entry], _ waiter: Waiter) -> After? {
+    func finish(_ book: Book, _ settled: [Entry], _ decided: Few<Entry>, _ waiter: Waiter) -> After? {
         if !settled.isEmpty || !decided.isEmpty {
             journal(settled, decided, of: book, waiter)
             return nil
@@ -158,20 +158,20 @@ final class Partition: @unchecked Sendable {
 
     /// Any number of holds and cycles may end together: what ended before the step may stand in records before the step's.
     /// A cycle and the grants that come with it are never parted, and neither is what was decided.
-    func journal(_ settled: [Entry], _ decided: [Entry], of book: Book, _ waiter: Waiter?) {
+    func journal(_ settled: [Entry], _ decided: Few<Entry>, of book: Book, _ waiter: Waiter?) {
         var rest = settled[...]
         while rest.count + decided.count > core.limits.maxEntriesPerRecord, !rest.isEmpty {
             var cut = min(rest.endIndex, rest.startIndex + core.limits.maxEntriesPerRecord)
             while cut < rest.endIndex, rest[cut].kind == .grant, cut > rest.startIndex + 1 { cut -= 1 }
-            journal(record: Array(rest[..<cut]), of: book, nil)
+            journal(record: Few(rest[..<cut]), of: book, nil)
             rest = rest[cut...]
         }
-        let last = rest.isEmpty ? decided : rest + decided
+        let last = rest.isEmpty ? decided : Few(rest + decided)
         if !last.isEmpty { journal(record: last, of: book, waiter) }
         schedule(book)
     }
 
-    private func journal(record entries: [Entry], of book: Book, _ waiter: Waiter?) {
+    private func journal(record entries: Few<Entry>, of book: Book, _ waiter: Waiter?) {
         let before = book.pending.byteCount
         book.lastPosition = core.groupCommit.submit(entries, of: book, waiter)
         core.writeBehind.added(byteCount: book.pending.byteCount - before, to: book)
