@@ -170,7 +170,7 @@ final class GroupCommit: @unchecked Sendable {
     /// Journals one record, which the book's shard then lacks, and tells `waiter` when it is durable. The caller holds the
     /// tenant's partition, so that a tenant's records stay in order.
     /// - Returns: how many bytes the record takes among those that the shard lacks.
-    func submit(_ entries: [Entry], of book: Book, _ waiter: (any DurabilityWaiter)?) -> Int {
+    func submit(_ entries: Few<Entry>, of book: Book, _ waiter: (any DurabilityWaiter)?) -> Int {
         monitor.lock()
         defer { monitor.unlock() }
         let position = next

@@ -169,7 +169,7 @@ final class Partition: @unchecked Sendable {
     func decide(_ command: Command, on book: Book, at now: Instant, recalled: Bool) -> Decision {
         guard let state = book.state else { preconditionFailure("a step is decided on a book that is awake") }
         let decision = state.ledger.decide(command, at: now, under: core.rules, recalled: recalled)
-        for entry in decision.entries { state.ledger.evolve(entry) }
+        state.ledger.evolve(decision.entries)
         if decision.isLeftOut { state.ledger.leaveOut() }
         return decision
     }
@@ -180,7 +180,7 @@ final class Partition: @unchecked Sendable {
 
     /// Journals what there is and has `waiter` told when all that the job saw is durable.
     func finish(
-        _ book: Book, _ settled: [Entry], _ decided: [Entry], _ waiter: any DurabilityWaiter
+        _ book: Book, _ settled: [Entry], _ decided: Few<Entry>, _ waiter: any DurabilityWaiter
     ) -> After? {
         if !settled.isEmpty || !decided.isEmpty {
             journal(settled, decided, of: book, waiter)
@@ -194,20 +194,20 @@ final class Partition: @unchecked Sendable {
 
     /// Any number of holds and cycles may end together: what ended before the step may stand in records before the step's.
     /// A cycle and the grants that come with it are never parted, and neither is what was decided.
-    func journal(_ settled: [Entry], _ decided: [Entry], of book: Book, _ waiter: (any DurabilityWaiter)?) {
+    func journal(_ settled: [Entry], _ decided: Few<Entry>, of book: Book, _ waiter: (any DurabilityWaiter)?) {
         var rest = settled[...]
         while rest.count + decided.count > core.limits.maxEntriesPerRecord, !rest.isEmpty {
             var cut = min(rest.endIndex, rest.startIndex + core.limits.maxEntriesPerRecord)
             while cut < rest.endIndex, rest[cut].kind == .grant, cut > rest.startIndex + 1 { cut -= 1 }
-            journal(record: Array(rest[..<cut]), of: book, nil)
+            journal(record: Few(rest[..<cut]), of: book, nil)
             rest = rest[cut...]
         }
-        let last = rest.isEmpty ? decided : rest + decided
+        let last = rest.isEmpty ? decided : Few(rest + decided)
         if !last.isEmpty { journal(record: last, of: book, waiter) }
         schedule(book)
     }
 
-    private func journal(record entries: [Entry], of book: Book, _ waiter: (any DurabilityWaiter)?) {
+    private func journal(record entries: Few<Entry>, of book: Book, _ waiter: (any DurabilityWaiter)?) {
         let core = core
         let byteCount = core.groupCommit.submit(entries, of: book, waiter)
         core.writeBehind.added(byteCount: byteCount, to: book)

@@ -61,14 +61,14 @@ extension Partition {
     func steps(_ job: StepsJob, on book: Book, at now: Instant) -> After? {
         var job = job
         let settled = settle(book, at: now)
-        var entries: [Entry] = []
+        var entries: Few<Entry> = []
         var outcomes: [StepOutcome] = []
         outcomes.reserveCapacity(job.commands.count - job.next)
         let first = job.next
         while job.next < job.commands.count,
             let decision = decide(job.commands[job.next], job.found[job.next], on: book, at: now)
         {
-            entries.append(contentsOf: decision.entries)
+            decision.entries.forEach { entries.append($0) }
             outcomes.append(.success(StepResult(outcome: decision.outcome, replayed: decision.replayed)))
             job.found[job.next] = nil
             job.next += 1

@@ -1,4 +1,4 @@
-/// Reads what `[UInt8]`'s appending functions wrote. Never reads beyond the end, whatever the bytes are.
+/// Reads what `ByteWriter` wrote. Never reads beyond the end, whatever the bytes are.
 struct ByteReader {
     private let bytes: UnsafeRawBufferPointer
     private var offset = 0

@@ -3,11 +3,13 @@ extension Command {
     package var key: StepKey? {
         switch self {
         case .grant(let grant): StepKey(family: .grant, id: grant.id)
-        case .reserve(let reserve), .charge(let reserve): StepKey(family: .opening, id: reserve.id)
+        // Two patterns that share a name would copy the whole command.
+        case .reserve(let reserve): StepKey(family: .opening, id: reserve.id)
+        case .charge(let charge): StepKey(family: .opening, id: charge.id)
         case .commit(let commit): commit.key
-        case .release(let release): StepKey(family: .release, id: release.reservation)
-        case .refund(let refund): StepKey(family: .refund, id: refund.id)
-        case .extend(let extend): extend.id.map { StepKey(family: .extend, id: $0) }
+        case .release(let release): release.key
+        case .refund(let refund): refund.key
+        case .extend(let extend): extend.key
         case .subscribe(let subscribe): subscribe.id.map { StepKey(family: .subscription, id: $0) }
         case .set: nil
         case .revoke(let revoke): StepKey(family: .grantRevocation, id: revoke.grant)
@@ -29,7 +31,8 @@ extension Command {
     package var fingerprint: UInt64 {
         switch self {
         case .grant(let grant): grant.fingerprint
-        case .reserve(let reserve), .charge(let reserve): reserve.fingerprint
+        case .reserve(let reserve): reserve.fingerprint
+        case .charge(let charge): charge.fingerprint
         case .commit(let commit): commit.fingerprint
         case .release(let release): release.fingerprint
         case .refund(let refund): refund.fingerprint
@@ -60,6 +63,18 @@ extension CommitCommand {
         return StepKey(
             family: .anonymousPartial, id: StepID(high: reservation.high, low: reservation.low ^ fingerprint))
     }
+}
+
+extension ReleaseCommand {
+    var key: StepKey { StepKey(family: .release, id: reservation) }
+}
+
+extension RefundCommand {
+    var key: StepKey { StepKey(family: .refund, id: id) }
+}
+
+extension ExtendCommand {
+    var key: StepKey? { id.map { StepKey(family: .extend, id: $0) } }
 }
 
 extension Entry {

@@ -22,9 +22,14 @@ package enum Ask: Equatable, Sendable {
     /// its reservation was.
     case quantities([Quantity], quality: Quality, price: PriceSchedule?)
 
-    /// Nil for a plain amount.
-    var quantities: (quantities: [Quantity], quality: Quality)? {
-        if case .quantities(let quantities, let quality, _) = self { (quantities, quality) } else { nil }
+    /// None for a plain amount.
+    var quantities: [Quantity] {
+        if case .quantities(let quantities, _, _) = self { quantities } else { [] }
+    }
+
+    /// Unspecified for a plain amount.
+    var quality: Quality {
+        if case .quantities(_, let quality, _) = self { quality } else { .unspecified }
     }
 }
 

@@ -1,9 +1,9 @@
 /// The draws of a reservation while a step works on them, and the moves that come of it.
 struct Drawing {
-    private(set) var draws: [Draw]
-    private(set) var moves: [Move] = []
+    private(set) var draws: Few<Draw>
+    private(set) var moves: Few<Move> = []
 
-    init(_ draws: [Draw] = []) {
+    init(_ draws: Few<Draw> = []) {
         self.draws = draws
     }
 

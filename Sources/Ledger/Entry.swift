@@ -76,29 +76,52 @@ package struct BalanceAfter: Equatable, Sendable {
 }
 
 /// One event of a tenant's book: what the pure core decided, what the journal and the shard store, and all that a
-/// projection, a replayed answer or a proof needs. An entry is never changed.
+/// projection, a replayed answer or a proof needs. An entry is never changed: everybody who has it shares it, and one that is
+/// changed is another.
 package struct Entry: Equatable, Sendable {
-    /// From 1, without a gap, in the tenant's book; 0 for a refusal.
-    package var sequence: UInt64
-    /// When it holds. Never earlier than the entry before it.
-    package var at: Instant
-    package var kind: EntryKind
-    /// Nil for what happens by itself (expiries, prices) and for an extension without an id.
-    package var key: StepKey?
-    package var fingerprint: UInt64
-    /// The reservation that it is about, zero where there is none.
-    package var reservation: StepID
-    /// Credits that this entry is about, never negative: granted, held by this step, charged by this step, given back, refunded, expired.
-    package var amount: Int64
-    package var moves: [Move]
-    package var after: BalanceAfter
-    /// The comment or reason of a step that is not an opening one (that has it in its terms).
-    package var comment: String
-    /// Who did a step that is not an opening one, where it is known.
-    package var actor: String
-    package var detail: Detail
-    /// What the audit trail says of it; nil where it says nothing.
-    package var audit: AuditNote?
+    private final class Fields: Sendable {
+        let value: Value
+
+        init(_ value: Value) {
+            self.value = value
+        }
+    }
+
+    /// What an entry says. It is large, which is why it is not handed about.
+    struct Value: Equatable, Sendable {
+        var sequence: UInt64
+        var at: Instant
+        var kind: EntryKind
+        var key: StepKey?
+        var fingerprint: UInt64 = 0
+        var reservation: StepID = .zero
+        var amount: Int64 = 0
+        var moves: Few<Move> = []
+        var after: BalanceAfter
+        var comment = ""
+        var actor = ""
+        var audit: AuditNote?
+        var subject = Subject.nothing
+        /// Of an entry that begins a reservation.
+        var terms: ReservationTerms?
+        /// Of an entry about a reservation; for any other it means nothing.
+        var progress = ReservationProgress.nothing
+        var quantities: [Quantity] = []
+    }
+
+    /// What an entry is about, and all of `Detail` that is rare. What steps have in common stands by itself, where it is read
+    /// without being taken out of anything.
+    enum Subject: Equatable, Sendable {
+        case nothing
+        case opening
+        case progress
+        indirect case grant(Grant)
+        indirect case price(version: UInt32, FeaturePrice)
+        indirect case refusal(Refusal)
+        indirect case change(GovernanceChange)
+    }
+
+    private var fields: Fields
 
     /// What only some kinds carry.
     package enum Detail: Equatable, Sendable {
@@ -115,23 +138,144 @@ package struct Entry: Equatable, Sendable {
         indirect case change(GovernanceChange)
     }
 
+    init(_ value: Value) {
+        fields = Fields(value)
+    }
+
     package init(
         sequence: UInt64, at: Instant, kind: EntryKind, key: StepKey? = nil, fingerprint: UInt64 = 0,
-        reservation: StepID = .zero, amount: Int64 = 0, moves: [Move] = [], after: BalanceAfter, comment: String = "",
-        actor: String = "", detail: Detail = .none, audit: AuditNote? = nil
+        reservation: StepID = .zero, amount: Int64 = 0, moves: Few<Move> = [], after: BalanceAfter,
+        comment: String = "", actor: String = "", detail: Detail = .none, audit: AuditNote? = nil
     ) {
-        self.sequence = sequence
-        self.at = at
-        self.kind = kind
-        self.key = key
-        self.fingerprint = fingerprint
-        self.reservation = reservation
-        self.amount = amount
-        self.moves = moves
-        self.after = after
-        self.comment = comment
-        self.actor = actor
-        self.detail = detail
-        self.audit = audit
+        var value = Value(
+            sequence: sequence, at: at, kind: kind, key: key, fingerprint: fingerprint, reservation: reservation,
+            amount: amount, moves: moves, after: after, comment: comment, actor: actor, audit: audit)
+        value.detail = detail
+        fields = Fields(value)
+    }
+
+    package static func == (a: Entry, b: Entry) -> Bool {
+        a.fields === b.fields || a.value == b.value
+    }
+
+    private(set) var value: Value {
+        get { fields.value }
+        set { fields = Fields(newValue) }
+    }
+}
+
+extension Entry: CustomStringConvertible {
+    package var description: String { String(describing: value) }
+}
+
+extension Entry.Value {
+    var detail: Entry.Detail {
+        get {
+            switch subject {
+            case .nothing: .none
+            case .opening: .opening(terms ?? .empty, progress)
+            case .progress: .progress(progress, quantities: quantities)
+            case .grant(let grant): .grant(grant)
+            case .price(let version, let price): .price(version: version, price)
+            case .refusal(let refusal): .refusal(refusal)
+            case .change(let change): .change(change)
+            }
+        }
+        set {
+            (terms, progress, quantities) = (nil, .nothing, [])
+            switch newValue {
+            case .none: subject = .nothing
+            case .opening(let terms, let progress): (subject, self.terms, self.progress) = (.opening, terms, progress)
+            case .progress(let progress, let quantities):
+                (subject, self.progress, self.quantities) = (.progress, progress, quantities)
+            case .grant(let grant): subject = .grant(grant)
+            case .price(let version, let price): subject = .price(version: version, price)
+            case .refusal(let refusal): subject = .refusal(refusal)
+            case .change(let change): subject = .change(change)
+            }
+        }
+    }
+}
+
+/// What the core reads in place of `detail`, which has to be put together.
+extension Entry {
+    var subject: Subject { fields.value.subject }
+    var terms: ReservationTerms? { fields.value.terms }
+    var progress: ReservationProgress { fields.value.progress }
+    var quantities: [Quantity] { fields.value.quantities }
+}
+
+extension Entry {
+    /// From 1, without a gap, in the tenant's book; 0 for a refusal.
+    package var sequence: UInt64 {
+        get { fields.value.sequence }
+        set { value.sequence = newValue }
+    }
+
+    /// When it holds. Never earlier than the entry before it.
+    package var at: Instant {
+        get { fields.value.at }
+        set { value.at = newValue }
+    }
+
+    package var kind: EntryKind {
+        get { fields.value.kind }
+        set { value.kind = newValue }
+    }
+
+    /// Nil for what happens by itself (expiries, prices) and for an extension without an id.
+    package var key: StepKey? {
+        get { fields.value.key }
+        set { value.key = newValue }
+    }
+
+    package var fingerprint: UInt64 {
+        get { fields.value.fingerprint }
+        set { value.fingerprint = newValue }
+    }
+
+    /// The reservation that it is about, zero where there is none.
+    package var reservation: StepID {
+        get { fields.value.reservation }
+        set { value.reservation = newValue }
+    }
+
+    /// Credits that this entry is about, never negative: granted, held by this step, charged by this step, given back, refunded, expired.
+    package var amount: Int64 {
+        get { fields.value.amount }
+        set { value.amount = newValue }
+    }
+
+    package var moves: Few<Move> {
+        get { fields.value.moves }
+        set { value.moves = newValue }
+    }
+
+    package var after: BalanceAfter {
+        get { fields.value.after }
+        set { value.after = newValue }
+    }
+
+    /// The comment or reason of a step that is not an opening one (that has it in its terms).
+    package var comment: String {
+        get { fields.value.comment }
+        set { value.comment = newValue }
+    }
+
+    /// Who did a step that is not an opening one, where it is known.
+    package var actor: String {
+        get { fields.value.actor }
+        set { value.actor = newValue }
+    }
+
+    package var detail: Detail {
+        get { fields.value.detail }
+        set { value.detail = newValue }
+    }
+
+    /// What the audit trail says of it; nil where it says nothing.
+    package var audit: AuditNote? {
+        get { fields.value.audit }
+        set { value.audit = newValue }
     }
 }

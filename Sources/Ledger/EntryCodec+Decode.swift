@@ -3,20 +3,20 @@ extension EntryCodec {
         let (kind, head) = try head(&reader)
         let sequence = try reader.varint()
         let at = Instant(microseconds: try reader.zigZag() &+ epoch.microseconds)
-        var entry = Entry(sequence: sequence, at: at, kind: kind, after: BalanceAfter(available: 0, held: 0))
+        var entry = Entry.Value(sequence: sequence, at: at, kind: kind, after: BalanceAfter(available: 0, held: 0))
         if head.contains(.fingerprint) { entry.fingerprint = try reader.fixed() }
         if head.contains(.reservation) { entry.reservation = try reader.id() }
         entry.key = try key(&reader, head, kind, reservation: entry.reservation)
         let amount = head.contains(.amount) ? try reader.zigZag() : nil
         entry.moves = try moves(&reader)
-        entry.amount = amount ?? entry.amountFromMoves
+        entry.amount = amount ?? entry.moves.amount(of: kind)
         entry.after.available = try reader.zigZag()
         entry.after.held = try reader.zigZag()
         if head.contains(.comment) { entry.comment = try reader.text() }
         if head.contains(.actor) { entry.actor = try reader.text() }
         if head.contains(.audit) { entry.audit = try audit(&reader) }
         entry.detail = try detail(&reader, head, of: entry)
-        return entry
+        return Entry(entry)
     }
 
     static func head(_ reader: inout ByteReader) throws(CodecError) -> (EntryKind, Head) {
@@ -41,11 +41,9 @@ extension EntryCodec {
         return StepKey(family: family, id: reservation)
     }
 
-    private static func moves(_ reader: inout ByteReader) throws(CodecError) -> [Move] {
-        let count = try reader.count(ofAtLeast: 1)
-        var moves: [Move] = []
-        moves.reserveCapacity(count)
-        for _ in 0..<count { moves.append(try move(&reader)) }
+    private static func moves(_ reader: inout ByteReader) throws(CodecError) -> Few<Move> {
+        var moves: Few<Move> = []
+        for _ in 0..<(try reader.count(ofAtLeast: 1)) { moves.append(try move(&reader)) }
         return moves
     }
 
@@ -66,7 +64,7 @@ extension EntryCodec {
     }
 
     private static func detail(
-        _ reader: inout ByteReader, _ head: Head, of entry: Entry
+        _ reader: inout ByteReader, _ head: Head, of entry: Entry.Value
     ) throws(CodecError) -> Entry.Detail {
         switch entry.kind {
         case .grant:
@@ -89,7 +87,7 @@ extension EntryCodec {
         }
     }
 
-    private static func grant(_ reader: inout ByteReader, of entry: Entry) throws(CodecError) -> Grant {
+    private static func grant(_ reader: inout ByteReader, of entry: Entry.Value) throws(CodecError) -> Grant {
         let head = GrantHead(rawValue: try reader.byte())
         guard head.isSubset(of: .all) else { throw .invalid(field: .flags) }
         let number = try reader.number()
@@ -140,7 +138,7 @@ extension EntryCodec {
     }
 
     private static func progress(
-        _ reader: inout ByteReader, of entry: Entry
+        _ reader: inout ByteReader, of entry: Entry.Value
     ) throws(CodecError) -> ReservationProgress {
         let bits = try reader.byte()
         guard let state = ReservationState(rawValue: bits & ProgressHead.state) else { throw .invalid(field: .state) }
@@ -153,15 +151,13 @@ extension EntryCodec {
             progress.closedAt = try reader.distance(from: entry.at)
         }
         if head.contains(.refunded) { progress.refunded = try reader.zigZag() }
-        progress.draws = head.contains(.draws) ? try draws(&reader) : Array(entry.drawsFromMoves)
+        progress.draws = head.contains(.draws) ? try draws(&reader) : entry.moves.draws
         return progress
     }
 
-    private static func draws(_ reader: inout ByteReader) throws(CodecError) -> [Draw] {
-        let count = try reader.count(ofAtLeast: 1)
-        var draws: [Draw] = []
-        draws.reserveCapacity(count)
-        for _ in 0..<count { draws.append(try draw(&reader)) }
+    private static func draws(_ reader: inout ByteReader) throws(CodecError) -> Few<Draw> {
+        var draws: Few<Draw> = []
+        for _ in 0..<(try reader.count(ofAtLeast: 1)) { draws.append(try draw(&reader)) }
         return draws
     }
 

@@ -1,5 +1,5 @@
 extension EntryCodec {
-    static func append(_ entry: Entry, to bytes: inout [UInt8]) {
+    static func append(_ entry: Entry, to bytes: inout ByteWriter) {
         let head = head(of: entry)
         bytes.appendVarint(head.rawValue << Head.kindBits | UInt64(entry.kind.rawValue))
         bytes.appendVarint(entry.sequence)
@@ -31,12 +31,12 @@ extension EntryCodec {
         if !entry.comment.isEmpty { head.insert(.comment) }
         if !entry.actor.isEmpty { head.insert(.actor) }
         if entry.audit != nil { head.insert(.audit) }
-        if entry.amount != entry.amountFromMoves { head.insert(.amount) }
-        if case .progress(_, let quantities) = entry.detail, !quantities.isEmpty { head.insert(.quantities) }
+        if entry.amount != entry.moves.amount(of: entry.kind) { head.insert(.amount) }
+        if !entry.quantities.isEmpty { head.insert(.quantities) }
         return head
     }
 
-    private static func append(_ moves: [Move], to bytes: inout [UInt8]) {
+    private static func append(_ moves: Few<Move>, to bytes: inout ByteWriter) {
         bytes.appendVarint(UInt64(moves.count))
         for move in moves {
             let head =
@@ -50,21 +50,17 @@ extension EntryCodec {
         }
     }
 
-    private static func appendDetail(of entry: Entry, to bytes: inout [UInt8]) {
-        switch (entry.kind, entry.detail) {
+    private static func appendDetail(of entry: Entry, to bytes: inout ByteWriter) {
+        switch (entry.kind, entry.subject) {
         case (.grant, .grant(let grant)):
             append(grant, of: entry, to: &bytes)
-        case (.reserve, .opening(let terms, let progress)), (.charge, .opening(let terms, let progress)):
-            append(terms, to: &bytes)
-            append(progress, of: entry, to: &bytes)
-        case (.commit, .progress(let progress, let quantities)),
-            (.partialCommit, .progress(let progress, let quantities)),
-            (.release, .progress(let progress, let quantities)),
-            (.holdExpiry, .progress(let progress, let quantities)),
-            (.extend, .progress(let progress, let quantities)),
-            (.refund, .progress(let progress, let quantities)):
-            append(progress, of: entry, to: &bytes)
-            if !quantities.isEmpty { append(quantities, to: &bytes) }
+        case (.reserve, .opening), (.charge, .opening):
+            if let terms = entry.terms { append(terms, to: &bytes) }
+            append(entry.progress, of: entry, to: &bytes)
+        case (.commit, .progress), (.partialCommit, .progress), (.release, .progress), (.holdExpiry, .progress),
+            (.extend, .progress), (.refund, .progress):
+            append(entry.progress, of: entry, to: &bytes)
+            if !entry.quantities.isEmpty { append(entry.quantities, to: &bytes) }
         case (.price, .price(let version, let price)):
             bytes.appendVarint(UInt64(version))
             append(price, to: &bytes)
@@ -73,14 +69,14 @@ extension EntryCodec {
         case (.setting, .change(let change)), (.subscription, .change(let change)), (.cycle, .change(let change)),
             (.window, .change(let change)):
             append(change, to: &bytes)
-        case (.grantExpiry, .none), (.grantRevocation, .none), (.note, .none):
+        case (.grantExpiry, .nothing), (.grantRevocation, .nothing), (.note, .nothing):
             break
         default:
             preconditionFailure("an entry with another kind's detail")
         }
     }
 
-    private static func append(_ grant: Grant, of entry: Entry, to bytes: inout [UInt8]) {
+    private static func append(_ grant: Grant, of entry: Entry, to bytes: inout ByteWriter) {
         precondition(
             grant.available == grant.amount && grant.refunded == 0 && grant.revokedAt == nil, "a grant that is not new")
         var head: GrantHead = []
@@ -101,7 +97,7 @@ extension EntryCodec {
         if grant.origin != .granted { bytes.append(grant.origin.rawValue) }
     }
 
-    private static func append(_ terms: ReservationTerms, to bytes: inout [UInt8]) {
+    private static func append(_ terms: ReservationTerms, to bytes: inout ByteWriter) {
         var head: TermsHead = []
         if !terms.feature.isEmpty { head.insert(.feature) }
         if !terms.actor.isEmpty { head.insert(.actor) }
@@ -126,13 +122,13 @@ extension EntryCodec {
         if terms.priceVersion != 0 { bytes.appendVarint(UInt64(terms.priceVersion)) }
     }
 
-    private static func append(_ progress: ReservationProgress, of entry: Entry, to bytes: inout [UInt8]) {
+    private static func append(_ progress: ReservationProgress, of entry: Entry, to bytes: inout ByteWriter) {
         var head = ProgressHead(rawValue: progress.state.rawValue)
         if progress.late { head.insert(.late) }
         if progress.closedAt != nil { head.insert(.closed) }
         if progress.closedAt == entry.at { head.insert(.closedHere) }
         if progress.refunded != 0 { head.insert(.refunded) }
-        if !progress.draws.elementsEqual(entry.drawsFromMoves) { head.insert(.draws) }
+        if !entry.moves.leadTo(progress.draws) { head.insert(.draws) }
         bytes.append(head.rawValue)
         bytes.appendDistance(from: entry.at, to: progress.expiresAt)
         if let closedAt = progress.closedAt, closedAt != entry.at {
@@ -148,15 +144,15 @@ extension EntryCodec {
         }
     }
 
-    private static func append(_ quantities: [Quantity], to bytes: inout [UInt8]) {
+    private static func append(_ quantities: [Quantity], to bytes: inout ByteWriter) {
         bytes.appendVarint(UInt64(quantities.count))
-        for quantity in quantities {
-            bytes.append(unit: quantity.unit)
-            bytes.appendZigZag(quantity.count)
+        for index in quantities.indices {
+            bytes.append(unit: quantities[index].unit)
+            bytes.appendZigZag(quantities[index].count)
         }
     }
 
-    private static func append(_ price: FeaturePrice, to bytes: inout [UInt8]) {
+    private static func append(_ price: FeaturePrice, to bytes: inout ByteWriter) {
         bytes.append(price.feature)
         bytes.appendVarint(UInt64(price.units.count))
         for unit in price.units {
@@ -175,7 +171,7 @@ extension EntryCodec {
         bytes.appendZigZag(price.minimumMicros)
     }
 
-    private static func append(_ tier: PriceTier, to bytes: inout [UInt8]) {
+    private static func append(_ tier: PriceTier, to bytes: inout ByteWriter) {
         bytes.append(tier.name)
         bytes.appendZigZag(tier.from)
         bytes.appendZigZag(tier.amountMicros)
@@ -185,7 +181,7 @@ extension EntryCodec {
         bytes.appendZigZag(tier.maximumMicros)
     }
 
-    private static func append(_ refusal: Refusal, to bytes: inout [UInt8]) {
+    private static func append(_ refusal: Refusal, to bytes: inout ByteWriter) {
         switch refusal {
         case .insufficientCredits(let needed, let available):
             bytes.append(1)

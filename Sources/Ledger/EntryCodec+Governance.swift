@@ -2,7 +2,7 @@
 extension EntryCodec {
     // MARK: - Audit notes
 
-    static func append(_ audit: AuditNote, to bytes: inout [UInt8]) {
+    static func append(_ audit: AuditNote, to bytes: inout ByteWriter) {
         bytes.append(audit.outcome.rawValue)
         bytes.append(audit.origin.keyID)
         bytes.append(audit.origin.actor)
@@ -53,7 +53,7 @@ extension EntryCodec {
 
     // MARK: - Changes
 
-    static func append(_ change: GovernanceChange, to bytes: inout [UInt8]) {
+    static func append(_ change: GovernanceChange, to bytes: inout ByteWriter) {
         switch change {
         case .aiEnabled(let isEnabled):
             bytes.append(1)
@@ -109,7 +109,7 @@ extension EntryCodec {
 
     // MARK: - Limits
 
-    private static func append(_ items: [LimitTable.Item], to bytes: inout [UInt8]) {
+    private static func append(_ items: [LimitTable.Item], to bytes: inout ByteWriter) {
         bytes.appendVarint(UInt64(items.count))
         for item in items {
             let limit = item.limit
@@ -146,7 +146,7 @@ extension EntryCodec {
         return items
     }
 
-    private static func append(_ bound: LimitBound, to bytes: inout [UInt8]) {
+    private static func append(_ bound: LimitBound, to bytes: inout ByteWriter) {
         switch bound {
         case .none:
             bytes.append(0)
@@ -168,7 +168,7 @@ extension EntryCodec {
         }
     }
 
-    static func append(_ limit: LimitReached, to bytes: inout [UInt8]) {
+    static func append(_ limit: LimitReached, to bytes: inout ByteWriter) {
         bytes.append(limit.scope.rawValue)
         bytes.append(limit.window.rawValue)
         bytes.append(limit.member)
@@ -190,7 +190,7 @@ extension EntryCodec {
             neededMicros: try reader.zigZag())
     }
 
-    private static func append(_ windows: LimitWindows, to bytes: inout [UInt8]) {
+    private static func append(_ windows: LimitWindows, to bytes: inout ByteWriter) {
         let spans = [windows.day, windows.week, windows.month]
         var flags: UInt8 = 0
         for (place, span) in spans.enumerated() where span != nil { flags |= 1 << UInt8(place) }
@@ -211,7 +211,7 @@ extension EntryCodec {
         return LimitWindows(day: day, week: week, month: try span(4))
     }
 
-    private static func append(_ start: Instant, _ end: Instant, to bytes: inout [UInt8]) {
+    private static func append(_ start: Instant, _ end: Instant, to bytes: inout ByteWriter) {
         bytes.appendDistance(from: epoch, to: start)
         bytes.appendDistance(from: start, to: end)
     }
@@ -223,7 +223,7 @@ extension EntryCodec {
 
     // MARK: - Subscriptions
 
-    private static func append(_ subscription: Subscription, to bytes: inout [UInt8]) {
+    private static func append(_ subscription: Subscription, to bytes: inout ByteWriter) {
         append(subscription.terms, to: &bytes)
         bytes.append(subscription.state.rawValue)
         bytes.append(subscription.anchorDay)
@@ -262,7 +262,7 @@ extension EntryCodec {
         return state
     }
 
-    private static func append(_ terms: PlanTerms, to bytes: inout [UInt8]) {
+    private static func append(_ terms: PlanTerms, to bytes: inout ByteWriter) {
         bytes.append(terms.name)
         bytes.append(terms.cycle?.rawValue ?? 0)
         bytes.append(terms.counts.rawValue)
@@ -340,6 +340,10 @@ extension EntryCodec {
 
     /// All that governs a book, as a shard keeps it.
     package static func encode(_ governance: Governance, into bytes: inout [UInt8]) {
+        ByteWriter.append(to: &bytes) { append(governance, to: &$0) }
+    }
+
+    private static func append(_ governance: Governance, to bytes: inout ByteWriter) {
         bytes.append(version)
         bytes.append(governance.isAIEnabled ? 1 : 0)
         let qualities = governance.qualities.sorted { $0.key < $1.key }

@@ -76,8 +76,10 @@ package enum EntryCodec {
     // MARK: - One entry
 
     package static func encode(_ entry: Entry, into bytes: inout [UInt8]) {
-        bytes.append(version)
-        append(entry, to: &bytes)
+        ByteWriter.append(to: &bytes) { bytes in
+            bytes.append(version)
+            append(entry, to: &bytes)
+        }
     }
 
     package static func decode(_ bytes: UnsafeRawBufferPointer) throws(CodecError) -> Entry {
@@ -90,10 +92,16 @@ package enum EntryCodec {
 
     // MARK: - The entries of one record
 
+    package static func encodeRecord(_ entries: Few<Entry>, into bytes: inout [UInt8]) {
+        ByteWriter.append(to: &bytes) { bytes in
+            bytes.append(version)
+            bytes.appendVarint(UInt64(entries.count))
+            entries.forEach { append($0, to: &bytes) }
+        }
+    }
+
     package static func encodeRecord(_ entries: [Entry], into bytes: inout [UInt8]) {
-        bytes.append(version)
-        bytes.appendVarint(UInt64(entries.count))
-        for entry in entries { append(entry, to: &bytes) }
+        encodeRecord(Few(entries), into: &bytes)
     }
 
     package static func decodeRecord(_ bytes: UnsafeRawBufferPointer) throws(CodecError) -> [Entry] {
@@ -117,19 +125,38 @@ package enum EntryCodec {
     package static func isKnown(_ version: UInt8) -> Bool { (oldestVersion...Self.version).contains(version) }
 }
 
-extension Entry {
-    /// The amount that follows from the moves; a grant's stands in its detail.
-    var amountFromMoves: Int64 {
+extension Few<Move> {
+    /// The amount of an entry of that kind that follows from its moves; a grant's stands in its detail.
+    func amount(of kind: EntryKind) -> Int64 {
         switch kind {
-        case .reserve: moves.reduce(0) { $0 &+ $1.held }
-        case .charge, .commit, .partialCommit: moves.reduce(0) { $0 &+ $1.consumed }
-        case .release, .holdExpiry: moves.reduce(0) { $0 &- $1.held }
-        case .refund: moves.reduce(0) { $0 &- $1.consumed }
-        case .grantExpiry, .grantRevocation: moves.reduce(0) { $0 &+ $1.expired }
+        case .reserve: reduce(0) { $0 &+ $1.held }
+        case .charge, .commit, .partialCommit: reduce(0) { $0 &+ $1.consumed }
+        case .release, .holdExpiry: reduce(0) { $0 &- $1.held }
+        case .refund: reduce(0) { $0 &- $1.consumed }
+        case .grantExpiry, .grantRevocation: reduce(0) { $0 &+ $1.expired }
         case .grant, .extend, .price, .refusal, .setting, .subscription, .cycle, .window, .note: 0
         }
     }
 
+    /// The draws of a reservation that has nothing but what these moves hold and charge.
+    var draws: Few<Draw> {
+        var draws: Few<Draw> = []
+        forEach { draws.append($0.draw) }
+        return draws
+    }
+
+    /// They are all that the draws came of.
+    func leadTo(_ draws: Few<Draw>) -> Bool {
+        count == draws.count && indices.allSatisfy { self[$0].draw == draws[$0] }
+    }
+}
+
+extension Move {
+    /// Of a reservation that began with it.
+    fileprivate var draw: Draw { Draw(grant: grant, held: max(0, held), consumed: max(0, consumed)) }
+}
+
+extension Entry {
     /// The family of the key that a step of this kind has where it goes by its reservation's id.
     static func ownFamily(of kind: EntryKind) -> StepFamily? {
         switch kind {
@@ -138,10 +165,5 @@ extension Entry {
         case .release: .release
         default: nil
         }
-    }
-
-    /// The draws of a reservation that has nothing but what this entry's moves hold and charge.
-    var drawsFromMoves: some Collection<Draw> {
-        moves.lazy.map { Draw(grant: $0.grant, held: max(0, $0.held), consumed: max(0, $0.consumed)) }
     }
 }

@@ -18,7 +18,7 @@ struct EntryRun {
     }
 
     mutating func add(
-        _ kind: EntryKind, key: StepKey? = nil, amount: Int64 = 0, moves: [Move] = [], comment: String = "",
+        _ kind: EntryKind, key: StepKey? = nil, amount: Int64 = 0, moves: Few<Move> = [], comment: String = "",
         detail: Entry.Detail = .none, audit: AuditNote? = nil
     ) {
         sequence += 1

@@ -8,12 +8,23 @@ extension LedgerState {
         assert(recalled || recall(for: command) == nil, "a step is decided that memory does not know enough of")
         // Whether a step was done already comes before anything that could refuse it.
         if let first = replay(command) { return first }
+        switch command {
+        case .reserve(let reserve): return open(command, reserve, .reserve, at: now, under: rules)
+        case .charge(let charge): return open(command, charge, .charge, at: now, under: rules)
+        case .commit(let commit): return close(command, commit, at: now, under: rules)
+        default: return decideOther(command, at: now, under: rules)
+        }
+    }
+
+    // What is handed to a function that throws is copied out of its command first, which for the many commands is not cheap:
+    // they are handed to functions that catch, away from all that throw.
+
+    @inline(never)
+    private func decideOther(_ command: Command, at now: Instant, under rules: any BookRules) -> Decision {
         do throws(Refusal) {
             switch command {
             case .grant(let grant): return try decide(grant, at: now)
-            case .reserve(let reserve): return try decide(reserve, .reserve, at: now, under: rules)
-            case .charge(let charge): return try decide(charge, .charge, at: now, under: rules)
-            case .commit(let commit): return try decide(commit, at: now, under: rules)
+            case .reserve, .charge, .commit: preconditionFailure("decided elsewhere")
             case .release(let release): return try decide(release, at: now)
             case .refund(let refund): return try decide(refund, at: now, under: rules)
             case .extend(let extend): return try decide(extend, at: now)
@@ -22,6 +33,28 @@ extension LedgerState {
             case .revoke(let revoke): return try decide(revoke, at: now)
             case .note(let note): return decide(note, at: now)
             }
+        } catch {
+            return refuse(command, error, at: now)
+        }
+    }
+
+    @inline(never)
+    private func open(
+        _ command: Command, _ reserve: ReserveCommand, _ kind: EntryKind, at now: Instant, under rules: any BookRules
+    ) -> Decision {
+        do throws(Refusal) {
+            return try decide(reserve, kind, at: now, under: rules)
+        } catch {
+            return refuse(command, error, at: now)
+        }
+    }
+
+    @inline(never)
+    private func close(
+        _ command: Command, _ commit: CommitCommand, at now: Instant, under rules: any BookRules
+    ) -> Decision {
+        do throws(Refusal) {
+            return try decide(commit, at: now, under: rules)
         } catch {
             return refuse(command, error, at: now)
         }
@@ -70,7 +103,7 @@ extension LedgerState {
                 createdAt: reservation?.createdAt ?? entry.at)
         else { preconditionFailure("a step without an answer") }
         return Decision(
-            entries: before.isEmpty ? [entry] : before + [entry], outcome: .success(answer), replayed: false)
+            entries: before.isEmpty ? Few(entry) : Few(before + [entry]), outcome: .success(answer), replayed: false)
     }
 
     // MARK: - Credits come in
@@ -104,8 +137,8 @@ extension LedgerState {
         _ command: ReserveCommand, _ kind: EntryKind, at now: Instant, under rules: any BookRules
     ) throws(Refusal) -> Decision {
         guard governance.isAIEnabled else { throw .aiDisabled }
-        let ask = governance.qualities.isEmpty ? command.ask : resolved(command.ask, of: command.feature)
-        let price = try priced(ask, at: now)
+        let quality = quality(of: command.ask, feature: command.feature)
+        let price = try priced(command.ask, quality, at: now)
         let minimum = kind == .reserve ? command.minimumMicros : nil
         var limits = limitCheck(
             of: price.amount, needed: minimum.map { min($0, price.amount) }, feature: command.feature,
@@ -122,10 +155,9 @@ extension LedgerState {
             drawing.charge(amount, grantTable, available: totals.available)
         }
         guard drawing.draws.count <= Limits.maxDrawsPerReservation else { throw .overflow }
-        let asked = ask.quantities
         let terms = ReservationTerms(
             feature: command.feature, actor: command.actor, comment: command.comment, labels: command.labels,
-            quantities: asked?.quantities ?? [], quality: asked?.quality ?? .unspecified, priceVersion: price.version)
+            quantities: command.ask.quantities, quality: quality, priceVersion: price.version)
         let isOpen = kind == .reserve
         let progress = ReservationProgress(
             state: isOpen ? .open : .committed,
@@ -136,20 +168,19 @@ extension LedgerState {
             entry.sequence += UInt64(before.count)
             before.append(entry)
         }
-        var entry = entry(
+        let entry = entry(
             kind, at: now, key: StepKey(family: .opening, id: command.id), fingerprint: command.fingerprint,
-            reservation: command.id, amount: amount, moves: drawing.moves, detail: .opening(terms, progress),
-            skipping: before.count)
-        if limits.hasShadows { entry.audit = limits.note(for: kind == .reserve ? .reserve(command) : .charge(command)) }
+            of: command.id, amount: amount, moves: drawing.moves,
+            audit: limits.hasShadows ? limits.note(for: kind == .reserve ? .reserve(command) : .charge(command)) : nil,
+            subject: .opening, terms: terms, progress: progress, skipping: before.count)
         return done(entry, after: before)
     }
 
     /// What names no quality is asked at the tenant's.
-    func resolved(_ ask: Ask, of feature: String) -> Ask {
-        guard case .quantities(let quantities, .unspecified, let price) = ask,
-            let quality = governance.qualities[feature]
-        else { return ask }
-        return .quantities(quantities, quality: quality, price: price)
+    func quality(of ask: Ask, feature: String) -> Quality {
+        if governance.qualities.isEmpty { return ask.quality }
+        guard case .quantities(_, .unspecified, _) = ask else { return ask.quality }
+        return governance.qualities[feature] ?? .unspecified
     }
 
     /// What an opening step asks for in credits, and under which price; with the entry of a price that is new here.
@@ -159,12 +190,12 @@ extension LedgerState {
         var entry: Entry?
     }
 
-    private func priced(_ ask: Ask, at now: Instant) throws(Refusal) -> Priced {
+    private func priced(_ ask: Ask, _ quality: Quality, at now: Instant) throws(Refusal) -> Priced {
         switch ask {
         case .amount(let amount):
             precondition(amount >= 0, "less than nothing is asked for")
             return Priced(amount: amount)
-        case .quantities(let quantities, let quality, let schedule):
+        case .quantities(let quantities, _, let schedule):
             guard let schedule else { throw .price(quantities.isEmpty ? .noQuantities : .unknownFeature) }
             let price = schedule.price(at: now)
             let amount = try cost(quantities, quality, price)

@@ -7,15 +7,15 @@ extension LedgerState {
 
     /// The entry of a later step, and the decision to write it.
     private func goOn(
-        _ kind: EntryKind, at now: Instant, _ command: Command, _ reservation: Reservation, amount: Int64,
-        moves: [Move] = [], progress: ReservationProgress, comment: String = "", quantities: [Quantity] = [],
+        _ kind: EntryKind, at now: Instant, _ key: StepKey?, _ fingerprint: UInt64, _ reservation: Reservation,
+        amount: Int64, moves: Few<Move> = [], progress: ReservationProgress, comment: String = "",
+        quantities: [Quantity] = [],
         audit: AuditNote? = nil, after before: [Entry] = []
     ) -> Decision {
-        var entry = entry(
-            kind, at: now, key: command.key, fingerprint: command.fingerprint, reservation: reservation.id,
-            amount: amount, moves: moves, comment: comment, detail: .progress(progress, quantities: quantities),
+        let entry = entry(
+            kind, at: now, key: key, fingerprint: fingerprint, of: reservation.id, amount: amount, moves: moves,
+            comment: comment, audit: audit, subject: .progress, progress: progress, quantities: quantities,
             skipping: before.count)
-        entry.audit = audit
         return done(entry, after: before, of: reservation)
     }
 
@@ -31,7 +31,7 @@ extension LedgerState {
         let excess =
             isLate
             ? amount : drawing.chargeHeld(amount, keepsRest: command.partial, grantTable, at: now)
-        let audit = try checkExcess(excess, reservation.terms, .commit(command), at: now)
+        let audit = excess == 0 ? nil : try checkExcess(excess, reservation.terms, .commit(command), at: now)
         drawing.charge(excess, grantTable, available: totals.available)
         guard drawing.draws.count <= Limits.maxDrawsPerReservation else { throw .overflow }
         progress.draws = drawing.draws
@@ -41,8 +41,9 @@ extension LedgerState {
             progress.closedAt = now
         }
         return goOn(
-            command.partial ? .partialCommit : .commit, at: now, .commit(command), reservation, amount: amount,
-            moves: drawing.moves, progress: progress, comment: command.comment, quantities: quantities, audit: audit,
+            command.partial ? .partialCommit : .commit, at: now, command.key, command.fingerprint, reservation,
+            amount: amount, moves: drawing.moves, progress: progress, comment: command.comment, quantities: quantities,
+            audit: audit,
             after: windowEntries(at: now, under: rules))
     }
 
@@ -51,7 +52,6 @@ extension LedgerState {
     private func checkExcess(
         _ excess: Int64, _ terms: ReservationTerms, _ command: Command, at now: Instant
     ) throws(Refusal) -> AuditNote? {
-        if excess == 0 { return nil }
         let limits = limitCheck(of: excess, feature: terms.feature, member: terms.actor, at: now)
         if let reached = limits.reached { throw .hardLimitReached(reached) }
         let affordable = totals.available + overageRoom
@@ -97,7 +97,7 @@ extension LedgerState {
         var drawing = Drawing(progress.draws)
         let amount = drawing.giveBack(grantTable, at: now)
         return goOn(
-            .release, at: now, .release(command), reservation, amount: amount, moves: drawing.moves,
+            .release, at: now, command.key, command.fingerprint, reservation, amount: amount, moves: drawing.moves,
             progress: progress.closed(.released, at: now, draws: drawing.draws), comment: command.reason)
     }
 
@@ -122,7 +122,7 @@ extension LedgerState {
         progress.refunded += amount
         progress.draws = drawing.draws
         return goOn(
-            .refund, at: now, .refund(command), reservation, amount: amount, moves: drawing.moves,
+            .refund, at: now, command.key, command.fingerprint, reservation, amount: amount, moves: drawing.moves,
             progress: progress, comment: command.reason, after: windowEntries(at: now, under: rules))
     }
 
@@ -131,6 +131,7 @@ extension LedgerState {
         var progress = reservation.progress
         guard progress.state == .open else { throw .reservationClosed(progress.state) }
         progress.expiresAt = max(progress.expiresAt, now.advanced(microseconds: command.ttlMicroseconds))
-        return goOn(.extend, at: now, .extend(command), reservation, amount: 0, progress: progress)
+        return goOn(
+            .extend, at: now, command.key, command.fingerprint, reservation, amount: 0, progress: progress)
     }
 }

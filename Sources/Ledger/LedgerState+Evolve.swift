@@ -9,6 +9,11 @@ extension LedgerState {
         }
     }
 
+    /// The same for what one step decided.
+    package mutating func evolve(_ entries: Few<Entry>) {
+        entries.forEach { evolve($0) }
+    }
+
     /// The same for an entry of which nothing is known. After an error the state is of no more use.
     package mutating func evolve(verifying entry: Entry) throws(Contradiction) {
         if entry.kind == .refusal { return try rememberRefusal(entry) }
@@ -16,22 +21,22 @@ extension LedgerState {
         guard entry.at >= lastAt else { throw .time }
         sequence = entry.sequence
         lastAt = entry.at
-        switch entry.detail {
-        case .none:
+        switch entry.subject {
+        case .nothing:
             try evolvePlain(entry)
         case .grant(let grant):
             guard entry.kind == .grant else { throw .detail }
             try add(grant, entry)
         case .change(let change):
             try evolve(change, entry)
-        case .opening(let terms, let progress):
-            guard entry.kind == .reserve || entry.kind == .charge else { throw .detail }
+        case .opening:
+            guard entry.kind == .reserve || entry.kind == .charge, let terms = entry.terms else { throw .detail }
             try apply(entry)
-            try open(entry, terms, progress)
+            try open(entry, terms)
             if !governance.limits.isEmpty { count(entry, terms) }
-        case .progress(let progress, _):
+        case .progress:
             try apply(entry)
-            let place = try goOn(entry, progress)
+            let place = try goOn(entry)
             if !governance.limits.isEmpty {
                 // Whoever evolves entries of a book with limits looks up first what memory does not know.
                 guard memory.reservations[place].hasTerms else { throw .unknownReservation(entry.reservation) }
@@ -156,24 +161,19 @@ extension LedgerState {
 
     // MARK: - Reservations
 
-    private mutating func open(
-        _ entry: Entry, _ terms: ReservationTerms, _ progress: ReservationProgress
-    ) throws(Contradiction) {
+    private mutating func open(_ entry: Entry, _ terms: ReservationTerms) throws(Contradiction) {
         let id = entry.reservation
-        guard entry.isKeyedByReservation, progress.state == (entry.kind == .reserve ? .open : .committed) else {
+        guard entry.isKeyedByReservation, entry.progress.state == (entry.kind == .reserve ? .open : .committed) else {
             throw .detail
         }
         guard memory.reservations.find(id) == nil else { throw .reservationExists(id) }
         seen.insert(id)
-        let place = memory.reservations.insert(
-            Reservation(id: id, createdAt: entry.at, terms: terms, progress: progress))
-        memory.reservations[place].isWhole = memory.isNew(id)
-        memory.reservations[place].opening = StepTrace(entry, progress)
-        memory.reservations[place].lastSequence = entry.sequence
+        let place = memory.reservations.insert(id)
+        memory.reservations[place].begin(entry, terms, isWhole: memory.isNew(id))
         memory.dropRefusal(of: StepKey(family: .opening, id: id))
-        if progress.state == .open {
+        if entry.progress.state == .open {
             openReservationCount += 1
-            holds.push(.init(expiresAt: progress.expiresAt, id: id, slot: place))
+            holds.push(.init(expiresAt: entry.progress.expiresAt, id: id, slot: place))
         } else {
             memory.mayForget(reservation: id, sequence: entry.sequence)
         }
@@ -182,39 +182,39 @@ extension LedgerState {
     /// A later entry of a reservation. One that memory does not know was closed before the state was restored: what the
     /// entry says of it is kept, and its terms are recalled when somebody needs them.
     /// - Returns: its place.
-    private mutating func goOn(_ entry: Entry, _ progress: ReservationProgress) throws(Contradiction) -> Int {
+    private mutating func goOn(_ entry: Entry) throws(Contradiction) -> Int {
         let id = entry.reservation
+        let (state, expiresAt) = (entry.progress.state, entry.progress.expiresAt)
         let place: Int
         if let known = memory.reservations.find(id) {
             place = known
-            try check(entry, memory.reservations[known].reservation.progress, progress)
+            try check(entry, memory.reservations[known].reservation.progress)
         } else {
-            guard progress.state != .open else { throw .unknownReservation(id) }
+            guard state != .open else { throw .unknownReservation(id) }
             place = memory.reservations.insert(id)
-            memory.reservations[place].reservation.progress = progress
+            memory.reservations[place].goOn(entry)
         }
-        try remember(entry, progress, place)
-        let before = memory.reservations[place].reservation.progress
-        memory.reservations[place].reservation.progress = progress
-        memory.reservations[place].lastSequence = entry.sequence
-        if before.state == .open {
-            if progress.state != .open {
+        try remember(entry, place)
+        let wasOpen = memory.reservations[place].reservation.progress.state == .open
+        let expiredAt = memory.reservations[place].reservation.progress.expiresAt
+        memory.reservations[place].goOn(entry)
+        if wasOpen {
+            if state != .open {
                 openReservationCount -= 1
                 holds.becameStale(in: memory.reservations)
-            } else if progress.expiresAt != before.expiresAt {
-                holds.push(.init(expiresAt: progress.expiresAt, id: id, slot: place))
+            } else if expiresAt != expiredAt {
+                holds.push(.init(expiresAt: expiresAt, id: id, slot: place))
                 holds.becameStale(in: memory.reservations)
             }
         }
-        if progress.state != .open { memory.mayForget(reservation: id, sequence: entry.sequence) }
+        if state != .open { memory.mayForget(reservation: id, sequence: entry.sequence) }
         return place
     }
 
     /// A state follows from the one before it, and what is held changes as the moves say.
-    private func check(
-        _ entry: Entry, _ before: ReservationProgress, _ after: ReservationProgress
-    ) throws(Contradiction) {
+    private func check(_ entry: Entry, _ before: ReservationProgress) throws(Contradiction) {
         let id = entry.reservation
+        let after = entry.progress
         switch entry.kind {
         case .commit where before.state == .open || before.state == .expired:
             guard after.state == .committed else { throw .reservation(id) }
@@ -233,22 +233,20 @@ extension LedgerState {
         guard after.exactHeld - before.exactHeld == held else { throw .reservation(id) }
     }
 
-    private mutating func remember(
-        _ entry: Entry, _ progress: ReservationProgress, _ place: Int
-    ) throws(Contradiction) {
+    private mutating func remember(_ entry: Entry, _ place: Int) throws(Contradiction) {
         guard let key = entry.key else { return }
         seen.insert(key.id)
         if entry.isKeyedByReservation {
-            memory.reservations[place].closing = StepTrace(entry, progress)
+            memory.reservations[place].closing = StepTrace(entry)
             memory.dropRefusal(of: key)
         } else {
             try memory.remember(
-                key, .reservation(entry.reservation, StepTrace(entry, progress)), sequence: entry.sequence)
+                key, .reservation(entry.reservation, StepTrace(entry)), sequence: entry.sequence)
         }
     }
 
     private mutating func rememberRefusal(_ entry: Entry) throws(Contradiction) {
-        guard case .refusal(let refusal) = entry.detail, let key = entry.key, entry.sequence == 0, entry.moves.isEmpty
+        guard case .refusal(let refusal) = entry.subject, let key = entry.key, entry.sequence == 0, entry.moves.isEmpty
         else { throw .detail }
         seen.insert(key.id)
         memory.remember(refusal: refusal, of: entry, key: key, flushedBy: sequence + 1)

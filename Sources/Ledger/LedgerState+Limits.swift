@@ -45,7 +45,8 @@ package struct LimitReading: Sendable {
 extension LedgerState {
     /// How far use may still go on past zero.
     package var overageRoom: Int64 {
-        guard let cap = governance.subscription?.overageCapMicros, cap > 0 else { return 0 }
+        let cap = governance.overageCapMicros
+        guard cap > 0 else { return 0 }
         // Never so much that it and what is available do not fit 64 bits together.
         return min(max(0, cap - overage.total), Int64.max - totals.available)
     }

@@ -11,7 +11,7 @@ extension LedgerState {
     /// What must be looked up before an entry of a journal is evolved: limits count by what a reservation is for, and one
     /// that was closed before the state was restored is not in memory.
     package func recall(forEvolving entry: Entry) -> Recall? {
-        guard !governance.limits.isEmpty, case .progress = entry.detail else { return nil }
+        guard !governance.limits.isEmpty, case .progress = entry.subject else { return nil }
         if let place = memory.reservations.find(entry.reservation), memory.reservations[place].hasTerms { return nil }
         return Recall(reservation: entry.reservation)
     }
@@ -83,7 +83,7 @@ extension LedgerState {
     /// found also where its answer cannot be made: its id is used, whichever reservation the command names.
     func known(_ key: StepKey) -> KnownStep? {
         if let place = memory.reservations.find(key.id), let trace = memory.reservations.trace(place, key.family) {
-            return KnownStep(trace, of: place, in: memory.reservations)
+            return known(trace, of: place)
         }
         switch memory.step(key) {
         case nil:
@@ -101,8 +101,15 @@ extension LedgerState {
                 fingerprint: fingerprint,
                 outcome: .success(StepAnswer(kind: kind, at: at, amount: amount, balance: balance)))
         case .reservation(let id, let trace):
-            return KnownStep(trace, of: memory.reservations.find(id), in: memory.reservations)
+            return known(trace, of: memory.reservations.find(id))
         }
+    }
+
+    private func known(_ trace: StepTrace, of place: Int?) -> KnownStep {
+        guard let place, memory.reservations[place].hasTerms else { return KnownStep(fingerprint: trace.fingerprint) }
+        return KnownStep(
+            fingerprint: trace.fingerprint,
+            outcome: .success(trace.answer(memory.reservations[place].reservation)))
     }
 
     private func grantAnswer(
@@ -114,14 +121,5 @@ extension LedgerState {
             comment: now.comment, amount: now.amount, origin: now.origin)
         return StepAnswer(
             kind: .grant, at: at, amount: now.amount, balance: balance, grant: made.havingPaid(paid))
-    }
-}
-
-extension LedgerState.KnownStep {
-    fileprivate init(_ trace: StepTrace, of place: Int?, in reservations: ReservationTable) {
-        fingerprint = trace.fingerprint
-        if let place, reservations[place].hasTerms {
-            outcome = .success(trace.answer(reservations[place].reservation))
-        }
     }
 }

@@ -17,11 +17,12 @@ extension LedgerState {
         _ ask: Ask, feature: String, member: String, at now: Instant
     ) throws(PricingError) -> Quote {
         var quote: Quote
-        switch resolved(ask, of: feature) {
+        switch ask {
         case .amount(let amount):
             quote = Quote(amountMicros: amount)
-        case .quantities(let quantities, let quality, let schedule):
+        case .quantities(let quantities, _, let schedule):
             guard let schedule else { throw quantities.isEmpty ? .noQuantities : .unknownFeature }
+            let quality = quality(of: ask, feature: feature)
             let price = schedule.price(at: now)
             let lines = try price.lines(for: quantities, quality: quality)
             quote = Quote(

@@ -13,7 +13,7 @@ extension LedgerState {
     package var nextDeadline: Instant? {
         let first = min(
             holds.first?.expiresAt ?? .distantFuture, grantTable.nextExpiry?.at ?? .distantFuture,
-            governance.subscription?.cycle?.end ?? .distantFuture)
+            governance.cycleEnd)
         return first == .distantFuture ? nil : first
     }
 

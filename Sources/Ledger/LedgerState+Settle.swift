@@ -38,30 +38,47 @@ extension LedgerState {
         let amount = returned.giveBack(grantTable, at: at)
         let progress = reservation.progress.closed(.expired, at: at, draws: returned.draws)
         return entry(
-            .holdExpiry, at: at, reservation: hold.id, amount: amount, moves: returned.moves,
-            detail: .progress(progress, quantities: []))
+            .holdExpiry, at: at, of: hold.id, amount: amount, moves: returned.moves, subject: .progress,
+            progress: progress)
     }
 
     /// The entry that comes next in the book, with the balance that its moves lead to.
     /// - Parameter skipping: entries of the same decision that come before it; they move nothing.
     func entry(
-        _ kind: EntryKind, at: Instant, key: StepKey? = nil, fingerprint: UInt64 = 0, reservation: StepID = .zero,
-        amount: Int64, moves: [Move] = [], comment: String = "", detail: Entry.Detail = .none, skipping: Int = 0
+        _ kind: EntryKind, at: Instant, key: StepKey? = nil, amount: Int64, moves: Few<Move> = [],
+        comment: String = "", detail: Entry.Detail = .none, skipping: Int = 0
     ) -> Entry {
+        Entry(
+            sequence: sequence + 1 + UInt64(skipping), at: at, kind: kind, key: key, amount: amount, moves: moves,
+            after: balance(after: moves), comment: comment, detail: detail)
+    }
+
+    /// The same where it is about a reservation.
+    func entry(
+        _ kind: EntryKind, at: Instant, key: StepKey? = nil, fingerprint: UInt64 = 0, of reservation: StepID,
+        amount: Int64, moves: Few<Move>, comment: String = "", audit: AuditNote? = nil, subject: Entry.Subject,
+        terms: ReservationTerms? = nil, progress: ReservationProgress, quantities: [Quantity] = [], skipping: Int = 0
+    ) -> Entry {
+        Entry(
+            Entry.Value(
+                sequence: sequence + 1 + UInt64(skipping), at: at, kind: kind, key: key, fingerprint: fingerprint,
+                reservation: reservation, amount: amount, moves: moves, after: balance(after: moves), comment: comment,
+                audit: audit, subject: subject, terms: terms, progress: progress, quantities: quantities))
+    }
+
+    private func balance(after moves: Few<Move>) -> BalanceAfter {
         var after = balance
         for move in moves {
             after.held += move.held
             after.available += move.available
         }
-        return Entry(
-            sequence: sequence + 1 + UInt64(skipping), at: at, kind: kind, key: key, fingerprint: fingerprint,
-            reservation: reservation, amount: amount, moves: moves, after: after, comment: comment, detail: detail)
+        return after
     }
 }
 
 extension ReservationProgress {
     /// Closed at `at`, holding what `draws` say.
-    func closed(_ state: ReservationState, at: Instant, draws: [Draw]) -> ReservationProgress {
+    func closed(_ state: ReservationState, at: Instant, draws: Few<Draw>) -> ReservationProgress {
         ReservationProgress(
             state: state, late: late, expiresAt: expiresAt, closedAt: at, refunded: refunded, draws: draws)
     }

@@ -134,7 +134,7 @@ extension LedgerState {
         guard let answer = StepAnswer.answer(for: entry, opening: nil) else {
             preconditionFailure("a change of a subscription without an answer")
         }
-        return Decision(entries: run.entries, outcome: .success(answer), replayed: false)
+        return Decision(entries: Few(run.entries), outcome: .success(answer), replayed: false)
     }
 
     /// What a change takes from and gives to the running cycle.

@@ -23,6 +23,9 @@ package struct LedgerState: ~Copyable, Sendable {
     var seen: IDMark
     package internal(set) var openReservationCount = 0
     var refusalNotes = RefusalNotes()
+    /// Of no type that is known beforehand, for which alone a state is read where it lies: any other of its size is copied to
+    /// the stack, all of it, by whoever calls one of its functions.
+    private let inPlace: (any Sendable)? = nil
 
     /// An empty book: it knows every id, as there are none.
     package init() {

@@ -19,6 +19,10 @@ enum Limits {
     static let minStaleHolds = 64
     /// Places of a table or a queue that are kept although most of them are empty.
     static let fewSlots = 8
+    /// Prices among which one is looked for by itself before it is by its feature's name.
+    static let maxRecentPrices = 8
+    /// What of an encoding gathers on the stack: nearly every record fits, and no more is given there without asking.
+    static let writerRoomBytes = 1_024
     /// How long past `LedgerRules.refusalMemoryMicroseconds` a refusal may still be remembered, microseconds.
     static let refusalSlackMicroseconds: Int64 = 24 * 3600 * 1_000_000
 }

@@ -14,7 +14,7 @@ extension FeaturePrice {
         var lines: [PriceLine] = []
         lines.reserveCapacity(quantities.count + 2)
         for quantity in quantities {
-            let unit = units[try place(of: quantity)]
+            let unit = units[try place(of: quantity, among: units, first: 0)]
             let tier = unit.tier(of: quantity.count)
             lines.append(
                 PriceLine(
@@ -50,18 +50,25 @@ extension FeaturePrice {
         } else if quantities.isEmpty {
             throw .noQuantities
         }
-        for quantity in quantities {
-            let amount = try units[try place(of: quantity)].cost(of: quantity.count, percent: percent)
+        let units = units
+        // Both are sorted by unit, so that the next is mostly the one after the last.
+        var place = 0
+        for index in quantities.indices {
+            place = try self.place(of: quantities[index], among: units, first: place)
+            let amount = try units[place].cost(of: quantities[index].count, percent: percent)
             let (total, overflow) = sum.addingReportingOverflow(amount)
-            if overflow { throw .overflow(unit: quantity.unit) }
+            if overflow { throw .overflow(unit: quantities[index].unit) }
             sum = total
+            place += 1
         }
         return isPartial ? sum : max(sum, minimumMicros)
     }
 
-    /// Where the price of a quantity's unit stands.
-    private func place(of quantity: Quantity) throws(PricingError) -> Int {
-        guard let place = units.firstIndex(where: { $0.unit == quantity.unit }) else {
+    /// Where the price of a quantity's unit stands. It is looked for at `first` before anywhere else.
+    @inline(__always)
+    private func place(of quantity: Quantity, among units: [UnitPrice], first: Int) throws(PricingError) -> Int {
+        let isFirst = first < units.count && units[first].unit == quantity.unit
+        guard let place = isFirst ? first : units.firstIndex(where: { $0.unit == quantity.unit }) else {
             throw .unknownUnit(quantity.unit)
         }
         guard quantity.count >= 0 else { throw .negativeQuantity(unit: quantity.unit) }

@@ -113,8 +113,11 @@ package struct FeaturePrice: Hashable, Sendable {
         fields = Fields(feature, units, qualityPercent, fixedMicros, minimumMicros)
     }
 
+    /// They are the same without a look at what they say.
+    func isShared(with other: Self) -> Bool { fields === other.fields }
+
     package static func == (a: Self, b: Self) -> Bool {
-        a.fields === b.fields
+        a.isShared(with: b)
             || a.feature == b.feature && a.units == b.units && a.qualityPercent == b.qualityPercent
                 && a.fixedMicros == b.fixedMicros && a.minimumMicros == b.minimumMicros
     }

@@ -101,11 +101,11 @@ package struct ReservationProgress: Equatable, Sendable {
     /// When it was closed (committed, released or run out), nil while it is open.
     package var closedAt: Instant?
     package var refunded: Int64
-    package var draws: [Draw]
+    package var draws: Few<Draw>
 
     package init(
         state: ReservationState, late: Bool = false, expiresAt: Instant, closedAt: Instant? = nil, refunded: Int64 = 0,
-        draws: [Draw]
+        draws: Few<Draw>
     ) {
         self.state = state
         self.late = late
@@ -114,6 +114,9 @@ package struct ReservationProgress: Equatable, Sendable {
         self.refunded = refunded
         self.draws = draws
     }
+
+    /// Stands where there is no reservation.
+    static let nothing = ReservationProgress(state: .released, expiresAt: .zero, draws: [])
 
     package var held: Int64 {
         draws.reduce(0) { $0 + $1.held }

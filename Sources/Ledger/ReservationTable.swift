@@ -7,13 +7,13 @@ struct StepTrace: Sendable {
     var balance: BalanceAfter
     var progress: ReservationProgress
 
-    init(_ entry: Entry, _ progress: ReservationProgress) {
+    init(_ entry: Entry) {
         kind = entry.kind
         fingerprint = entry.fingerprint
         at = entry.at
         amount = entry.amount
         balance = entry.after
-        self.progress = progress
+        progress = entry.progress
     }
 
     /// - Parameter reservation: in any state; its id, terms and date are taken.
@@ -42,7 +42,24 @@ struct ReservationSlot: Sendable {
     static let empty = ReservationSlot(
         reservation: Reservation(
             id: .zero, createdAt: .zero, terms: .empty,
-            progress: ReservationProgress(state: .released, expiresAt: .zero, draws: [])))
+            progress: .nothing))
+
+    /// The entry began the reservation.
+    mutating func begin(_ entry: Entry, _ terms: ReservationTerms, isWhole: Bool) {
+        reservation.createdAt = entry.at
+        reservation.terms = terms
+        reservation.progress = entry.progress
+        hasTerms = true
+        self.isWhole = isWhole
+        opening = StepTrace(entry)
+        lastSequence = entry.sequence
+    }
+
+    /// The entry came later.
+    mutating func goOn(_ entry: Entry) {
+        reservation.progress = entry.progress
+        lastSequence = entry.sequence
+    }
 }
 
 /// The reservations in memory, found by id. Places are used again, so that a busy book does not allocate.

@@ -4,10 +4,9 @@ extension StepAnswer {
     /// - Parameter opening: the entry that began the reservation, where `entry` is a later one of a reservation.
     /// - Returns: nil where the entry is not a caller's step that succeeded, or `opening` is not its reservation's.
     package static func answer(for entry: Entry, opening: Entry?) -> StepAnswer? {
-        switch entry.detail {
+        switch entry.subject {
         case .progress:
-            guard let opening, opening.reservation == entry.reservation, case .opening(let terms, _) = opening.detail
-            else { return nil }
+            guard let opening, opening.reservation == entry.reservation, let terms = opening.terms else { return nil }
             return answer(for: entry, terms: terms, createdAt: opening.at)
         default:
             return answer(for: entry, terms: .empty, createdAt: entry.at)
@@ -18,32 +17,39 @@ extension StepAnswer {
     ///   - terms: those of the reservation that the entry goes on with; any where it does not.
     ///   - createdAt: when that reservation was made.
     static func answer(for entry: Entry, terms: ReservationTerms, createdAt: Instant) -> StepAnswer? {
-        var answer = StepAnswer(kind: entry.kind, at: entry.at, amount: entry.amount, balance: entry.after)
-        switch entry.detail {
+        switch entry.subject {
         case .grant(let grant):
-            answer.grant = grant.havingPaid(entry.moves.reduce(0) { $0 &+ $1.paid })
-        case .opening(let terms, let progress):
-            answer.reservation = Reservation(
-                id: entry.reservation, createdAt: entry.at, terms: terms, progress: progress)
-        case .progress(let progress, _):
+            return StepAnswer(entry, nil, grant.havingPaid(entry.moves.reduce(0) { $0 &+ $1.paid }))
+        case .opening:
+            return StepAnswer(
+                entry,
+                Reservation(
+                    id: entry.reservation, createdAt: entry.at, terms: entry.terms ?? .empty, progress: entry.progress))
+        case .progress:
             if entry.kind == .holdExpiry { return nil }
-            answer.reservation = Reservation(
-                id: entry.reservation, createdAt: createdAt, terms: terms, progress: progress)
-        case .none where entry.kind == .grantExpiry:
+            return StepAnswer(
+                entry,
+                Reservation(id: entry.reservation, createdAt: createdAt, terms: terms, progress: entry.progress))
+        case .nothing where entry.kind == .grantExpiry:
             return nil
         case .price, .refusal:
             return nil
-        case .none, .change:
-            break
+        case .nothing, .change:
+            return StepAnswer(entry, nil)
         }
-        return answer
+    }
+
+    private init(_ entry: Entry, _ reservation: Reservation?, _ grant: Grant? = nil) {
+        self.init(
+            kind: entry.kind, at: entry.at, amount: entry.amount, balance: entry.after, reservation: reservation,
+            grant: grant)
     }
 }
 
 extension RecordedStep {
     /// What is remembered of the step that made `entry`, refused or not; nil where `StepAnswer.answer(for:opening:)` has none.
     package static func recorded(for entry: Entry, opening: Entry?) -> RecordedStep? {
-        if case .refusal(let refusal) = entry.detail {
+        if case .refusal(let refusal) = entry.subject {
             return RecordedStep(fingerprint: entry.fingerprint, at: entry.at, outcome: .failure(refusal))
         }
         guard let answer = StepAnswer.answer(for: entry, opening: opening) else { return nil }

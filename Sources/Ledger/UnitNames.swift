@@ -40,6 +40,23 @@ enum UnitNames {
         (name.count &* 37 &+ Int(name[0]) &* 11 &+ Int(name[name.count - 1]) &* 5 &+ Int(name[name.count / 2])) % slots
     }
 
+    /// Eight bytes at a time, the last of them once more where that many are not left.
+    private static func areSame(_ a: UnsafeBufferPointer<UInt8>, _ b: UnsafeBufferPointer<UInt8>) -> Bool {
+        guard a.count == b.count else { return false }
+        guard a.count >= 8 else { return a.elementsEqual(b) }
+        let (a, b) = (UnsafeRawBufferPointer(a), UnsafeRawBufferPointer(b))
+        var at = 0
+        while true {
+            let (word, other) = (
+                a.loadUnaligned(fromByteOffset: at, as: UInt64.self),
+                b.loadUnaligned(fromByteOffset: at, as: UInt64.self)
+            )
+            guard word == other else { return false }
+            if at == a.count - 8 { return true }
+            at = min(at + 8, a.count - 8)
+        }
+    }
+
     /// Nil where no name has the number.
     static func name(of number: UInt64) -> String? {
         number < UInt64(texts.count) ? texts[Int(number)] : nil
@@ -51,7 +68,7 @@ enum UnitNames {
         var slot = slot(of: name)
         while table[slot] != 0 {
             let number = Int(table[slot]) - 1
-            if bytes(of: names[number]).elementsEqual(name) { return number }
+            if areSame(bytes(of: names[number]), name) { return number }
             slot = (slot + 1) % slots
         }
         return nil

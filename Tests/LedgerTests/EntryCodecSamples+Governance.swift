@@ -9,7 +9,7 @@ extension EntryCodecTests {
 
     private static func entry(
         _ number: Int, _ kind: EntryKind, key: StepKey? = nil, reservation: StepID = .zero, amount: Int64 = 0,
-        moves: [Move] = [], comment: String = "", detail: Entry.Detail = .none, audit: AuditNote? = nil
+        moves: Few<Move> = [], comment: String = "", detail: Entry.Detail = .none, audit: AuditNote? = nil
     ) -> Entry {
         Entry(
             sequence: UInt64(1_000 + number), at: start.advanced(microseconds: Int64(number) * second + 7), kind: kind,
@@ -180,7 +180,7 @@ extension EntryCodecTests {
         after: "{\"scope\":\"tenant\"}", outcome: .wouldRefuse, refusal: "HARD_LIMIT_REACHED", limits: [0, 3, 300])
 
     private static func progress(
-        _ state: ReservationState, _ draws: [Draw], refunded: Int64 = 0
+        _ state: ReservationState, _ draws: Few<Draw>, refunded: Int64 = 0
     ) -> ReservationProgress {
         let closedAt = state == .open ? nil : start.advanced(microseconds: 41 * second + 7)
         return ReservationProgress(

@@ -94,7 +94,7 @@ final class SimulatedTenant {
         let decision = state.decide(command, at: now, recalled: isRecalled)
         try #require(state.snapshot() == before)
         for entry in decision.entries { state.evolve(entry) }
-        try journal(decision.entries)
+        try journal(Array(decision.entries))
         try judge(command, decision)
     }
 

@@ -6,7 +6,17 @@ package struct Governance: Equatable, Sendable {
     package internal(set) var qualities: [String: Quality] = [:]
     /// By whose midnight cycles and windows begin.
     package internal(set) var zone = "UTC"
-    package internal(set) var subscription: Subscription?
+    package internal(set) var subscription: Subscription? {
+        didSet {
+            cycleEnd = subscription?.cycle?.end ?? .distantFuture
+            overageCapMicros = subscription?.overageCapMicros ?? 0
+        }
+    }
+
+    /// When the running cycle ends, and how far use may go on past zero: every step asks, and the subscription is large to
+    /// look into.
+    private(set) var cycleEnd = Instant.distantFuture
+    private(set) var overageCapMicros: Int64 = 0
     /// A plan's credits on sign-up were given, or a plan without any was taken: they are given once.
     package internal(set) var hasSignedUp = false
     package internal(set) var hasTried = false

@@ -20,14 +20,21 @@ package struct JournalBatch: Sendable {
     package mutating func add(
         tenant: TenantID, record encode: (inout [UInt8]) -> Void, added: (UnsafeRawBufferPointer) -> Void = { _ in }
     ) -> UInt64 {
-        let name = tenant.description.utf8
-        payload.append(UInt8(name.count))
-        payload.append(contentsOf: name)
         // The length is not known yet: two bytes of a varint are kept free, which all but the largest records fit.
-        let lengthAt = payload.count
-        payload.append(0x80)
-        payload.append(0)
+        payload.append(addingCapacity: TenantID.maxBytes + 3) { room in
+            var name = tenant.description
+            name.withUTF8 { name in
+                room.append(UInt8(name.count))
+                room.withUnsafeMutableBufferPointer { room, count in
+                    _ = room.suffix(from: count).update(fromContentsOf: name)
+                    count += name.count
+                }
+            }
+            room.append(0x80)
+            room.append(0)
+        }
         let start = payload.count
+        let lengthAt = start - 2
         encode(&payload)
         let length = payload.count - start
         precondition(length >= 0, "a record is appended, nothing before it is touched")

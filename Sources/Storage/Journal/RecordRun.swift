@@ -39,10 +39,15 @@ package struct RecordRun: Sendable {
         let length = Self.headBytes + record.count
         if last.capacity - last.count < length { beginPiece(for: length) }
         byteCount += length
-        withUnsafeBytes(of: (position.littleEndian, UInt32(record.count).littleEndian)) { head in
-            last.append(contentsOf: UnsafeRawBufferPointer(rebasing: head[..<Self.headBytes]))
+        last.append(addingCapacity: length) { room in
+            room.withUnsafeMutableBufferPointer { room, count in
+                let room = UnsafeMutableRawBufferPointer(room)
+                room.storeBytes(of: position.littleEndian, toByteOffset: 0, as: UInt64.self)
+                room.storeBytes(of: UInt32(record.count).littleEndian, toByteOffset: 8, as: UInt32.self)
+                UnsafeMutableRawBufferPointer(rebasing: room[Self.headBytes...]).copyMemory(from: record)
+                count = length
+            }
         }
-        last.append(contentsOf: record)
         return length
     }
 

@@ -124,10 +124,10 @@ struct LedgerProbe {
         }
 
         @discardableResult
-        private mutating func step(_ command: Command) -> [Entry] {
+        private mutating func step(_ command: Command) -> Few<Entry> {
             now = now.advanced(microseconds: 1)
             let decision = state.decide(command, at: now, under: rules)
-            for entry in decision.entries { state.evolve(entry) }
+            state.evolve(decision.entries)
             return decision.entries
         }
 

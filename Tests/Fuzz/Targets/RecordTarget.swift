@@ -62,8 +62,8 @@ enum RecordSeeds {
         var state = LedgerState()
         var now = Instant(microseconds: 1_795_219_200_000_000)
         var records: [[UInt8]] = []
-        func keep(_ entries: [Entry]) {
-            for entry in entries { state.evolve(entry) }
+        func keep(_ entries: Few<Entry>) {
+            state.evolve(entries)
             guard !entries.isEmpty else { return }
             var bytes: [UInt8] = []
             EntryCodec.encodeRecord(entries, into: &bytes)

@@ -82,7 +82,7 @@ final class GovernedBook {
         let decision = state.decide(command, at: now, under: rules, recalled: recall != nil)
         for entry in decision.entries { state.evolve(entry) }
         if decision.isLeftOut { state.leaveOut() }
-        keep(decision.entries)
+        keep(Array(decision.entries))
         return decision.outcome
     }
 

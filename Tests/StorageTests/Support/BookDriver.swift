@@ -53,7 +53,7 @@ struct BookDriver: ~Copyable {
         record(settled)
         let decision = state.decide(command, at: now)
         for entry in decision.entries { state.evolve(entry) }
-        record(decision.entries)
+        record(Array(decision.entries))
         guard !decision.replayed, let key = command.key else { return }
         switch decision.outcome {
         case .success:

@@ -83,7 +83,7 @@ struct StepAnswerTests {
                 state: [.open, .committed, .released, .expired].randomElement(using: &random)!,
                 late: Bool.random(using: &random), expiresAt: instant(&random),
                 closedAt: Bool.random(using: &random) ? nil : instant(&random), refunded: amount(&random) / 8,
-                draws: draws))
+                draws: Few(draws)))
     }
 
     private static func amount(_ random: inout SeededRandom) -> Int64 {
