@@ -18,9 +18,18 @@ final class Partition: @unchecked Sendable {
     private var hand = 0
     @exclusivity(unchecked) private var deadlines = DeadlineHeap()
     private let maxResident: Int
+    // What each step needs of the core, at hand.
+    private let groupCommit: GroupCommit
+    private let writeBehind: WriteBehind
+    private let clock: any Clock
+    private let rules: any BookRules
 
     init(core: EngineCore, maxResident: Int) {
         self.core = core
+        groupCommit = core.groupCommit
+        writeBehind = core.writeBehind
+        clock = core.clock
+        rules = core.rules
         self.maxResident = maxResident
     }
 
@@ -65,10 +74,10 @@ final class Partition: @unchecked Sendable {
     }
 
     private func look(at book: Book, _ body: (borrowing LedgerState, Instant) -> Void) -> Bool {
-        guard book.phase == .awake, core.groupCommit.hasSettled(book.lastPosition), let state = book.state else {
+        guard book.phase == .awake, groupCommit.hasSettled(book.lastPosition), let state = book.state else {
             return false
         }
-        let now = max(core.clock.now(), state.ledger.lastAt)
+        let now = max(clock.now(), state.ledger.lastAt)
         if let deadline = state.ledger.nextDeadline, deadline <= now { return false }
         book.wasUsed = true
         body(state.ledger, now)
@@ -145,9 +154,11 @@ final class Partition: @unchecked Sendable {
 
     private func step(_ command: Command, for listener: any StepListener, on book: Book) -> After? {
         book.wasUsed = true
-        if let error = core.whyNotWrite(book) { return { [core] in listener.settled(core.noted(error)) } }
+        if let error = groupCommit.whyNotWrite(book) ?? writeBehind.whyNotWrite(book) {
+            return { [core] in listener.settled(core.noted(error)) }
+        }
         guard let state = book.state else { preconditionFailure("a book that is awake has a state") }
-        let now = max(core.clock.now(), state.ledger.lastAt)
+        let now = max(clock.now(), state.ledger.lastAt)
         if state.ledger.recall(for: command) != nil {
             let job = StepsJob([command], queue: listener.queue, caller: listener, order: nil) { listener.tell($0[0]) }
             return steps(job, on: book, at: now)
@@ -168,25 +179,30 @@ final class Partition: @unchecked Sendable {
     /// Decides a step and evolves what comes of it; journaling is the caller's.
     func decide(_ command: Command, on book: Book, at now: Instant, recalled: Bool) -> Decision {
         guard let state = book.state else { preconditionFailure("a step is decided on a book that is awake") }
-        let decision = state.ledger.decide(command, at: now, under: core.rules, recalled: recalled)
+        let decision = state.ledger.decide(command, at: now, under: rules, recalled: recalled)
         state.ledger.evolve(decision.entries)
         if decision.isLeftOut { state.ledger.leaveOut() }
         return decision
     }
 
     func settle(_ book: Book, at now: Instant) -> [Entry] {
-        book.state!.ledger.settle(at: now, under: core.rules)
+        book.state!.ledger.settle(at: now, under: rules)
     }
 
     /// Journals what there is and has `waiter` told when all that the job saw is durable.
     func finish(
         _ book: Book, _ settled: [Entry], _ decided: Few<Entry>, _ waiter: any DurabilityWaiter
     ) -> After? {
-        if !settled.isEmpty || !decided.isEmpty {
+        if !settled.isEmpty {
             journal(settled, decided, of: book, waiter)
             return nil
         }
-        if core.groupCommit.wait(for: book.lastPosition, waiter) { return nil }
+        if !decided.isEmpty {
+            journal(record: decided, of: book, waiter)
+            schedule(book)
+            return nil
+        }
+        if groupCommit.wait(for: book.lastPosition, waiter) { return nil }
         return {
             if let queue = waiter.queue { queue.run { waiter.settled(nil) } } else { waiter.settled(nil) }
         }
@@ -208,9 +224,7 @@ final class Partition: @unchecked Sendable {
     }
 
     private func journal(record entries: Few<Entry>, of book: Book, _ waiter: (any DurabilityWaiter)?) {
-        let core = core
-        let byteCount = core.groupCommit.submit(entries, of: book, waiter)
-        core.writeBehind.added(byteCount: byteCount, to: book)
+        writeBehind.added(byteCount: groupCommit.submit(entries, of: book, waiter), to: book)
     }
 
     func endRecall(_ began: UInt64, on book: Book) {
@@ -365,7 +379,9 @@ final class Partition: @unchecked Sendable {
     // MARK: - Time
 
     private func schedule(_ book: Book) {
-        guard let deadline = book.state?.ledger.nextDeadline, deadline < book.scheduledDeadline else { return }
+        guard let state = book.state, let deadline = state.ledger.nextDeadline, deadline < book.scheduledDeadline else {
+            return
+        }
         book.scheduledDeadline = deadline
         deadlines.push(deadline, book)
         if deadlines.count > 2 * ring.count + 64 {

@@ -84,6 +84,19 @@ extension Few {
     }
 }
 
+/// The same of entries, which the engine asks of each step: as functions of this module they need not ask for their type.
+extension Few<Entry> {
+    package var count: Int {
+        switch content {
+        case .none: 0
+        case .one: 1
+        case .many(let elements): elements.count
+        }
+    }
+
+    package var isEmpty: Bool { count == 0 }
+}
+
 extension Few: RandomAccessCollection, MutableCollection {
     @inlinable package var startIndex: Int { 0 }
     @inlinable package var endIndex: Int { count }

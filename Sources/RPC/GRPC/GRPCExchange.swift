@@ -63,16 +63,18 @@ final class GRPCExchange: HTTP2StreamDelegate, ServerExchange {
 
     /// Headers that were admitted before need not be read again.
     func headerBlockReceived(_ stream: HTTP2Stream, block: HTTP2HeaderBlock, endStream: Bool) {
+        // Retained once: it is not this exchange's own.
+        let home = home
         guard let head = home.heads.find(block) else {
             return headersReceived(stream, headers: HTTP2Headers(block), endStream: endStream)
         }
         hasRequestEnded = endStream
-        if let answer = home.answerAtOnce(to: head, waitedNs: waitedNs) {
+        if let answer = home.answerAtOnce(to: head, waitedNs: stream.inputWaitNs) {
             refusal = answer
             payer = head.share
             if endStream || head.method.startsEarly { sendRefusal() }
         } else {
-            begin(head)
+            begin(head, on: stream, home)
         }
     }
 
@@ -84,7 +86,7 @@ final class GRPCExchange: HTTP2StreamDelegate, ServerExchange {
         endEarly()
     }
 
-    private func begin(_ head: RequestHead) {
+    private func begin(_ head: RequestHead, on stream: HTTP2Stream, _ home: ServerLoop) {
         let call: ServerCall
         if let ended = endedCall.take() {
             ended.begin(head, exchange: self)
@@ -94,7 +96,7 @@ final class GRPCExchange: HTTP2StreamDelegate, ServerExchange {
         }
         self.call = call
         call.start()
-        if call.share !== home.commonShare { stream.callerIsKnown() }
+        if !call.isOfStranger { stream.callerIsKnown() }
         if hasRequestEnded { call.receiveEnd() }
     }
 
@@ -102,7 +104,7 @@ final class GRPCExchange: HTTP2StreamDelegate, ServerExchange {
         hasRequestEnded = endStream
         switch GRPCRequestHead(headers, methods: home.core.methods) {
         case .call(let method, let timeoutNs):
-            begin(RequestHead(headers: headers, method: method, timeoutNs: timeoutNs))
+            begin(RequestHead(headers: headers, method: method, timeoutNs: timeoutNs), on: stream, home)
         case .refused(let error):
             finish(CallEnd(error: error))
         case .unknownEncoding:
@@ -304,6 +306,7 @@ final class GRPCExchange: HTTP2StreamDelegate, ServerExchange {
 
     func finishKept() {
         letGo()
+        guard let stream else { return }
         stream.respond(headers: GRPCResponseHead.headers, trailers: GRPCResponseHead.okTrailers)
         endEarly()
     }

@@ -48,6 +48,8 @@ package final class ServerCall: TimerTarget, @unchecked Sendable {
     @exclusivity(unchecked) var task: Task<Void, Never>?
     /// What its tenant takes of the loop. The loop keeps it while calls of it are under way.
     @exclusivity(unchecked) unowned(unsafe) var share: CallShare
+    /// Whether nobody is known whose call it is.
+    var isOfStranger: Bool { share === home.commonShare }
     /// Whatever the handler wants to find again when it answers.
     @exclusivity(unchecked) package var handlerNote: UInt32 = 0
     /// The answer that was prepared, where it does not lie with the exchange.
@@ -140,15 +142,16 @@ package final class ServerCall: TimerTarget, @unchecked Sendable {
 
     /// Begins the call, or ends it at once.
     func start() {
+        let head = head
         isCounted = home.core.enter()
         guard isCounted || head.method.isVital else { return fail(home.refuse(.tooManyCalls)) }
         if let deadlineNs, deadlineNs <= startNs + waitedNs { return expire() }
         do throws(RPCError) {
-            try admit()
+            try admit(head)
         } catch {
             return fail(error)
         }
-        guard enterShare() else { return }
+        guard enterShare(isVital: head.method.isVital) else { return }
         if let deadlineNs, deadlineNs < .max {
             timer = home.loop.schedule(at: deadlineNs, self)
         }
@@ -162,9 +165,9 @@ package final class ServerCall: TimerTarget, @unchecked Sendable {
     }
 
     /// Takes a place among the calls of its tenant; where it is to have none it ends.
-    private func enterShare() -> Bool {
+    private func enterShare(isVital: Bool) -> Bool {
         let share = share
-        if !head.method.isVital {
+        if !isVital {
             if share.hasSpentCancels(nowNs: home.loop.nowNs) {
                 home.core.refusals.count(.cancels)
                 fail(ServerCall.tooManyCancels)
@@ -192,7 +195,7 @@ package final class ServerCall: TimerTarget, @unchecked Sendable {
     }
 
     /// Asks the interceptors, unless they let in the same headers in the same epoch.
-    private func admit() throws(RPCError) {
+    private func admit(_ head: RequestHead) throws(RPCError) {
         let epoch = home.core.admissionEpoch
         if let epoch, head.admittedIn == epoch, let share = head.share {
             principal = head.principal
