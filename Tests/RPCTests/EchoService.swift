@@ -1,3 +1,4 @@
+import HTTP2
 import Locks
 import Protobuf
 import RPC
@@ -64,6 +65,7 @@ final class EchoService: Sendable {
 
     static let service = "tollgate.test.Echo"
     static let direct = MethodDescriptor(service: service, name: "Direct", shape: .unary, direct: true)
+    static let bare = MethodDescriptor(service: service, name: "Bare", shape: .unary, direct: true)
     static let unary = MethodDescriptor(service: service, name: "Unary", shape: .unary)
     static let collect = MethodDescriptor(service: service, name: "Collect", shape: .clientStreaming)
     static let expand = MethodDescriptor(service: service, name: "Expand", shape: .serverStreaming)
@@ -85,6 +87,9 @@ final class EchoService: Sendable {
     func register(in registry: ServiceRegistry) {
         registry.direct(EchoService.direct) { (request: EchoMessage, call: DirectCall<EchoMessage>) in
             self.direct(request, call)
+        }
+        registry.bare(EchoService.bare, reading: EchoMessage.self) { (bytes, call) throws(WireError) in
+            self.prepare(try EchoMessage(wireBytes: bytes), call)
         }
         registry.unary(EchoService.unary) { (request: EchoMessage, context) -> EchoMessage in
             try await self.answer(request, context)
@@ -142,6 +147,30 @@ final class EchoService: Sendable {
                 call.fail(error)
             }
         }
+    }
+
+    /// Makes the answer now and sends it in a later turn of the loop.
+    private func prepare(_ request: EchoMessage, _ call: ServerCall) {
+        note { $0.started += 1 }
+        let loop = call.context.loop
+        switch request.text {
+        case "elsewhere":
+            Task.detached {
+                call.prepare(encoding: request.encode)
+                loop.execute { call.completePrepared() }
+            }
+            return
+        case "dropped":
+            call.prepare(encoding: request.encode)
+            loop.execute { call.complete(RPCError(code: .unavailable, message: "taken back")) }
+            return
+        case "metadata":
+            call.context.setTrailingMetadata(["x-trailing": "after"])
+            call.prepare(encoding: request.encode)
+        case "refused": call.prepare(RPCError(code: .failedPrecondition, message: "no"))
+        default: call.prepare(encoding: request.encode)
+        }
+        loop.execute { call.completePrepared() }
     }
 
     private func answer(_ request: EchoMessage, _ context: ServerContext) async throws -> EchoMessage {

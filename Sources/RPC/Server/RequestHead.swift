@@ -58,7 +58,9 @@ struct HeadTable: ~Copyable {
     }
 
     private func found(_ block: HTTP2HeaderBlock, in slot: Int) -> RequestHead? {
-        guard let head = slots[slot], head._withUnsafeGuaranteedRef({ block.isSame(as: $0.headers) }) else { return nil }
+        guard let head = slots[slot], head._withUnsafeGuaranteedRef({ block.isSame(as: $0.headers) }) else {
+            return nil
+        }
         return head.takeUnretainedValue()
     }
 
