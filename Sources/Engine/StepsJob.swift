@@ -68,7 +68,7 @@ extension Partition {
         while job.next < job.commands.count,
             let decision = decide(job.commands[job.next], job.found[job.next], on: book, at: now)
         {
-            decision.entries.forEach { entries.append($0) }
+            entries.append(contentsOf: decision.entries)
             outcomes.append(.success(StepResult(outcome: decision.outcome, replayed: decision.replayed)))
             job.found[job.next] = nil
             job.next += 1

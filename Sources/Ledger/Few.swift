@@ -1,28 +1,23 @@
 /// A list that nearly always has one element or none, which then needs no memory of its own: most steps draw on one grant and
 /// make one entry.
 package struct Few<Element> {
-    @usableFromInline
-    package enum Content {
+    fileprivate enum Content {
         case none
         case one(Element)
         /// Any number of them: how a list came about makes no difference to anybody.
         case many([Element])
     }
 
-    @usableFromInline
-    package var content: Content
+    private var content: Content
 
-    @inlinable
     package init() {
         content = .none
     }
 
-    @inlinable
     package init(_ element: Element) {
         content = .one(element)
     }
 
-    @inlinable
     package init(_ elements: [Element]) {
         switch elements.count {
         case 0: content = .none
@@ -31,13 +26,11 @@ package struct Few<Element> {
         }
     }
 
-    @inlinable
     package init(_ elements: some Sequence<Element>) {
         self.init()
         for element in elements { append(element) }
     }
 
-    @inlinable
     package mutating func append(_ element: Element) {
         switch content {
         case .none:
@@ -53,28 +46,7 @@ package struct Few<Element> {
     }
 }
 
-/// What another module does with it goes by these: it sees through no conformance of a type that is not public, and would
-/// ask at run time for what is known.
 extension Few {
-    @inlinable
-    package var count: Int {
-        switch content {
-        case .none: 0
-        case .one: 1
-        case .many(let elements): elements.count
-        }
-    }
-
-    @inlinable
-    package var isEmpty: Bool {
-        switch content {
-        case .none: true
-        case .one: false
-        case .many(let elements): elements.isEmpty
-        }
-    }
-
-    @inlinable
     package func forEach<Failure: Error>(_ body: (Element) throws(Failure) -> Void) throws(Failure) {
         switch content {
         case .none: break
@@ -84,9 +56,24 @@ extension Few {
     }
 }
 
-/// The same of entries, which the engine asks of each step: as functions of this module they need not ask for their type.
+/// What the engine asks of every decision. Of a type that is not public another module sees no code, and what is generic it
+/// would ask for by way of the type's metadata.
 extension Few<Entry> {
-    package var count: Int {
+    package var count: Int { endIndex }
+    package var isEmpty: Bool { endIndex == 0 }
+
+    package mutating func append(contentsOf others: Few<Entry>) {
+        if isEmpty {
+            self = others
+        } else {
+            others.forEach { append($0) }
+        }
+    }
+}
+
+extension Few: RandomAccessCollection, MutableCollection {
+    package var startIndex: Int { 0 }
+    package var endIndex: Int {
         switch content {
         case .none: 0
         case .one: 1
@@ -94,14 +81,6 @@ extension Few<Entry> {
         }
     }
 
-    package var isEmpty: Bool { count == 0 }
-}
-
-extension Few: RandomAccessCollection, MutableCollection {
-    @inlinable package var startIndex: Int { 0 }
-    @inlinable package var endIndex: Int { count }
-
-    @inlinable
     package subscript(position: Int) -> Element {
         get {
             switch content {
@@ -126,7 +105,6 @@ extension Few: RandomAccessCollection, MutableCollection {
 }
 
 extension Few: ExpressibleByArrayLiteral {
-    @inlinable
     package init(arrayLiteral elements: Element...) {
         self.init(elements)
     }

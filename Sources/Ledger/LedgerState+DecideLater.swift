@@ -9,8 +9,7 @@ extension LedgerState {
     private func goOn(
         _ kind: EntryKind, at now: Instant, _ key: StepKey?, _ fingerprint: UInt64, _ reservation: Reservation,
         amount: Int64, moves: Few<Move> = [], progress: ReservationProgress, comment: String = "",
-        quantities: [Quantity] = [],
-        audit: AuditNote? = nil, after before: [Entry] = []
+        quantities: [Quantity] = [], audit: AuditNote? = nil, after before: [Entry] = []
     ) -> Decision {
         let entry = entry(
             kind, at: now, key: key, fingerprint: fingerprint, of: reservation.id, amount: amount, moves: moves,
@@ -22,29 +21,27 @@ extension LedgerState {
     // MARK: - Commit
 
     func decide(_ command: CommitCommand, at now: Instant, under rules: any BookRules) throws(Refusal) -> Decision {
-        let reservation = try existing(command.reservation)
-        var progress = reservation.progress
-        let isLate = try isLate(command, progress, at: now)
+        var reservation = try existing(command.reservation)
+        let isLate = try isLate(command, reservation.progress, at: now)
         let (amount, quantities) = try charged(command, reservation.terms)
-        guard progress.committed.checkedSum(amount) != nil else { throw .overflow }
-        var drawing = Drawing(progress.draws)
+        guard reservation.progress.committed.checkedSum(amount) != nil else { throw .overflow }
+        var drawing = Drawing(reservation.progress.draws)
         let excess =
             isLate
             ? amount : drawing.chargeHeld(amount, keepsRest: command.partial, grantTable, at: now)
         let audit = excess == 0 ? nil : try checkExcess(excess, reservation.terms, .commit(command), at: now)
         drawing.charge(excess, grantTable, available: totals.available)
         guard drawing.draws.count <= Limits.maxDrawsPerReservation else { throw .overflow }
-        progress.draws = drawing.draws
+        reservation.progress.draws = drawing.draws
         if !command.partial {
-            progress.state = .committed
-            progress.late = isLate
-            progress.closedAt = now
+            reservation.progress.state = .committed
+            reservation.progress.late = isLate
+            reservation.progress.closedAt = now
         }
         return goOn(
             command.partial ? .partialCommit : .commit, at: now, command.key, command.fingerprint, reservation,
-            amount: amount, moves: drawing.moves, progress: progress, comment: command.comment, quantities: quantities,
-            audit: audit,
-            after: windowEntries(at: now, under: rules))
+            amount: amount, moves: drawing.moves, progress: reservation.progress, comment: command.comment,
+            quantities: quantities, audit: audit, after: windowEntries(at: now, under: rules))
     }
 
     /// What a commit charges beyond its hold must be there, and within the limits.
