@@ -23,9 +23,9 @@ extension StepKind {
 extension WireWriter {
     /// The fields of the step's answer.
     mutating func put(_ answer: borrowing StepAnswer, replayed: Bool, to kind: StepKind) {
-        if let reservation = answer.reservation {
-            write(nested: 10) { $0.put(reservation) }
-        }
+        // Taken out once: it is a copy.
+        let reservation = answer.reservation
+        if let reservation { write(nested: 10) { $0.put(reservation) } }
         let balance = answer.balance
         write(nested: 18) { writer in
             writer.write(unlessZero: balance.available, tag: 8)
@@ -34,7 +34,7 @@ extension WireWriter {
         write(unlessZero: replayed ? 1 : 0, tag: 24)
         // Under the name that the answer has for the credits that the step moved; an extension moves none.
         if kind != .extend { write(unlessZero: answer.amount, tag: 32) }
-        if kind == .commit, answer.reservation?.progress.late ?? false { write(unlessZero: 1, tag: 40) }
+        if kind == .commit, reservation?.progress.late ?? false { write(unlessZero: 1, tag: 40) }
     }
 
     /// The fields of a `tollgate.v1.Reservation`, without the quantities, labels and comment that steps leave out.
