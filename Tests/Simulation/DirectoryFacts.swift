@@ -56,16 +56,16 @@ struct DirectoryFacts {
 /// What a directory says.
 struct DirectoryGlance {
     private let directory: Directory
-    private var notes: [StepID: String] = [:]
+    private(set) var owed: [StepID: String] = [:]
 
     init(_ directory: Directory) throws(StorageError) {
         self.directory = directory
         var place: Int64 = 0
         while true {
-            let owed = try directory.outbox(after: place)
-            guard let last = owed.last else { return }
+            let page = try directory.outbox(after: place)
+            guard let last = page.last else { return }
             place = last.place
-            for owed in owed { notes[owed.note.id] = String(decoding: owed.note.body, as: UTF8.self) }
+            for next in page { owed[next.note.id] = String(decoding: next.note.body, as: UTF8.self) }
         }
     }
 
@@ -76,7 +76,7 @@ struct DirectoryGlance {
         case .key(let number):
             directory.key(forHash: KeyRecord.digest(number)).map { $0.revokedAt == nil ? $0.role : "revoked" } ?? ""
         case .catalog: directory.catalogs().last.map { String(decoding: $0.json, as: UTF8.self) } ?? ""
-        case .note(let id): notes[id] ?? ""
+        case .note(let id): owed[id] ?? ""
         }
     }
 }

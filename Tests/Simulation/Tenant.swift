@@ -30,12 +30,14 @@ final class Tenant: @unchecked Sendable {
 
     init(_ number: Int) { id = TenantID("tenant-\(number)")! }
 
-    func remember(_ command: Command) {
+    /// - Parameter isOwed: The courier brings it, and nobody else ever sends it.
+    func remember(_ command: Command, isOwed: Bool) {
         guard let key = command.key else { return }
         doers[key, default: [:]][command.fingerprint, default: 0] += 1
         if !(sent[key] ?? []).contains(where: { $0.fingerprint == command.fingerprint }) {
             sent[key, default: []].append(command)
         }
+        if isOwed { return }
         history.append(command)
         switch command {
         case .reserve(let reserve), .charge(let reserve): openings.append(reserve.id)

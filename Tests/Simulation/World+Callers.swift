@@ -68,16 +68,17 @@ extension World {
     }
 
     func submit(
-        _ commands: [Command], _ tenant: Tenant, stream: (StepStream, call: Int)? = nil, errand: StepID? = nil
+        _ commands: [Command], _ tenant: Tenant, stream: (StepStream, call: Int)? = nil, errand: Errand? = nil
     ) {
         guard let engine else { return }
         steps += commands.count
-        for command in commands { tenant.remember(command) }
+        for command in commands { tenant.remember(command, isOwed: errand != nil) }
         callCount += 1
         let number = callCount
         let call = Call(
             tenant: tenant, commands: commands, life: life, durable: records.count, stream: stream,
-            caller: errand == nil ? nextCaller() : nil, errand: errand)
+            caller: errand == nil ? nextCaller() : nil, errand: errand?.note)
+        if let errand { travels.errands[number] = errand.completion }
         calls[number] = call
         if commands.count == 1, stream == nil {
             engine.submit(commands[0], tenant: tenant.id, caller: call.caller) { [unowned self, life] in
@@ -119,7 +120,7 @@ extension World {
         {
             fail("calls of one stream are done out of order")
         }
-        if let errand = call.errand, left.isEmpty { promises.delivered.append(errand) }
+        if let errand = call.errand { wasTold(errand, number, outcomes[0]) }
         if !left.isEmpty, call.errand == nil, random.chance(80) {
             retries.append(Call(tenant: call.tenant, commands: left, life: life, durable: call.durable))
         }

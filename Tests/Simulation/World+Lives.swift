@@ -58,6 +58,7 @@ extension World {
             fileSystem: disk)
         engine = try Engine(
             journal: journal, shards: shards, clock: clock, rules: rules, configuration: profile.engine, observer: self)
+        travels.courier = Courier(directory: directory!, office: Office(world: self))
     }
 
     /// The batch that was under way when the process before this one ended is there whole, or not at all.
@@ -79,6 +80,7 @@ extension World {
     private func afterStart() {
         for tenant in tenants { tenant.stream = nil }
         checkDirectory()
+        if random.chance(70) { sendCourier(to: nil) }
         guard random.chance(60) else { return }
         for _ in 0..<random.number(1...6) {
             if let tenant = random.pick(tenants) { look(tenant, deeply: true) }
@@ -94,7 +96,9 @@ extension World {
         letGo()
         cutPower()
         // Some callers try again, some are gone.
-        for number in calls.keys.sorted() where random.chance(75) { retries.append(calls[number]!) }
+        for number in calls.keys.sorted() where calls[number]!.errand == nil && random.chance(75) {
+            retries.append(calls[number]!)
+        }
         calls = [:]
         if random.chance(40) { clearSky() }
         if random.chance(20) { clock.pass(microseconds: random.amount(0...10 * CommandMaker.hour)) }
@@ -113,6 +117,7 @@ extension World {
 
     private func letGo() {
         isQuiet = true
+        travels = Travels()
         engine = nil
         directory = nil
         journal = nil
@@ -132,6 +137,7 @@ extension World {
         guard let engine else { return }
         isStopping = true
         engine.stop()
+        finishTravels()
         directory?.close()
         isStopping = false
         guard !disk.isDown else { return }
@@ -176,9 +182,10 @@ extension World {
         for _ in 0..<200_000 {
             var hadWork = false
             for worker in [EngineWorker.reader, .commit, .flush] where engine.turn(of: worker) { hadWork = true }
+            if moveCourier() { hadWork = true }
             if failure != nil { return }
             idle = hadWork ? 0 : idle + 1
-            if idle > 20, calls.isEmpty, engine.pendingRecords == 0 { return }
+            if idle > 20, calls.isEmpty, travels.rounds.isEmpty, engine.pendingRecords == 0 { return }
             if !hadWork { clock.pass(microseconds: 300_000) }
             if idle > 1_000 { break }
         }

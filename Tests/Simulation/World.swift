@@ -37,6 +37,7 @@ final class World: @unchecked Sendable {
     var engine: Engine?
     var directory: Directory?
     var promises = Promises()
+    var travels = Travels()
     /// Steps and reports that this process dropped, as it said.
     var dropped = 0
     /// Processes so far.
@@ -123,7 +124,8 @@ final class World: @unchecked Sendable {
     private func turn() {
         switch random.below(1_000) {
         case 0..<430: if calls.count < profile.callers { act() } else { work(.commit) }
-        case 430..<600: work(.commit)
+        case 430..<580: work(.commit)
+        case 580..<600: if !moveCourier(), random.chance(10) { sendCourier(to: nil) }
         case 600..<710: work(.flush)
         case 710..<840: work(.reader)
         case 840..<880: work(.timer)
@@ -131,8 +133,7 @@ final class World: @unchecked Sendable {
         case 900..<985: passTime()
         case 985..<990: jump()
         case 990..<994: if isStormy || random.chance(30) { changeWeather() }
-        case 994..<997: register()
-        case 997..<998: runErrand()
+        case 994..<998: register()
         case 998: if random.chance(30) { stop() }
         default: work(.commit)
         }
@@ -183,11 +184,13 @@ final class World: @unchecked Sendable {
         depth += 1
         defer { depth -= 1 }
         count("meetings")
-        switch random.below(10) {
-        case 0..<5: if calls.count < profile.callers { act() }
-        case 5..<7: meet(.commit)
-        case 7: meet(.flush)
-        case 8: meet(.reader)
+        switch random.below(12) {
+        case 0..<6: if calls.count < profile.callers { act() }
+        case 6..<8: meet(.commit)
+        case 8: meet(.flush)
+        case 9: meet(.reader)
+        // The directory's file is in use only where no worker of the engine is at work, or deeper.
+        case 10: if !isStopping, depth == 1, worker != nil { moveCourier() }
         default: if !isStopping { work(.timer) }
         }
     }

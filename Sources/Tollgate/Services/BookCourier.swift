@@ -3,16 +3,14 @@ import Ledger
 import RPC
 import Storage
 
-/// Brings what the directory owes to the books, exactly once: each step under its own id, however often it is tried, and
-/// what a book has is settled.
+/// The engine's `Courier` for handlers that run in a task of their own: it brings what the directory owes to the books,
+/// exactly once, and the server's log hears what was in its way.
 final class BookCourier: Sendable {
-    private let engine: Engine
-    private let directory: Directory
+    private let courier: Courier
     private let log: Logger
 
     init(engine: Engine, directory: Directory, log: Logger) {
-        self.engine = engine
-        self.directory = directory
+        courier = Courier(directory: directory, office: Office(engine: engine, log: log))
         self.log = log
     }
 
@@ -23,16 +21,10 @@ final class BookCourier: Sendable {
 
     /// Brings a tenant's book what it is owed, the oldest first.
     func deliver(to tenant: TenantID) async throws(RPCError) {
-        while true {
-            let owed: [OwedNote]
-            do throws(StorageError) {
-                owed = try directory.outbox(of: tenant)
-            } catch {
-                throw .storageUnavailable("the directory cannot be read: \(error)")
-            }
-            if owed.isEmpty { return }
-            for owed in owed { try await deliver(owed.note) }
+        let fault = await withCheckedContinuation { continuation in
+            courier.deliver(to: tenant) { continuation.resume(returning: $0) }
         }
+        if let fault { throw RPCError(fault) }
     }
 
     /// The same, for a change that stands whatever becomes of its note: that stays owed, and the next one tries again.
@@ -40,56 +32,58 @@ final class BookCourier: Sendable {
         do throws(RPCError) {
             try await deliver(to: tenant)
         } catch {
-            log.warning(
-                "a book could not be told of a change; it will be", ["tenant": "\(tenant)", "reason": error.message])
+            log.willBeTold(tenant, error)
         }
     }
 
     /// Brings every book what it is owed. A book that takes nothing now keeps no other one waiting.
     func deliverAll() async {
-        var failed: Set<TenantID> = []
-        var place: Int64 = 0
-        while true {
-            let owed: [OwedNote]
-            do throws(StorageError) {
-                owed = try directory.outbox(after: place)
-            } catch {
-                return log.error("what is owed to books cannot be read", ["reason": error.description])
-            }
-            guard let last = owed.last else { return }
-            place = last.place
-            for owed in owed where !failed.contains(owed.note.tenant) {
-                do throws(RPCError) {
-                    try await deliver(owed.note)
-                } catch {
-                    failed.insert(owed.note.tenant)
-                    log.warning(
-                        "a book could not be told of a change; it will be",
-                        ["tenant": "\(owed.note.tenant)", "reason": error.message])
-                }
-            }
+        let fault = await withCheckedContinuation { continuation in
+            courier.deliverAll { continuation.resume(returning: $0) }
+        }
+        if case .unread(let error) = fault {
+            log.error("what is owed to books cannot be read", ["reason": error.description])
         }
     }
+}
 
-    private func deliver(_ note: DirectoryNote) async throws(RPCError) {
-        if let step = OwedStep(bytes: note.body) {
-            do throws(EngineError) {
-                let result = try await engine.submit(step.command(id: note.id), tenant: note.tenant).get()
-                if case .failure(let refusal) = result.outcome {
-                    log.error(
-                        "a book refused what the directory had promised",
-                        ["tenant": "\(note.tenant)", "refusal": "\(refusal)"])
-                }
-            } catch {
-                throw RPCError(error)
+private struct Office: CourierOffice {
+    let engine: Engine
+    let log: Logger
+
+    func command(of note: DirectoryNote) -> Command? { OwedStep(bytes: note.body)?.command(id: note.id) }
+
+    func submit(_ command: Command, tenant: TenantID, completion: @escaping StepCompletion) {
+        engine.submit(command, tenant: tenant, completion: completion)
+    }
+
+    func run(_ work: @escaping @Sendable () -> Void) { Task { work() } }
+
+    func cannotRead(_ note: DirectoryNote) {
+        log.error("a note that is owed cannot be read", ["tenant": "\(note.tenant)", "id": "\(note.id)"])
+    }
+
+    func wasRefused(_ note: DirectoryNote, _ refusal: Refusal) {
+        log.error(
+            "a book refused what the directory had promised", ["tenant": "\(note.tenant)", "refusal": "\(refusal)"])
+    }
+
+    func passedOver(_ tenant: TenantID, _ fault: CourierFault) { log.willBeTold(tenant, RPCError(fault)) }
+}
+
+extension Logger {
+    fileprivate func willBeTold(_ tenant: TenantID, _ error: RPCError) {
+        warning("a book could not be told of a change; it will be", ["tenant": "\(tenant)", "reason": error.message])
+    }
+}
+
+extension RPCError {
+    fileprivate init(_ fault: CourierFault) {
+        self =
+            switch fault {
+            case .unread(let error): .storageUnavailable("the directory cannot be read: \(error)")
+            case .untaken(let error): RPCError(error)
+            case .unsettled(let error): .storageUnavailable("the directory cannot be written: \(error)")
             }
-        } else {
-            log.error("a note that is owed cannot be read", ["tenant": "\(note.tenant)", "id": "\(note.id)"])
-        }
-        do throws(StorageError) {
-            try directory.settle(note.id)
-        } catch {
-            throw .storageUnavailable("the directory cannot be written: \(error)")
-        }
     }
 }

@@ -222,6 +222,29 @@ struct AccessControlTests {
         }
     }
 
+    @Test("a key of one tenant gets the same answer for another as for one that is not there, whatever it calls")
+    func otherTenants() throws {
+        try withWorld { world in
+            func answer(_ method: MethodDescriptor, _ role: String, _ tenant: String) -> String {
+                do throws(RPCError) {
+                    let principal = try world.principal(calling: method, role: role, tenant: tenant)
+                    return "let in to \(principal.tenant.map { "\($0)" } ?? "none")"
+                } catch {
+                    return "\(error.code) \(error.errorInfo?.reason ?? "") \(error.message) \(error.details)"
+                }
+            }
+            let notThere = answer(CreditsMethods.getBalance, "owner", "none")
+            #expect(notThere.contains("TENANT_NOT_FOUND"))
+            for method in Self.allMethods {
+                for role in Self.roles {
+                    #expect(answer(method, role, "solo") == notThere, "\(role) calls \(method.path)")
+                    #expect(answer(method, role, "none") == notThere, "\(role) calls \(method.path)")
+                }
+            }
+            #expect(world.notes.take().isEmpty)
+        }
+    }
+
     @Test("within a tenant that a request names, the role of its own member counts")
     func namedTenants() throws {
         try withWorld { world in
