@@ -159,11 +159,14 @@ final class Partition: @unchecked Sendable {
         }
         guard let state = book.state else { preconditionFailure("a book that is awake has a state") }
         let now = max(clock.now(), state.ledger.lastAt)
+        // Before it is asked what memory knows: of a hold that has just ended it may know less than of one that is open.
+        let settled = settle(book, at: now)
         if state.ledger.recall(for: command) != nil {
+            if !settled.isEmpty { journal(settled, [], of: book, nil) }
             let job = StepsJob([command], queue: listener.queue, caller: listener, order: nil) { listener.tell($0[0]) }
             return steps(job, on: book, at: now)
         }
-        return decide(command, for: listener, settle(book, at: now), on: book, at: now)
+        return decide(command, for: listener, settled, on: book, at: now)
     }
 
     /// Decides a step of which memory knows enough, in a book that is settled, and has its caller told.

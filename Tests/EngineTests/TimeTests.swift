@@ -53,6 +53,23 @@ import Testing
         return entries
     }
 
+    /// Of a hold that was open when its book was loaded memory knows that nobody released it, for as long as it is open.
+    @Test func aReleaseInTheVeryMomentInWhichItsHoldEndsIsLookedUp() throws {
+        let clock = ManualClock(Self.start)
+        let first = try Harness(clock: clock)
+        _ = try first.step(grant(id(1), 1_000))
+        _ = try first.step(reserve(id(2), 100, ttlSeconds: 10))
+        first.engine.stop()
+        let second = try open(first.directory, clock)
+        #expect(try second.totals().held == 100)
+        clock.advance(to: at(10))
+        let release = Command.release(ReleaseCommand(reservation: id(2), fingerprint: 1))
+        #expect(throws: Refusal.reservationClosed(.expired)) { try second.answer(release) }
+        #expect(try second.entries().map(\.kind) == [.grant, .reserve, .holdExpiry])
+        try second.verify()
+        second.engine.stop()
+    }
+
     private func open(_ directory: TemporaryDirectory, _ clock: ManualClock) throws -> Harness {
         try Harness(directory, clock: clock) {
             $0.partitions = 1
