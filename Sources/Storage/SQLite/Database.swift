@@ -1,5 +1,6 @@
 import CMemoryRows
 import CSQLite
+import CSQLiteMemory
 
 #if canImport(Glibc)
     import Glibc
@@ -22,7 +23,8 @@ final class Database: @unchecked Sendable {
     private var rowsInMemory: UnsafeMutablePointer<memory_rows>?
 
     /// Once in the process, and before its first connection. Where another part of the program was earlier it stays as it is.
-    static let isConfigured = tollgate_sqlite_no_memory_statistics() == SQLITE_OK
+    static let isConfigured =
+        tollgate_sqlite_no_memory_statistics() == SQLITE_OK && sqlite_memory_install() == SQLITE_OK
 
     /// - Parameter vfs: `FileSystem.sqliteVFS` of the disk that the file is on.
     init(
