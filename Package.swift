@@ -33,13 +33,20 @@ let package = Package(
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
         .target(name: "CLinux", cSettings: [.define("_GNU_SOURCE")]),
         .target(name: "CPageChecks", dependencies: ["CLinux", "CSQLite"]),
+        .target(name: "CMemoryRows", dependencies: ["CSQLite"]),
+        .target(name: "CSQLiteMemory", dependencies: ["CSQLite"]),
 
         module("Locks", []),
         module("Protobuf", []),
         module("HTTP2", ["Locks", "CLinux", "CNghttp2"]),
         module("RPC", ["HTTP2", "Protobuf", "Locks"]),
         module("Ledger", []),
-        module("Storage", ["Ledger", "Locks", "CLinux", "CSQLite", "CPageChecks", "COpenSSL"]),
+        module(
+            "Storage",
+            [
+                "Ledger", "Locks", "CLinux", "CSQLite", "CPageChecks", "CMemoryRows", "CSQLiteMemory",
+                "COpenSSL",
+            ]),
         module("Engine", ["Storage", "Ledger", "Locks", "CLinux"]),
         module("TollgateSchema", ["Protobuf", "RPC"]),
         module(

@@ -31,7 +31,21 @@ struct ByteReader {
         return try longVarint()
     }
 
+    /// Where eight bytes can be read at once a number that ends within them is put together without a loop.
     private mutating func longVarint() throws(CodecError) -> UInt64 {
+        guard remaining >= 8 else { return try slowVarint() }
+        let word = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
+        let ends = ~word & 0x8080_8080_8080_8080
+        guard ends != 0 else { return try slowVarint() }
+        offset += (ends.trailingZeroBitCount &+ 1) &>> 3
+        // All bits up to the end of the last byte, and of each byte the lower seven, moved together.
+        var value = word & (ends ^ (ends &- 1)) & 0x7F7F_7F7F_7F7F_7F7F
+        value = (value & 0x007F_007F_007F_007F) | (value & 0x7F00_7F00_7F00_7F00) &>> 1
+        value = (value & 0x0000_3FFF_0000_3FFF) | (value & 0x3FFF_0000_3FFF_0000) &>> 2
+        return (value & 0x0FFF_FFFF) | (value & 0x0FFF_FFFF_0000_0000) &>> 4
+    }
+
+    private mutating func slowVarint() throws(CodecError) -> UInt64 {
         var value: UInt64 = 0
         var shift: UInt64 = 0
         while true {

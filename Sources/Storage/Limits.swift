@@ -29,6 +29,10 @@ package enum StorageLimits {
     /// Records, and SQLite's operations, after which a flush ends a turn: some 0.2 ms. See `ShortTurns`.
     static let recordsPerTurn = 256
     static let operationsPerTurn: Int32 = 4_000
+    /// Rows of one table from which on they are written with one statement for many, which takes longer to prepare, and how many
+    /// it writes at once.
+    static let manyRows = 32
+    static let rowsAtOnce = 256
     /// Bytes of a shard's write-ahead log above which it is moved into the file.
     package static let checkpointBytes: Int64 = 4 << 20
     /// Bytes of a log that are read and written once more in one go.

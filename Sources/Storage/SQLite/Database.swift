@@ -1,4 +1,6 @@
+import CMemoryRows
 import CSQLite
+import CSQLiteMemory
 
 #if canImport(Glibc)
     import Glibc
@@ -17,9 +19,12 @@ final class Database: @unchecked Sendable {
     let path: String
     private var handle: OpaquePointer?
     private var statements: [String: Statement] = [:]
+    /// SQLite's, once a statement reads it.
+    private var rowsInMemory: UnsafeMutablePointer<memory_rows>?
 
     /// Once in the process, and before its first connection. Where another part of the program was earlier it stays as it is.
-    static let isConfigured = tollgate_sqlite_no_memory_statistics() == SQLITE_OK
+    static let isConfigured =
+        tollgate_sqlite_no_memory_statistics() == SQLITE_OK && sqlite_memory_install() == SQLITE_OK
 
     /// - Parameter vfs: `FileSystem.sqliteVFS` of the disk that the file is on.
     init(
@@ -64,6 +69,7 @@ final class Database: @unchecked Sendable {
 
     func close() {
         statements = [:]
+        rowsInMemory = nil
         if let handle { sqlite3_close_v2(handle) }
         handle = nil
     }
@@ -128,6 +134,16 @@ final class Database: @unchecked Sendable {
         let statement = Statement(pointer, sql: sql, database: self)
         statements[sql] = statement
         return statement
+    }
+
+    /// The table `memory_rows`, which statements of this connection then know.
+    func memoryRows() throws(StorageError) -> UnsafeMutablePointer<memory_rows> {
+        if let rowsInMemory { return rowsInMemory }
+        guard let rows = memory_rows_register(handle.map { UnsafeMutableRawPointer($0) }) else {
+            throw error(SQLITE_NOMEM, sql: "memory_rows")
+        }
+        rowsInMemory = rows
+        return rows
     }
 
     /// Runs `body` as one transaction: all of it, or, when it throws, nothing.

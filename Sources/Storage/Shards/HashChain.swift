@@ -19,8 +19,11 @@ struct ChainHash: Equatable, Sendable {
         low = UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
     }
 
+    /// As they lie in memory.
+    var words: (UInt64, UInt64) { (high.bigEndian, low.bigEndian) }
+
     func withBytes<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
-        withUnsafeBytes(of: (high.bigEndian, low.bigEndian), body)
+        withUnsafeBytes(of: words, body)
     }
 
     var bytes: [UInt8] { withBytes { Array($0) } }

@@ -1,3 +1,4 @@
+import CMemoryRows
 import Ledger
 
 /// An open shard: one tenant's SQLite file, used by one thread at a time. This process is its only writer, so where the
@@ -125,8 +126,18 @@ final class Shard: @unchecked Sendable {
 
 extension Shard {
     private func writeEntries(_ fold: FlushFold) throws(StorageError) {
-        let insert = try database.statement("INSERT INTO entries (sequence, body, hash) VALUES (?, ?, ?)")
         try fold.bodies.readable { (bodies) throws(StorageError) in
+            guard fold.rows.count < StorageLimits.manyRows else {
+                let sql = """
+                    INSERT OR FAIL INTO entries (sequence, body, hash) SELECT a, bytes, key FROM memory_rows
+                    """
+                return try database.insert(fold.rows, sql) { row in
+                    memory_row(
+                        a: Int64(bitPattern: row.sequence), b: 0, c: 0, key: row.hash.words,
+                        bytes: bodies.baseAddress! + row.body.lowerBound, count: row.body.count)
+                }
+            }
+            let insert = try database.statement("INSERT INTO entries (sequence, body, hash) VALUES (?, ?, ?)")
             for row in fold.rows {
                 try insert.run { values in
                     values.integer(row.sequence)
@@ -196,28 +207,47 @@ extension Shard {
         }
     }
 
-    /// `last` stays empty where it is the closing entry, or the opening one of an open reservation: most rows need none.
     private func writeReservations(_ fold: FlushFold) throws(StorageError) {
-        let insert = try database.statement("INSERT INTO reservations (id, opened, closed, last) VALUES (?, ?, ?, ?)")
-        let update = try database.statement(
-            "UPDATE reservations SET closed = coalesce(?, closed), last = nullif(?, coalesce(?, closed)) WHERE id = ?")
-        for change in fold.reservations.sorted(by: { $0.id < $1.id }) {
+        let places = fold.reservations.enumerated().map { (id: $0.element.id, place: $0.offset) }
+            .sorted { $0.id < $1.id }
+        let opened = places.lazy.map { fold.reservations[$0.place] }.filter { $0.opened != nil }
+        let others = places.lazy.map { fold.reservations[$0.place] }.filter { $0.opened == nil }
+        try insert(opened, isMany: places.count >= StorageLimits.manyRows)
+        for change in others {
             let closed = change.closed.map { Int64(bitPattern: $0) }
-            let last = Int64(bitPattern: change.last)
-            if let opened = change.opened {
-                try insert.run { values in
-                    values.id(change.id)
-                    values.integer(opened)
-                    values.integer(closed)
-                    values.integer(change.last == change.closed ?? opened ? nil : last)
-                }
-            } else {
-                try update.run { values in
-                    values.integer(closed)
-                    values.integer(last)
-                    values.integer(closed)
-                    values.id(change.id)
-                }
+            try database.statement(
+                "UPDATE reservations SET closed = coalesce(?, closed), last = nullif(?, coalesce(?, closed)) WHERE id = ?"
+            ).run { values in
+                values.integer(closed)
+                values.integer(change.last)
+                values.integer(closed)
+                values.id(change.id)
+            }
+        }
+    }
+
+    private func insert(
+        _ opened: some Collection<FlushFold.ReservationChange>, isMany: Bool
+    ) throws(StorageError) {
+        if isMany {
+            let sql = """
+                INSERT OR FAIL INTO reservations (id, opened, closed, last) SELECT key, a, b, c FROM memory_rows
+                """
+            return try database.insert(opened, sql) { change in
+                let row = change.row
+                return memory_row(
+                    a: row.opened, b: row.closed ?? memory_row_null, c: row.last ?? memory_row_null,
+                    key: (change.id.high.bigEndian, change.id.low.bigEndian), bytes: nil, count: 0)
+            }
+        }
+        for change in opened {
+            let row = change.row
+            try database.statement("INSERT INTO reservations (id, opened, closed, last) VALUES (?, ?, ?, ?)").run {
+                values in
+                values.id(change.id)
+                values.integer(row.opened)
+                values.integer(row.closed)
+                values.integer(row.last)
             }
         }
     }
@@ -269,5 +299,16 @@ extension Shard {
         try database.statement("DELETE FROM refusals WHERE at < ?").run { values in
             values.integer(newest.advanced(microseconds: -StorageLimits.refusalRetentionMicroseconds).microseconds)
         }
+    }
+}
+
+extension FlushFold.ReservationChange {
+    /// Of one that began in the run. `last` stays empty where it is the closing entry, or the opening one of an open
+    /// reservation: most rows need none.
+    fileprivate var row: (opened: Int64, closed: Int64?, last: Int64?) {
+        let closed = closed.map { Int64(bitPattern: $0) }
+        let opened = Int64(bitPattern: opened ?? 0)
+        let last = Int64(bitPattern: last)
+        return (opened, closed, last == closed ?? opened ? nil : last)
     }
 }
