@@ -15,7 +15,7 @@ import Testing
             ] {
                 for tail in [0, 1, 7, 20] {
                     var bytes: [UInt8] = []
-                    bytes.appendVarint(value)
+                    ByteWriter.append(to: &bytes) { $0.appendVarint(value) }
                     bytes += [UInt8](repeating: 0xFF, count: tail)
                     bytes.withUnsafeBytes { bytes in
                         var reader = ByteReader(bytes)
