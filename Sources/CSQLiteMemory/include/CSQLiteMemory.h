@@ -1,6 +1,6 @@
 // SQLite's memory, of which each thread keeps some at hand.
 //
-// To open a shard, write to it and close it takes SQLite two thousand allocations, of which the C library has to look for room
+// To open a shard, write to it and close it takes SQLite a thousand allocations, for which the C library has to look for room
 // again and again, as what is freed is merged in between. Debian builds SQLite without its own remedy (lookaside). Here what is
 // freed waits in lists by size, up to a bound for each thread; everything else is the C library's.
 #ifndef TOLLGATE_CSQLITEMEMORY_H
