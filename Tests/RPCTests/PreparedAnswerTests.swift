@@ -1,3 +1,4 @@
+import Foundation
 import RPC
 import Testing
 
@@ -19,6 +20,26 @@ import Testing
             let answer = await server.call(EchoService.bare, "dropped")
             #expect(answer.code == .unavailable && answer.message == "taken back" && answer.messages.isEmpty)
         }
+    }
+
+    /// A loop keeps calls for the next ones, and each holds its loop: one that has ended must be let go of with its descriptors.
+    @Test(arguments: TransportKind.allCases)
+    func aServerThatHasEndedHoldsNoDescriptor(transport: TransportKind) async throws {
+        let serve = {
+            try await withServer(transport) { server in
+                for _ in 0..<10 { #expect(await server.call(EchoService.bare, "here").code == .ok) }
+            }
+        }
+        // What the process opens once is open by then.
+        try await serve()
+        let before = try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count
+        for _ in 0..<5 { try await serve() }
+        var after = Int.max
+        for _ in 0..<200 where after > before + 1 {
+            after = try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count
+            if after > before + 1 { try await Task.sleep(for: .milliseconds(50)) }
+        }
+        #expect(after <= before + 1, "each server that is kept holds three")
     }
 
     @Test(arguments: TransportKind.allCases)

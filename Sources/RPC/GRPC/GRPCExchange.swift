@@ -51,7 +51,7 @@ final class GRPCExchange: HTTP2StreamDelegate, ServerExchange {
         deframer.removeAll(keepingBytes: Limits.sparedDeframerBytes)
         uncreditedBytes = 0
         if gatheredBytes > 0 { countGathered() }
-        guard home.sparedExchanges.count < Limits.sparedExchanges else { return }
+        guard home.keepsExchanges, home.sparedExchanges.count < Limits.sparedExchanges else { return }
         hasRequestEnded = false
         requestEnd = nil
         hasSentHeaders = false

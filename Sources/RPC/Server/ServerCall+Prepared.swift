@@ -4,8 +4,7 @@ import Protobuf
 /// Answers that are made before they may be sent: the parts of a step's answer are at hand when the step is decided, and it
 /// leaves when the step is durable.
 extension ServerCall {
-    /// Makes the answer of a unary call of what `encode` writes. On any thread, but no two at once; one that follows takes the
-    /// place of what was prepared before.
+    /// Makes the answer of a unary call of what `encode` writes, once. On any thread.
     package func prepare(encoding encode: (inout WireWriter) -> Void) {
         guard home.loop.inLoop else {
             var writer = WireWriter(reservedPrefix: MessageDeframer.prefixBytes)

@@ -144,8 +144,10 @@ extension ServerLoop {
         streamedSteps -= count
     }
 
-    /// Before the loop ends: those that wait hold the loop, as it holds them.
+    /// Before the loop ends: those that wait, and calls that are kept for the next ones, hold the loop, as it holds them.
     func forgetWaiting() {
+        keepsExchanges = false
+        sparedExchanges = []
         line.removeAll()
         heldBack = []
     }

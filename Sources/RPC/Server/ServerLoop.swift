@@ -82,6 +82,8 @@ final class ServerLoop: @unchecked Sendable {
     @exclusivity(unchecked) var heads = HeadTable()
     /// Exchanges that ended, for the next ones.
     @exclusivity(unchecked) var sparedExchanges: [GRPCExchange] = []
+    /// False from `forgetWaiting` on.
+    @exclusivity(unchecked) var keepsExchanges = true
     /// Bytes of requests that its exchanges keep; see `GRPCExchange.checkGathered`.
     @exclusivity(unchecked) var gatheredBytes = 0
     /// What `GET /metrics` told last, and when.
