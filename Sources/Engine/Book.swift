@@ -57,6 +57,9 @@ final class Book: @unchecked Sendable {
     var isUrgent = false
     var flushWaiters: [FlushWaiter] = []
 
+    /// How many closed steps stay in memory although the shard has them.
+    @exclusivity(unchecked) var keptSteps = Int.max
+
     /// The look-ups in the shard under way, each with `flushedSequence` as it was when the look-up began. What came to the
     /// shard later may be missing from what the look-up finds, so memory keeps it until the look-up is over.
     var recalls: [UInt64] = []
@@ -97,6 +100,14 @@ final class Book: @unchecked Sendable {
 
     /// Up to which entry memory may forget closed steps.
     var forgettableSequence: UInt64 { min(flushedSequence, recalls.min() ?? .max) }
+
+    /// Lets memory forget closed steps that the shard holds.
+    /// - Returns: true where so many were forgotten and more may be.
+    @discardableResult
+    func forget(atMost count: Int) -> Bool {
+        guard phase == .awake, let state else { return false }
+        return state.ledger.forget(flushedThrough: forgettableSequence, keep: keptSteps, atMost: count)
+    }
 
     /// Moves what is durable of the pending records to `flushing`; false where that is nothing.
     func takePending(through durable: UInt64, maxRecords: Int) -> Bool {

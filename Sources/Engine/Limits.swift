@@ -46,7 +46,7 @@ package struct EngineLimits: Sendable {
     package var maxLimitLookUps = 100
     /// Books of a partition that are settled in one go by the timers.
     package var maxSettledAtOnce = 256
-    /// Steps that are forgotten in one go under a partition's lock.
+    /// Steps that are forgotten in one go under a partition's lock where nobody takes steps; with as many pending, the steps do it.
     package var forgottenAtOnce = 64
     /// Records that go into one shard transaction.
     package var maxRecordsPerFlush = 32_768

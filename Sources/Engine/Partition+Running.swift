@@ -110,6 +110,8 @@ extension Partition {
 
     private func journal(record entries: Few<Entry>, of book: Book, _ waiter: (any DurabilityWaiter)?) {
         writeBehind.added(byteCount: groupCommit.submit(entries, of: book, waiter), to: book)
+        // As many as may come of it and one more each, so that a book that never pauses does not grow.
+        book.forget(atMost: 2 * entries.count)
     }
 
     func endRecall(_ began: UInt64, on book: Book) {

@@ -379,17 +379,15 @@ final class WriteBehind: @unchecked Sendable {
         book.flushedSequence = max(book.flushedSequence, held.sequence)
     }
 
-    /// Lets memory forget what the shard holds now, a little at a time: steps of the partition go between. The partition is
-    /// locked, and is again afterwards.
+    /// Lets memory forget what the shard holds now. In a book that goes on, its own steps do that, as they come
+    /// (`Partition.forget`): the flush thread would take the lock from them each time anew, and what it frees lies in the memory
+    /// of another thread than what they take. The partition is locked, and is again afterwards.
     private func forgetSteps(of book: Book) {
         let limits = core.limits
         let partition = book.partition
         let books = max(1, partition.awakeCount * core.partitions.count)
-        let keep = min(limits.rememberedSteps, limits.rememberedStepsOfAll / books)
-        while book.phase == .awake,
-            book.state!.ledger.forget(
-                flushedThrough: book.forgettableSequence, keep: keep, atMost: limits.forgottenAtOnce)
-        {
+        book.keptSteps = min(limits.rememberedSteps, limits.rememberedStepsOfAll / books)
+        while book.pending.count < limits.forgottenAtOnce, book.forget(atMost: limits.forgottenAtOnce) {
             partition.monitor.giveWay()
         }
     }

@@ -126,4 +126,36 @@ import Testing
         #expect(try harness.totals(tenant(2)).available == 10)
         harness.engine.stop()
     }
+
+    /// The steps of a book that is flushed while others come let go of what the flush brought to the shard, a little each.
+    @Test func aBookThatNeverPausesForgetsAsItGoes() throws {
+        let harness = try Harness {
+            $0.workers = .byHand
+            $0.limits.flushIntervalMs = 0
+            $0.limits.rememberedSteps = 1
+            $0.limits.forgottenAtOnce = 4
+        }
+        let engine = harness.engine
+        var pairs: [Command] = []
+        for number in 0..<8 { pairs += [reserve(id(10 + number), 5), commit(id(10 + number), 5)] }
+        try harness.doByHand([grant(id(1), 1_000)])
+        for step in pairs { _ = harness.begin(step) }
+        #expect(engine.turn(of: .commit))
+        // As many wait behind it as a flush forgets in one go.
+        for number in 20..<24 { _ = harness.begin(reserve(id(number), 1)) }
+        #expect(engine.turn(of: .flush))
+        #expect(engine.pendingRecords == 4)
+
+        let known = harness.begin(pairs[0])
+        #expect(!engine.turn(of: .reader), "memory still knows it")
+        for number in 24..<28 { _ = harness.begin(reserve(id(number), 1)) }
+        let forgotten = harness.begin(pairs[0])
+        #expect(engine.turn(of: .reader), "it is looked up in the shard")
+        harness.settleByHand()
+        for outcome in [known, forgotten] {
+            let result = try #require(outcome.wait()).get()
+            #expect(result.replayed)
+        }
+        engine.stop()
+    }
 }
