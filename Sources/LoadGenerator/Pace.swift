@@ -1,7 +1,9 @@
 /// When a paced run begins its calls: evenly, whatever becomes of those before. Lanes that have nothing to do wait here.
 ///
-/// Connections take turns. Of a connection's lanes the one that came last goes first, so that a hold lives no longer than
-/// where lanes never wait: else a step would cost more the more of them wait, and a run under overload would measure that.
+/// Connections take turns: each begins calls about once in `Limits.pacePeriodNs`, as a client sends what its own loop has
+/// gathered; a tick has those whose turn it is, and others only where these have no lane left. Of a connection's lanes the one
+/// that came last goes first, so that a hold lives no longer than where lanes never wait: else a step would cost more the more
+/// of them wait, and a run under overload would measure that.
 struct Pace {
     /// The lanes of one connection that wait.
     private struct Idle {
@@ -14,7 +16,7 @@ struct Pace {
     private var begun = 0
     private var idle: [Idle] = []
     private var idleCount = 0
-    /// Whose turn it is.
+    /// Counts who is asked first.
     private var turn = 0
 
     init(callsPerSecond: Double, startNs: Int64) {
@@ -34,17 +36,17 @@ struct Pace {
         return idle.count - 1
     }
 
+    /// In which tick the next call is due.
+    private var nextTick: Int { Int(Int64(Double(begun) * nsPerCall) / Limits.paceTickNs) }
+
     /// When the next call is due, at the end of its tick.
-    var nextDueNs: Int64 {
-        let dueNs = Int64(Double(begun) * nsPerCall)
-        return startNs + (dueNs / Limits.paceTickNs + 1) * Limits.paceTickNs
-    }
+    var nextDueNs: Int64 { startNs + Int64(nextTick + 1) * Limits.paceTickNs }
 
     /// A lane for the next call that is due, and when it should have begun. A call that is due while no lane is free begins
     /// late, and its time counts from when it was due.
     mutating func next(nowNs: Int64) -> (lane: LanePointer, dueNs: Int64)? {
         let dueNs = nextDueNs
-        guard dueNs <= nowNs, let lane = takeIdle(where: { _ in true }) else { return nil }
+        guard dueNs <= nowNs, let lane = takeIdle(in: nextTick, where: { _ in true }) else { return nil }
         begun += 1
         return (lane, dueNs)
     }
@@ -54,17 +56,21 @@ struct Pace {
     mutating func nextOrGivenUp(nowNs: Int64) -> (lane: LanePointer?, dueNs: Int64)? {
         let dueNs = nextDueNs
         guard dueNs <= nowNs else { return nil }
+        let tick = nextTick
         begun += 1
-        return (takeIdle { $0.hasRoom }, dueNs)
+        return (takeIdle(in: tick) { $0.hasRoom }, dueNs)
     }
 
-    private mutating func takeIdle(where isFit: (any LaneCarrier) -> Bool) -> LanePointer? {
+    private mutating func takeIdle(in tick: Int, where isFit: (any LaneCarrier) -> Bool) -> LanePointer? {
         guard idleCount > 0 else { return nil }
-        for _ in idle.indices {
-            turn = turn + 1 < idle.count ? turn + 1 : 0
-            guard !idle[turn].lanes.isEmpty, isFit(idle[turn].carrier) else { continue }
+        // Connections of one tick, which stand beside each other; they take turns, and after them come all others.
+        let width = (idle.count * Int(Limits.paceTickNs) - 1) / Int(Limits.pacePeriodNs) + 1
+        turn += 1
+        for step in idle.indices {
+            let place = (tick * width + (step < width ? (turn + step) % width : step)) % idle.count
+            guard !idle[place].lanes.isEmpty, isFit(idle[place].carrier) else { continue }
             idleCount -= 1
-            return idle[turn].lanes.popLast()
+            return idle[place].lanes.popLast()
         }
         return nil
     }

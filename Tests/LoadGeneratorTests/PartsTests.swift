@@ -91,6 +91,35 @@ import Testing
     }
 }
 
+@Suite struct PaceTurnTests {
+    @Test("a connection begins calls once a period, unless others have no lane left")
+    func connectionsTakeTurns() throws {
+        let script = EchoScript(lanes: 40, tenants: 1)
+        let carriers = (0..<10).map { _ in IdleCarrier(script) }
+        let blocks = carriers.enumerated().map { LaneBlock(first: $0 * 4, count: 4, carrier: $1) }
+        defer { for block in blocks { block.deallocate() } }
+        let tick = Limits.paceTickNs
+        let ticks = Int64(Limits.pacePeriodNs / tick)
+        // Four calls a tick, of ten connections two each time.
+        var pace = Pace(callsPerSecond: 4e9 / Double(tick), startNs: 0)
+        for block in blocks { for index in 0..<4 { pace.wait(block[index]) } }
+        var begun: [[Int]] = []
+        for number in 1...ticks {
+            var counts = Array(repeating: 0, count: carriers.count)
+            while let (lane, _) = pace.next(nowNs: number * tick) {
+                counts[try #require(carriers.firstIndex { $0 === lane.pointee.carrier })] += 1
+            }
+            begun.append(counts)
+        }
+        #expect(begun.allSatisfy { $0.filter { $0 == 2 }.count == 2 && $0.reduce(0, +) == 4 })
+        let ofEach = (0..<carriers.count).map { place in begun.reduce(0) { $0 + $1[place] } }
+        #expect(ofEach.allSatisfy { $0 == 2 })
+        // The next two have two lanes left each; what else is due goes over the others.
+        for _ in 0..<20 { #expect(pace.next(nowNs: 100 * ticks * tick) != nil) }
+        #expect(!pace.hasIdleLanes)
+    }
+}
+
 /// Carries nothing.
 private final class IdleCarrier: LaneCarrier {
     private let script: any CallScript
