@@ -32,7 +32,7 @@ let package = Package(
         .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
         .target(name: "CLinux", cSettings: [.define("_GNU_SOURCE")]),
-        .target(name: "CPageChecks", dependencies: ["CLinux", "CSQLite"]),
+        .target(name: "CSQLiteFiles", dependencies: ["CLinux", "CSQLite"]),
         .target(name: "CMemoryRows", dependencies: ["CSQLite"]),
         .target(name: "CSQLiteMemory", dependencies: ["CSQLite"]),
 
@@ -44,7 +44,7 @@ let package = Package(
         module(
             "Storage",
             [
-                "Ledger", "Locks", "CLinux", "CSQLite", "CPageChecks", "CMemoryRows", "CSQLiteMemory",
+                "Ledger", "Locks", "CLinux", "CSQLite", "CSQLiteFiles", "CMemoryRows", "CSQLiteMemory",
                 "COpenSSL",
             ]),
         module("Engine", ["Storage", "Ledger", "Locks", "CLinux"]),

@@ -1,7 +1,7 @@
-import CPageChecks
+import CSQLiteFiles
 
 /// An SQLite VFS that lets no page of a database pass that is not as it was written, registered for as long as this object
-/// lives; see `CPageChecks.h`. The files themselves are another VFS's.
+/// lives; see `CSQLiteFiles.h`. The files themselves are another VFS's.
 ///
 /// `@unchecked Sendable`: it never changes between `init` and `deinit`.
 package final class CheckedVFS: @unchecked Sendable {
@@ -24,14 +24,14 @@ package final class CheckedVFS: @unchecked Sendable {
             return copy
         }
         self.names = names
-        guard let vfs = page_checks_register(names[0], base == nil ? nil : names[1]) else {
+        guard let vfs = sqlite_files_register(names[0], base == nil ? nil : names[1]) else {
             preconditionFailure("a VFS can be registered over \(base ?? "SQLite's own")")
         }
         self.vfs = vfs
     }
 
     deinit {
-        page_checks_unregister(vfs)
+        sqlite_files_unregister(vfs)
         for name in names { name.deallocate() }
     }
 

@@ -1,21 +1,11 @@
-#include "CPageChecks.h"
+#include "CSQLiteFiles.h"
+#include "Files.h"
 
 #include <CLinux.h>
-#include <sqlite3.h>
-#include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
-// A database file, followed by the base's own.
-typedef struct checked_file {
-    sqlite3_file file;
-    sqlite3_file *real;
-} checked_file;
-
-static const int checked_file_bytes = (int)((sizeof(checked_file) + 15) & ~15UL);
-
-static sqlite3_vfs *base_of(sqlite3_vfs *vfs) { return vfs->pAppData; }
-static sqlite3_file *real_of(sqlite3_file *file) { return ((checked_file *)file)->real; }
+static checked_file *checked_of(sqlite3_file *file) { return (checked_file *)file; }
+static sqlite3_file *real_of(sqlite3_file *file) { return checked_of(file)->real; }
 
 // MARK: The checksum
 
@@ -47,6 +37,9 @@ void page_checks_stamp(void *image, size_t length) {
 }
 
 // MARK: Calls on a database file
+
+// Of the locks in a log's index (WAL-mode file format, section 2.3 "WAL Locks"): who writes.
+enum { WRITE_LOCK = 0 };
 
 static int checked_close(sqlite3_file *file) { return real_of(file)->pMethods->xClose(real_of(file)); }
 
@@ -104,6 +97,8 @@ static int checked_shm_map(sqlite3_file *file, int region, int size, int extend,
 }
 
 static int checked_shm_lock(sqlite3_file *file, int offset, int count, int flags) {
+    gathered_log *log = checked_of(file)->log;
+    if (log && offset == WRITE_LOCK && flags == (SQLITE_SHM_UNLOCK | SQLITE_SHM_EXCLUSIVE)) gathered_log_drop(log);
     return real_of(file)->pMethods->xShmLock(real_of(file), offset, count, flags);
 }
 
@@ -120,73 +115,11 @@ static const sqlite3_io_methods checked_methods = {
     checked_shm_map, checked_shm_lock, checked_shm_barrier, checked_shm_unmap, NULL, NULL,
 };
 
-// MARK: Calls on the VFS
-
-static int checked_open(sqlite3_vfs *vfs, const char *path, sqlite3_file *file, int flags, int *out_flags) {
-    sqlite3_vfs *base = base_of(vfs);
-    // Logs and journals are the base's alone.
-    if (!(flags & SQLITE_OPEN_MAIN_DB)) return base->xOpen(base, path, file, flags, out_flags);
-    checked_file *checked = (checked_file *)file;
-    checked->real = (sqlite3_file *)((char *)file + checked_file_bytes);
+int checked_file_open(sqlite3_vfs *base, const char *path, sqlite3_file *file, int flags, int *out_flags) {
+    checked_file *checked = checked_of(file);
+    checked->real = base_file(file);
+    checked->log = NULL;
     int code = base->xOpen(base, path, checked->real, flags, out_flags);
     file->pMethods = checked->real->pMethods ? &checked_methods : NULL;
     return code;
-}
-
-static int checked_delete(sqlite3_vfs *vfs, const char *path, int syncs) {
-    return base_of(vfs)->xDelete(base_of(vfs), path, syncs);
-}
-
-static int checked_access(sqlite3_vfs *vfs, const char *path, int flags, int *result) {
-    return base_of(vfs)->xAccess(base_of(vfs), path, flags, result);
-}
-
-static int checked_full_path(sqlite3_vfs *vfs, const char *path, int capacity, char *result) {
-    return base_of(vfs)->xFullPathname(base_of(vfs), path, capacity, result);
-}
-
-static int checked_randomness(sqlite3_vfs *vfs, int count, char *bytes) {
-    return base_of(vfs)->xRandomness(base_of(vfs), count, bytes);
-}
-
-static int checked_sleep(sqlite3_vfs *vfs, int microseconds) {
-    return base_of(vfs)->xSleep(base_of(vfs), microseconds);
-}
-
-static int checked_time(sqlite3_vfs *vfs, double *time) { return base_of(vfs)->xCurrentTime(base_of(vfs), time); }
-
-static int checked_last_error(sqlite3_vfs *vfs, int capacity, char *text) {
-    return base_of(vfs)->xGetLastError(base_of(vfs), capacity, text);
-}
-
-static int checked_time_int64(sqlite3_vfs *vfs, sqlite3_int64 *time) {
-    return base_of(vfs)->xCurrentTimeInt64(base_of(vfs), time);
-}
-
-void *page_checks_register(const char *name, const char *base_name) {
-    sqlite3_vfs *base = sqlite3_vfs_find(base_name);
-    sqlite3_vfs *vfs = base && base->iVersion >= 2 ? calloc(1, sizeof *vfs) : NULL;
-    if (!vfs) return NULL;
-    vfs->iVersion = 2;
-    vfs->szOsFile = checked_file_bytes + base->szOsFile;
-    vfs->mxPathname = base->mxPathname;
-    vfs->zName = name;
-    vfs->pAppData = base;
-    vfs->xOpen = checked_open;
-    vfs->xDelete = checked_delete;
-    vfs->xAccess = checked_access;
-    vfs->xFullPathname = checked_full_path;
-    vfs->xRandomness = checked_randomness;
-    vfs->xSleep = checked_sleep;
-    vfs->xCurrentTime = checked_time;
-    vfs->xGetLastError = checked_last_error;
-    vfs->xCurrentTimeInt64 = checked_time_int64;
-    if (sqlite3_vfs_register(vfs, 0) == SQLITE_OK) return vfs;
-    free(vfs);
-    return NULL;
-}
-
-void page_checks_unregister(void *vfs) {
-    sqlite3_vfs_unregister(vfs);
-    free(vfs);
 }

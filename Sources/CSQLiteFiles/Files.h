@@ -1,0 +1,42 @@
+// What the VFS's files share. A file of ours stands before the base's own, in one piece of memory.
+#ifndef TOLLGATE_CSQLITEFILES_FILES_H
+#define TOLLGATE_CSQLITEFILES_FILES_H
+
+#include <sqlite3.h>
+#include <stdint.h>
+
+// Frames that have been written to a log, or will be: see GatheredLog.c.
+typedef struct gathered_log {
+    sqlite3_file file;
+    sqlite3_file *real;
+    // What is gathered, where it begins in the log and how much it is; NULL while nothing is.
+    uint8_t *bytes;
+    sqlite3_int64 offset;
+    int count;
+    // The page that comes next ends a transaction.
+    int commits;
+    // The log's database, which knows its log.
+    struct checked_file *database;
+} gathered_log;
+
+// A database file, whose pages are checked: see PageChecks.c.
+typedef struct checked_file {
+    sqlite3_file file;
+    sqlite3_file *real;
+    // Its write-ahead log, while that is open.
+    gathered_log *log;
+} checked_file;
+
+// Opens the file with the base VFS behind ours.
+int checked_file_open(sqlite3_vfs *base, const char *path, sqlite3_file *file, int flags, int *out_flags);
+int gathered_log_open(sqlite3_vfs *base, const char *path, sqlite3_file *file, int flags, int *out_flags);
+
+// Nobody will read what was gathered: the transaction was rolled back.
+void gathered_log_drop(gathered_log *log);
+
+// Bytes that ours take before the base's.
+enum { OWN_FILE_BYTES = (sizeof(gathered_log) > sizeof(checked_file) ? sizeof(gathered_log) : sizeof(checked_file)) + 15 & ~15 };
+
+static inline sqlite3_file *base_file(sqlite3_file *file) { return (sqlite3_file *)((char *)file + OWN_FILE_BYTES); }
+
+#endif

@@ -1,0 +1,116 @@
+#include "Files.h"
+
+#include <string.h>
+
+// A write-ahead log. SQLite writes a transaction frame by frame, each in two calls, a header of 24 bytes and a page: for the
+// kernel the calls cost several times what the bytes do. Here frames gather until the one that ends the transaction
+// (file format, section 4.1 "WAL File Format": its header has the size of the database), and go to the disk as one write.
+//
+// SQLite tells nobody of a frame before the write of the transaction's last one has returned, so that nothing is seen
+// too early; whatever else is done to the log comes after what was gathered. What no commit followed is dropped when the
+// database's write lock is let go of: it may lie where another connection writes next.
+
+enum { GATHERED_BYTES = 64 << 10, FRAME_HEADER_BYTES = 24 };
+
+static gathered_log *log_of(sqlite3_file *file) { return (gathered_log *)file; }
+static sqlite3_file *real_of(sqlite3_file *file) { return log_of(file)->real; }
+
+void gathered_log_drop(gathered_log *log) {
+    sqlite3_free(log->bytes);
+    log->bytes = NULL;
+    log->count = 0;
+    log->commits = 0;
+}
+
+static int write_gathered(gathered_log *log) {
+    if (log->count == 0) return SQLITE_OK;
+    int code = log->real->pMethods->xWrite(log->real, log->bytes, log->count, log->offset);
+    // Where it failed SQLite gives up the transaction.
+    gathered_log_drop(log);
+    return code;
+}
+
+static int ends_transaction(const uint8_t *header) { return (header[4] | header[5] | header[6] | header[7]) != 0; }
+
+static int log_write(sqlite3_file *file, const void *bytes, int count, sqlite3_int64 offset) {
+    gathered_log *log = log_of(file);
+    if (log->count > 0 && (offset != log->offset + log->count || log->count + count > GATHERED_BYTES)) {
+        int commits = log->commits;
+        int code = write_gathered(log);
+        if (code != SQLITE_OK) return code;
+        log->commits = commits;
+    }
+    if (!log->bytes) log->bytes = count <= GATHERED_BYTES ? sqlite3_malloc(GATHERED_BYTES) : NULL;
+    if (!log->bytes) {
+        log->commits = 0;
+        return log->real->pMethods->xWrite(log->real, bytes, count, offset);
+    }
+    if (log->count == 0) log->offset = offset;
+    memcpy(log->bytes + log->count, bytes, (size_t)count);
+    log->count += count;
+    if (log->commits) return write_gathered(log);
+    log->commits = count == FRAME_HEADER_BYTES && ends_transaction(bytes);
+    return SQLITE_OK;
+}
+
+static int log_close(sqlite3_file *file) {
+    gathered_log *log = log_of(file);
+    gathered_log_drop(log);
+    if (log->database) log->database->log = NULL;
+    return log->real->pMethods->xClose(log->real);
+}
+
+static int log_read(sqlite3_file *file, void *buffer, int count, sqlite3_int64 offset) {
+    int code = write_gathered(log_of(file));
+    return code == SQLITE_OK ? real_of(file)->pMethods->xRead(real_of(file), buffer, count, offset) : code;
+}
+
+static int log_truncate(sqlite3_file *file, sqlite3_int64 size) {
+    int code = write_gathered(log_of(file));
+    return code == SQLITE_OK ? real_of(file)->pMethods->xTruncate(real_of(file), size) : code;
+}
+
+static int log_sync(sqlite3_file *file, int flags) {
+    int code = write_gathered(log_of(file));
+    return code == SQLITE_OK ? real_of(file)->pMethods->xSync(real_of(file), flags) : code;
+}
+
+static int log_size(sqlite3_file *file, sqlite3_int64 *size) {
+    int code = write_gathered(log_of(file));
+    return code == SQLITE_OK ? real_of(file)->pMethods->xFileSize(real_of(file), size) : code;
+}
+
+static int log_lock(sqlite3_file *file, int level) { return real_of(file)->pMethods->xLock(real_of(file), level); }
+
+static int log_unlock(sqlite3_file *file, int level) { return real_of(file)->pMethods->xUnlock(real_of(file), level); }
+
+static int log_check_reserved(sqlite3_file *file, int *result) {
+    return real_of(file)->pMethods->xCheckReservedLock(real_of(file), result);
+}
+
+static int log_control(sqlite3_file *file, int operation, void *argument) {
+    return real_of(file)->pMethods->xFileControl(real_of(file), operation, argument);
+}
+
+static int log_sector_size(sqlite3_file *file) { return real_of(file)->pMethods->xSectorSize(real_of(file)); }
+
+static int log_characteristics(sqlite3_file *file) {
+    return real_of(file)->pMethods->xDeviceCharacteristics(real_of(file));
+}
+
+static const sqlite3_io_methods log_methods = {
+    1, log_close, log_read, log_write, log_truncate, log_sync, log_size, log_lock, log_unlock, log_check_reserved,
+    log_control, log_sector_size, log_characteristics,
+};
+
+int gathered_log_open(sqlite3_vfs *base, const char *path, sqlite3_file *file, int flags, int *out_flags) {
+    gathered_log *log = log_of(file);
+    memset(log, 0, sizeof *log);
+    log->real = base_file(file);
+    int code = base->xOpen(base, path, log->real, flags, out_flags);
+    if (!log->real->pMethods) return code;
+    file->pMethods = &log_methods;
+    log->database = (checked_file *)sqlite3_database_file_object(path);
+    log->database->log = log;
+    return code;
+}
