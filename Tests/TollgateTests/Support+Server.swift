@@ -28,7 +28,8 @@ final class ServerPlace: Sendable {
 
     /// Runs `body` while a server is there, with connections that have the root key and name a tenant.
     func withServer(
-        catalog: String? = nil, tenant: String, _ body: (ClientChannel) async throws -> Void
+        catalog: String? = nil, tenant: String, journal: (LocalJournal) -> any Journal = { $0 },
+        _ body: (ClientChannel) async throws -> Void
     ) async throws {
         var configuration = ServerConfiguration(dataPath: path)
         configuration.port = 0
@@ -36,7 +37,7 @@ final class ServerPlace: Sendable {
             configuration.catalogPath = path + "/catalog.json"
             try Data(catalog.utf8).write(to: URL(filePath: path + "/catalog.json"))
         }
-        let server = try TollgateServer(configuration, log: Logger { _ in })
+        let server = try TollgateServer(configuration, log: Logger { _ in }, journal: journal)
         let port = try await Self.blocking { () throws(StartupError) in try server.start().port }.get()
         var client = ClientConfiguration()
         try client.metadata.add("authorization", "Bearer " + rootKey)
@@ -69,4 +70,52 @@ final class ServerPlace: Sendable {
             }
         }
     }
+}
+
+/// A journal whose batches wait before anything of them is written, from `hold` to `letGo`.
+///
+/// `@unchecked Sendable`: what changes is guarded by `condition`.
+final class HeldJournal: Journal, @unchecked Sendable {
+    private let base: LocalJournal
+    private let condition = NSCondition()
+    private var isHeld = false
+    private var waiting = 0
+
+    init(_ base: LocalJournal) { self.base = base }
+
+    func hold() { condition.withLock { isHeld = true } }
+
+    func letGo() {
+        condition.withLock {
+            isHeld = false
+            condition.broadcast()
+        }
+    }
+
+    /// Whether a batch waits.
+    var isAsked: Bool { condition.withLock { waiting > 0 } }
+
+    func append(_ batch: borrowing JournalBatch) throws(StorageError) {
+        condition.withLock {
+            waiting += 1
+            while isHeld { condition.wait() }
+            waiting -= 1
+        }
+        try base.append(batch)
+    }
+
+    var durablePosition: UInt64 { base.durablePosition }
+    var firstPosition: UInt64 { base.firstPosition }
+    var byteCount: Int64 { base.byteCount }
+
+    func replay(
+        after position: UInt64,
+        _ body: (_ position: UInt64, _ tenant: TenantID, _ record: UnsafeRawBufferPointer) throws(StorageError) -> Void
+    ) throws(StorageError) {
+        try base.replay(after: position, body)
+    }
+
+    func trim(through position: UInt64) throws(StorageError) { try base.trim(through: position) }
+
+    func close() { base.close() }
 }

@@ -46,7 +46,11 @@ package final class TollgateServer: Sendable {
     let log: Logger
 
     /// Takes the data directory and recovers it. Nobody is served before `start`.
-    package init(_ configuration: ServerConfiguration, log: Logger) throws(StartupError) {
+    ///
+    /// - Parameter journal: what stands before the journal on the disk; nothing does, but in tests.
+    package init(
+        _ configuration: ServerConfiguration, log: Logger, journal: (LocalJournal) -> any Journal = { $0 }
+    ) throws(StartupError) {
         self.log = log
         wanted = "\(configuration.host):\(configuration.port)"
         catalogPath = configuration.catalogPath
@@ -71,7 +75,7 @@ package final class TollgateServer: Sendable {
         catalogs = try Self.catalogs(directory, file: catalogPath, at: clock.now())
         do throws(StorageError) {
             engine = try Engine(
-                journal: try LocalJournal(directory: data.journal),
+                journal: journal(try LocalJournal(directory: data.journal)),
                 shards: ShardStore(path: data.shards, maxOpenShards: files.shards) { reporter.note($0) },
                 clock: clock, rules: CatalogRules(catalogs), configuration: configuration.engine,
                 observer: reporter)
