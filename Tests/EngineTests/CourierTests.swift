@@ -49,6 +49,23 @@ struct CourierTests {
         #expect(try world.trail() == ["a", "b", "c", "d"])
     }
 
+    @Test("What is made after the newest note was settled by somebody else comes before what is made later")
+    func settledByAnother() throws {
+        try world.owe("a")
+        try world.owe("x", other)
+        let (one, all) = (world.deliver(to: other), world.deliverAll())
+        while world.engine.turn(of: .reader) {}
+        world.engine.turn(of: .commit)
+        // The first round settles what the second has read, and not brought yet.
+        #expect(world.goOn() && one.calls == 1 && all.calls == 0)
+        for text in ["b", "c"] { try world.owe(text) }
+        world.rest()
+        #expect(all.hasBroughtAll)
+        #expect(world.directory.owedCount == 0)
+        #expect(world.taken == ["x", "a", "x", "b", "c"])
+        #expect(try world.trail() == ["a", "b", "c"])
+    }
+
     @Test("Many who bring the same bring it once")
     func many() throws {
         let texts = (0..<20).map { "\($0)" }

@@ -1,7 +1,7 @@
 import Ledger
 import Locks
 
-/// A note and its place among those that are owed: places rise with time.
+/// A note and its place among those that are owed: places rise with time, and while a process lives none is taken twice.
 package struct OwedNote: Equatable, Sendable {
     package var place: Int64
     package var note: DirectoryNote

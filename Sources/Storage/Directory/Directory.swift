@@ -43,7 +43,7 @@ package final class Directory: Sendable {
         if let note { try check(note) }
         try file.transaction { () throws(StorageError) in
             try write(file)
-            if let note { try file.insert(note) }
+            if let note { try file.insert(note, at: contents.withLock { $0.takePlace() }) }
         }
         contents.withLock {
             change(&$0)

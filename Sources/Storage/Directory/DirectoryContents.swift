@@ -15,6 +15,15 @@ struct DirectoryContents: Sendable {
     var catalogs: [CatalogRecord] = []
     /// The notes that are owed.
     var owed: Set<StepID> = []
+    /// The highest place in the outbox that this process knows of: of a note that is owed, or was.
+    var lastPlace: Int64 = 0
+
+    /// The place of the next note. None is taken twice: who has read up to a place would miss a note that was made later and
+    /// got one before it, and bring those behind it first.
+    mutating func takePlace() -> Int64 {
+        lastPlace += 1
+        return lastPlace
+    }
 
     /// Where a tenant stands in the order, or would stand.
     func place(of id: TenantID) -> Int {

@@ -42,21 +42,25 @@ extension DirectoryFile {
 
     // MARK: - The outbox
 
-    /// The ids of the notes that are owed.
-    func owed() throws(StorageError) -> Set<StepID> {
-        var owed: Set<StepID> = []
-        try database.statement("SELECT id FROM outbox").rows { (row) throws(StorageError) in
+    /// The ids of the notes that are owed, and the highest place of them.
+    func owed() throws(StorageError) -> (ids: Set<StepID>, lastPlace: Int64) {
+        var ids: Set<StepID> = []
+        var lastPlace: Int64 = 0
+        try database.statement("SELECT id, place FROM outbox").rows { (row) throws(StorageError) in
             guard let id = row.id(0) else { throw damagedNote }
-            owed.insert(id)
+            ids.insert(id)
+            lastPlace = max(lastPlace, row.integer(1))
             return true
         }
-        return owed
+        return (ids, lastPlace)
     }
 
     private var damagedNote: StorageError { .corrupt(database, "the row of a note that is owed is damaged") }
 
-    func insert(_ note: DirectoryNote) throws(StorageError) {
-        try database.statement("INSERT INTO outbox (id, tenant, body, at) VALUES (?, ?, ?, ?)").run { values in
+    func insert(_ note: DirectoryNote, at place: Int64) throws(StorageError) {
+        let sql = "INSERT INTO outbox (place, id, tenant, body, at) VALUES (?, ?, ?, ?, ?)"
+        try database.statement(sql).run { values in
+            values.integer(place)
             values.id(note.id)
             values.text(note.tenant.description)
             note.body.withUnsafeBytes { values.blob($0) }

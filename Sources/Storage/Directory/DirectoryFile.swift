@@ -56,7 +56,7 @@ struct DirectoryFile: Sendable {
         read.members = try members()
         read.memberCount = read.members.values.reduce(0) { $0 + $1.count }
         read.catalogs = try catalogs()
-        read.owed = try owed()
+        (read.owed, read.lastPlace) = try owed()
         return read
     }
 

@@ -56,6 +56,18 @@ import Testing
         #expect(try directory.outbox().map(\.note) == [expected[5], expected[6]])
     }
 
+    @Test func aLaterNoteStandsBehindThoseThatWereSettled() throws {
+        var directory = try Directory(path: path)
+        _ = try directory.createTenant(tenant("acme"), note: note(1))
+        try directory.createKey(key("k"), note: note(2))
+        directory.close()
+        directory = try Directory(path: path)
+        let last = try #require(try directory.outbox().last)
+        try directory.settle(last.note.id)
+        _ = try directory.revokeKey("k", at: Instant(microseconds: 9), note: note(3))
+        #expect(try directory.outbox(after: last.place).map(\.note) == [note(3)])
+    }
+
     @Test func whatChangesNothingOwesNothing() throws {
         let directory = try Directory(path: path)
         _ = try directory.createTenant(tenant("acme"))
