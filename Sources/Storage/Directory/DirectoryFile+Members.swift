@@ -47,9 +47,10 @@ extension DirectoryFile {
         var ids: Set<StepID> = []
         var lastPlace: Int64 = 0
         try database.statement("SELECT id, place FROM outbox").rows { (row) throws(StorageError) in
-            guard let id = row.id(0) else { throw damagedNote }
+            let place = row.integer(1)
+            guard let id = row.id(0), place < .max >> 1 else { throw damagedNote }
             ids.insert(id)
-            lastPlace = max(lastPlace, row.integer(1))
+            lastPlace = max(lastPlace, place)
             return true
         }
         return (ids, lastPlace)
