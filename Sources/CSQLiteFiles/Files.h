@@ -35,7 +35,10 @@ int gathered_log_open(sqlite3_vfs *base, const char *path, sqlite3_file *file, i
 void gathered_log_drop(gathered_log *log);
 
 // Bytes that ours take before the base's.
-enum { OWN_FILE_BYTES = (sizeof(gathered_log) > sizeof(checked_file) ? sizeof(gathered_log) : sizeof(checked_file)) + 15 & ~15 };
+enum {
+    LARGER_FILE_BYTES = sizeof(gathered_log) > sizeof(checked_file) ? sizeof(gathered_log) : sizeof(checked_file),
+    OWN_FILE_BYTES = (LARGER_FILE_BYTES + 15) & ~15,
+};
 
 static inline sqlite3_file *base_file(sqlite3_file *file) { return (sqlite3_file *)((char *)file + OWN_FILE_BYTES); }
 

@@ -35,6 +35,7 @@ static int ends_transaction(const uint8_t *header) { return (header[4] | header[
 static int log_write(sqlite3_file *file, const void *bytes, int count, sqlite3_int64 offset) {
     gathered_log *log = log_of(file);
     if (log->count > 0 && (offset != log->offset + log->count || log->count + count > GATHERED_BYTES)) {
+        // The page of a header that goes ahead of it still ends the transaction.
         int commits = log->commits;
         int code = write_gathered(log);
         if (code != SQLITE_OK) return code;

@@ -103,7 +103,8 @@ package final class ShardStore: Sendable {
                 throw error
             }
             unsynced.withLock { $0.extents[tenant] = ShardExtent(shard.meta) }
-            logs.checkpoint(shard, above: checkpointBytes)
+            // Where much comes at a time, a sync each time costs little, and is over soon for the journal, which waits for it.
+            logs.move(shard, above: records.count >= StorageLimits.busyRecords ? checkpointBytes / 4 : checkpointBytes)
             return ShardExtent(shard.meta)
         }
     }
