@@ -13,6 +13,8 @@ typedef struct gathered_log {
     uint8_t *bytes;
     sqlite3_int64 offset;
     int count;
+    // Where the log ends, with what is gathered, as far as this connection has written it.
+    sqlite3_int64 end;
     // The page that comes next ends a transaction.
     int commits;
     // The log's database, which knows its log.

@@ -7,26 +7,33 @@
 // (file format, section 4.1 "WAL File Format": its header has the size of the database), and go to the disk as one write.
 //
 // SQLite tells nobody of a frame before the write of the transaction's last one has returned, so that nothing is seen
-// too early; whatever else is done to the log comes after what was gathered. What no commit followed is dropped when the
-// database's write lock is let go of: it may lie where another connection writes next.
+// too early; whatever else is done to the log comes after what was gathered. Pages that change again after they were written
+// are written over, and then the headers behind them, as their checksums build on each other: the one that ends the
+// transaction comes once more, and no page after it. So only what goes behind the log's end gathers. What no commit followed
+// is dropped when the database's write lock is let go of: it may lie where another connection writes next.
 
 enum { GATHERED_BYTES = 64 << 10, FRAME_HEADER_BYTES = 24 };
 
 static gathered_log *log_of(sqlite3_file *file) { return (gathered_log *)file; }
 static sqlite3_file *real_of(sqlite3_file *file) { return log_of(file)->real; }
 
-void gathered_log_drop(gathered_log *log) {
+static void forget_gathered(gathered_log *log) {
     sqlite3_free(log->bytes);
     log->bytes = NULL;
     log->count = 0;
     log->commits = 0;
 }
 
+void gathered_log_drop(gathered_log *log) {
+    log->end -= log->count;
+    forget_gathered(log);
+}
+
 static int write_gathered(gathered_log *log) {
     if (log->count == 0) return SQLITE_OK;
     int code = log->real->pMethods->xWrite(log->real, log->bytes, log->count, log->offset);
     // Where it failed SQLite gives up the transaction.
-    gathered_log_drop(log);
+    forget_gathered(log);
     return code;
 }
 
@@ -34,22 +41,28 @@ static int ends_transaction(const uint8_t *header) { return (header[4] | header[
 
 static int log_write(sqlite3_file *file, const void *bytes, int count, sqlite3_int64 offset) {
     gathered_log *log = log_of(file);
-    if (log->count > 0 && (offset != log->offset + log->count || log->count + count > GATHERED_BYTES)) {
-        // The page of a header that goes ahead of it still ends the transaction.
-        int commits = log->commits;
+    if (offset == 0) {
+        // The header of the log, which begins anew: nothing in it counts any more.
+        gathered_log_drop(log);
+        log->end = 0;
+    }
+    if (offset < log->end) {
+        int code = write_gathered(log);
+        return code == SQLITE_OK ? log->real->pMethods->xWrite(log->real, bytes, count, offset) : code;
+    }
+    // Of the page that is written now, whether its header is gathered or went ahead.
+    int commits = log->commits;
+    if (offset > log->end || log->count + count > GATHERED_BYTES) {
         int code = write_gathered(log);
         if (code != SQLITE_OK) return code;
-        log->commits = commits;
     }
-    if (!log->bytes) log->bytes = count <= GATHERED_BYTES ? sqlite3_malloc(GATHERED_BYTES) : NULL;
-    if (!log->bytes) {
-        log->commits = 0;
-        return log->real->pMethods->xWrite(log->real, bytes, count, offset);
-    }
+    log->end = offset + count;
+    if (!log->bytes && count <= GATHERED_BYTES) log->bytes = sqlite3_malloc(GATHERED_BYTES);
+    if (!log->bytes) return log->real->pMethods->xWrite(log->real, bytes, count, offset);
     if (log->count == 0) log->offset = offset;
     memcpy(log->bytes + log->count, bytes, (size_t)count);
     log->count += count;
-    if (log->commits) return write_gathered(log);
+    if (commits) return write_gathered(log);
     log->commits = count == FRAME_HEADER_BYTES && ends_transaction(bytes);
     return SQLITE_OK;
 }
@@ -68,6 +81,7 @@ static int log_read(sqlite3_file *file, void *buffer, int count, sqlite3_int64 o
 
 static int log_truncate(sqlite3_file *file, sqlite3_int64 size) {
     int code = write_gathered(log_of(file));
+    if (log_of(file)->end > size) log_of(file)->end = size;
     return code == SQLITE_OK ? real_of(file)->pMethods->xTruncate(real_of(file), size) : code;
 }
 

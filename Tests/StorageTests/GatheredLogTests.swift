@@ -43,6 +43,21 @@ import Testing
         #expect(count == 500)
     }
 
+    /// SQLite writes such pages over, and then the checksums of all frames from there on, up to the one that ends the transaction.
+    @Test func pagesThatChangedAgainAfterTheyWereInTheLogSurviveTheProcess() throws {
+        let database = try open()
+        try database.execute("PRAGMA cache_size = 2; BEGIN IMMEDIATE")
+        try add(400, to: database)
+        try database.execute("UPDATE t SET x = zeroblob(401); COMMIT")
+        disk.endProcess()
+        database.close()
+        let again = try open()
+        let count = try rows(again)
+        #expect(count == 400)
+        let changed = try again.statement("SELECT count(*) FROM t WHERE length(x) = 401").first { $0.integer(0) }
+        #expect(changed == 400)
+    }
+
     @Test func whatWasRolledBackGoesNowhere() throws {
         let one = try open()
         let other = try open()
