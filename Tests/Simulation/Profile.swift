@@ -10,6 +10,8 @@ struct Profile {
     let segmentBytes: Int64
     let maxOpenShards: Int
     let checkpointBytes: Int64
+    /// Of each shard: where it is small, pages are in the log before their transaction ends, and again when it does.
+    let pageCacheKiB: Int
     /// Calls of the disk between crashes, on average.
     let callsToCrash: Int
     /// Of a thousand calls of the disk so many fail while the weather is bad.
@@ -27,6 +29,7 @@ struct Profile {
         segmentBytes = Int64(random.number(4...48) << 10)
         maxOpenShards = random.number(1...24)
         checkpointBytes = Int64(random.number(random.chance(50) ? 32...256 : 512...4_096) << 10)
+        pageCacheKiB = random.number(random.chance(50) ? 8...64 : 128...512)
         callsToCrash = random.number(300...6_000)
         stormPerMille = random.number(1...60)
         meetingsPerMille = random.number(0...120)

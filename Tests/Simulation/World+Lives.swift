@@ -55,7 +55,7 @@ extension World {
         dropped = 0
         shards = ShardStore(
             path: "/data/shards", maxOpenShards: profile.maxOpenShards, checkpointBytes: profile.checkpointBytes,
-            fileSystem: disk)
+            pageCacheKiB: profile.pageCacheKiB, fileSystem: disk)
         engine = try Engine(
             journal: journal, shards: shards, clock: clock, rules: rules, configuration: profile.engine, observer: self)
         travels.courier = Courier(directory: directory!, office: Office(world: self))

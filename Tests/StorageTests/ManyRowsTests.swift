@@ -13,7 +13,7 @@ import Testing
         _ tenant: TenantID, _ body: (Database) throws(StorageError) -> Result
     ) throws -> Result {
         let database = try Database(
-            path: ShardStore.file(of: tenant, in: temporary.path), .readWrite, setup: ShardSchema.setup)
+            path: ShardStore.file(of: tenant, in: temporary.path), .readWrite, setup: ShardSchema.setup())
         defer { database.close() }
         return try body(database)
     }

@@ -78,7 +78,7 @@ import Testing
         second.close()
         // One that has the file for itself keeps the others out altogether.
         first.close()
-        let alone = try Database(path: "/d/db", .readWrite, setup: ShardSchema.briefSetup, vfs: disk.sqliteVFS)
+        let alone = try Database(path: "/d/db", .readWrite, setup: ShardSchema.briefSetup(), vfs: disk.sqliteVFS)
         try alone.execute("INSERT INTO t VALUES (1)")
         #expect(throws: StorageError.self) { try Self.rows(Self.open(disk)) }
         alone.close()

@@ -16,11 +16,14 @@ final class Shard: @unchecked Sendable {
     ///
     /// - Parameter isBrief: It is opened for one use.
     init(
-        tenant: TenantID, path: String, isBrief: Bool = false, _ fileSystem: any FileSystem = LocalFileSystem()
+        tenant: TenantID, path: String, isBrief: Bool = false, pageCacheKiB: Int = StorageLimits.pageCacheKiB,
+        _ fileSystem: any FileSystem = LocalFileSystem()
     ) throws(StorageError) {
         self.tenant = tenant
         let database = try Database(
-            path: path, .readWrite, setup: isBrief ? ShardSchema.briefSetup : ShardSchema.setup,
+            path: path, .readWrite,
+            setup: isBrief
+                ? ShardSchema.briefSetup(pageCacheKiB: pageCacheKiB) : ShardSchema.setup(pageCacheKiB: pageCacheKiB),
             vfs: fileSystem.sqliteVFS)
         self.database = database
         database.configureForWriting()

@@ -73,11 +73,15 @@ enum ShardSchema {
 
     /// What every connection that writes begins with; page size and WAL are the file's own, from the template. The log is
     /// synced by `ShardStore.makeDurable` and moved into the file when it has grown, never in the middle of a commit.
-    static let setup = "PRAGMA synchronous = NORMAL; PRAGMA cache_size = -\(StorageLimits.pageCacheKiB)"
+    static func setup(pageCacheKiB: Int = StorageLimits.pageCacheKiB) -> String {
+        "PRAGMA synchronous = NORMAL; PRAGMA cache_size = -\(pageCacheKiB)"
+    }
 
     /// As `setup`, for a connection that is opened for one use: without the memory that it would share with others, it opens
     /// and closes in half the time.
-    static let briefSetup = "PRAGMA locking_mode = EXCLUSIVE; " + setup
+    static func briefSetup(pageCacheKiB: Int = StorageLimits.pageCacheKiB) -> String {
+        "PRAGMA locking_mode = EXCLUSIVE; " + setup(pageCacheKiB: pageCacheKiB)
+    }
 
     static let readOnlySetup = "PRAGMA query_only = ON; PRAGMA trusted_schema = OFF;"
 }

@@ -41,6 +41,7 @@ package final class ShardStore: Sendable {
     private let path: String
     let fileSystem: any FileSystem
     private let checkpointBytes: Int64
+    private let pageCacheKiB: Int
     let logs: ShardLogs
     private let pool: ShardPool
     let manifest: ShardManifest
@@ -50,18 +51,21 @@ package final class ShardStore: Sendable {
     /// - Parameters:
     ///   - path: `shards` of a data directory; it must be there.
     ///   - checkpointBytes: Bytes of a log above which it is moved into its file; a sixteenth of it where the shard is closed.
+    ///   - pageCacheKiB: of each open shard; a transaction of more pages writes some of them before it ends.
     ///   - mayWrite: False for those who look beside a server.
     ///   - notice: told on the thread that met with it.
     package init(
         path: String, maxOpenShards: Int = StorageLimits.maxOpenShards,
-        checkpointBytes: Int64 = StorageLimits.checkpointBytes, fileSystem: any FileSystem = LocalFileSystem(),
-        mayWrite: Bool = true, notice: @escaping @Sendable (ShardNotice) -> Void = { _ in }
+        checkpointBytes: Int64 = StorageLimits.checkpointBytes, pageCacheKiB: Int = StorageLimits.pageCacheKiB,
+        fileSystem: any FileSystem = LocalFileSystem(), mayWrite: Bool = true,
+        notice: @escaping @Sendable (ShardNotice) -> Void = { _ in }
     ) {
         self.notice = notice
         self.path = path
         self.fileSystem = fileSystem
         logs = ShardLogs(fileSystem)
         self.checkpointBytes = checkpointBytes
+        self.pageCacheKiB = pageCacheKiB
         pool = ShardPool(capacity: maxOpenShards, checkpointOnCloseBytes: checkpointBytes / 16, logs: logs)
         manifest = ShardManifest(folder: path, fileSystem: fileSystem, mayWrite: mayWrite)
     }
@@ -225,7 +229,8 @@ package final class ShardStore: Sendable {
         let listed = try manifest.position(of: tenant)
         guard listed != nil || logs.isMade(tenant) else { return nil }
         if try !fileSystem.exists(file) { try replaceMissing(tenant, listed: listed) }
-        let shard = try Shard(tenant: tenant, path: file, isBrief: slot.isBrief, fileSystem)
+        let shard = try Shard(
+            tenant: tenant, path: file, isBrief: slot.isBrief, pageCacheKiB: pageCacheKiB, fileSystem)
         if let listed, shard.meta.position < listed {
             shard.close()
             throw .oldShard(path: file, position: shard.meta.position, listedThrough: listed)
@@ -255,7 +260,8 @@ package final class ShardStore: Sendable {
         try fileSystem.makeDirectory(folder(of: tenant))
         try Shard.make(path: file, fileSystem)
         logs.wasMade(tenant)
-        let shard = try Shard(tenant: tenant, path: file, isBrief: slot.isBrief, fileSystem)
+        let shard = try Shard(
+            tenant: tenant, path: file, isBrief: slot.isBrief, pageCacheKiB: pageCacheKiB, fileSystem)
         slot.shard = shard
         return shard
     }
