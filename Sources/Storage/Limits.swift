@@ -36,8 +36,6 @@ package enum StorageLimits {
     /// Bytes of a shard's write-ahead log above which it is moved into the file; a quarter of it after a flush of so many records.
     package static let checkpointBytes: Int64 = 4 << 20
     static let busyRecords = 4_096
-    /// A page in it, with its header.
-    static let frameBytes: Int64 = 24 + 4_096
     /// Bytes of a log that are read and written once more in one go.
     static let rewrittenChunkBytes = 1 << 20
     /// Page cache of one handle, KiB.

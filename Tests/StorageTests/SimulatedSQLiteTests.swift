@@ -120,36 +120,4 @@ import Testing
             }
         }
     }
-
-    @Test func aLogThatWasMovedIsWrittenOverAndKeepsItsLength() throws {
-        let disk = SimulatedDisk(directories: ["/d"])
-        let database = try Self.open(disk)
-        database.configureForWriting()
-        try database.execute("CREATE TABLE t (x); PRAGMA synchronous = NORMAL")
-        try disk.syncDirectory("/d")
-        for number in 0..<20 as Range<Int64> { try database.execute("INSERT INTO t VALUES (\(number))") }
-        let length = database.logBytes
-        #expect(length == 32 + database.unmovedLogBytes)
-
-        let reader = try Self.open(disk, .readOnly)
-        try reader.transaction("BEGIN") { () throws(StorageError) in
-            #expect(try! Self.rows(reader) == 20)
-            try database.execute("INSERT INTO t VALUES (20)")
-            let isMoved = try database.moveLog()
-            #expect(!isMoved, "the reader needs what the file was before the last row")
-            #expect(database.unmovedLogBytes > length)
-        }
-        reader.close()
-        let isMoved = try database.moveLog()
-        #expect(isMoved && database.unmovedLogBytes == 0)
-        let whole = database.logBytes
-        try database.execute("INSERT INTO t VALUES (21)")
-        #expect(database.logBytes == whole && database.unmovedLogBytes <= 2 * StorageLimits.frameBytes)
-
-        // What was moved is on the disk, and the row after it in the kernel alone.
-        disk.losePower(.all)
-        database.close()
-        let rows = try Self.rows(Self.open(disk))
-        #expect(rows == 21)
-    }
 }

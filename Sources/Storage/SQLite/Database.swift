@@ -19,8 +19,6 @@ final class Database: @unchecked Sendable {
     let path: String
     private var handle: OpaquePointer?
     private var statements: [String: Statement] = [:]
-    /// Pages of the log that are not in the file, as the last commit left it; 0 before the first, and where nobody writes.
-    private var pagesInLog: Int32 = 0
     /// SQLite's, once a statement reads it.
     private var rowsInMemory: UnsafeMutablePointer<memory_rows>?
 
@@ -107,13 +105,7 @@ final class Database: @unchecked Sendable {
 
     /// As a server's own connection needs it: the log is checkpointed by nobody but us, and a schema may do nothing by itself.
     func configureForWriting() {
-        // In place of SQLite's own, which checkpoints.
-        let hear: @convention(c) (UnsafeMutableRawPointer?, OpaquePointer?, UnsafePointer<CChar>?, Int32) -> Int32 = {
-            (context, _, _, count) in
-            Unmanaged<Database>.fromOpaque(context!).takeUnretainedValue().pagesInLog = count
-            return SQLITE_OK
-        }
-        _ = sqlite3_wal_hook(handle, hear, Unmanaged.passUnretained(self).toOpaque())
+        sqlite3_wal_autocheckpoint(handle, 0)
         _ = tollgate_sqlite_distrust_schema(handle)
     }
 
@@ -172,21 +164,15 @@ final class Database: @unchecked Sendable {
 
     /// Moves the write-ahead log into the file, syncs both and empties the log. Does not wait for readers: false where one
     /// still needs a part of the log, which then stays.
-    func checkpoint() throws(StorageError) -> Bool { try checkpoint(SQLITE_CHECKPOINT_TRUNCATE) }
-
-    /// The same, but that the log keeps its length, and what is written next goes over it from its beginning: where it is
-    /// emptied each time the kernel gives its pages and blocks back only to look for them anew.
-    func moveLog() throws(StorageError) -> Bool { try checkpoint(SQLITE_CHECKPOINT_PASSIVE) }
-
-    private func checkpoint(_ mode: Int32) throws(StorageError) -> Bool {
+    ///
+    /// Emptied, not left to be written over, though that would cost the disk less: SQLite takes a log up to the first frame that
+    /// does not check, and of a log that rotted after it was moved it would lay older pages over newer ones.
+    func checkpoint() throws(StorageError) -> Bool {
         sqlite3_busy_timeout(handle, 0)
         defer { sqlite3_busy_timeout(handle, StorageLimits.busyTimeoutMs) }
-        var (all, moved): (Int32, Int32) = (0, 0)
-        let code = sqlite3_wal_checkpoint_v2(handle, nil, mode, &all, &moved)
+        let code = sqlite3_wal_checkpoint_v2(handle, nil, SQLITE_CHECKPOINT_TRUNCATE, nil, nil)
         if code & 0xFF == SQLITE_BUSY { return false }
         guard code == SQLITE_OK else { throw error(code, sql: "checkpoint") }
-        guard moved == all else { return false }
-        pagesInLog = 0
         return true
     }
 
@@ -202,9 +188,6 @@ final class Database: @unchecked Sendable {
             guard code == SQLITE_OK else { throw error(code, sql: "sync") }
         }
     }
-
-    /// Bytes of the write-ahead log that are not in the file yet, as far as this connection wrote them or wrote behind them.
-    var unmovedLogBytes: Int64 { Int64(pagesInLog) * StorageLimits.frameBytes }
 
     /// Bytes of the write-ahead log; 0 where there is none, or none was used yet.
     var logBytes: Int64 {

@@ -58,23 +58,12 @@ final class ShardLogs: Sendable {
         return true
     }
 
-    /// Moves the log into the file where much is in it, and writes on over it. A failure leaves the log, which is as good:
-    /// nothing is lost.
-    func move(_ shard: Shard, above bytes: Int64) {
-        guard shard.database.unmovedLogBytes > bytes else { return }
-        move(shard) { (database) throws(StorageError) in _ = try database.moveLog() }
-    }
-
-    /// The same where the log is long, and empties it.
-    func empty(_ shard: Shard, above bytes: Int64) {
+    /// Moves the log into the file where it has grown. A failure leaves the log, which is as good: nothing is lost.
+    func checkpoint(_ shard: Shard, above bytes: Int64) {
         guard shard.database.logBytes > bytes else { return }
-        move(shard) { (database) throws(StorageError) in _ = try database.checkpoint() }
-    }
-
-    private func move(_ shard: Shard, _ body: (Database) throws(StorageError) -> Void) {
         do throws(StorageError) {
             try renew(shard.tenant, at: shard.database.path)
-            try body(shard.database)
+            _ = try shard.database.checkpoint()
         } catch {
             // `makeDurable` meets the same fault and says so.
             distrust(shard.tenant)

@@ -134,7 +134,7 @@ final class ShardPool: @unchecked Sendable {
     private func close(_ slot: Slot, checkpointAbove bytes: Int64) {
         slot.lock.locked {
             guard let shard = slot.shard else { return }
-            logs.empty(shard, above: bytes)
+            logs.checkpoint(shard, above: bytes)
             shard.close()
             slot.shard = nil
         }

@@ -108,7 +108,8 @@ package final class ShardStore: Sendable {
             }
             unsynced.withLock { $0.extents[tenant] = ShardExtent(shard.meta) }
             // Where much comes at a time, a sync each time costs little, and is over soon for the journal, which waits for it.
-            logs.move(shard, above: records.count >= StorageLimits.busyRecords ? checkpointBytes / 4 : checkpointBytes)
+            let isBusy = records.count >= StorageLimits.busyRecords
+            logs.checkpoint(shard, above: isBusy ? checkpointBytes / 4 : checkpointBytes)
             return ShardExtent(shard.meta)
         }
     }
