@@ -8,7 +8,8 @@ struct Names {
         case link(String, Node)
         case makeDirectory(String)
         case unlink(String)
-        case rename(String, to: String)
+        /// Of that file: where the change that made it is lost and this one is not, it has the new name all the same.
+        case rename(String, Node, to: String)
     }
 
     private(set) var files: [String: Node] = [:]
@@ -50,7 +51,8 @@ struct Names {
     /// Both names are in one directory.
     mutating func rename(_ path: String, to target: String) {
         precondition(Self.parent(of: path) == Self.parent(of: target), "nothing is moved between directories")
-        change(.rename(path, to: target), in: Self.parent(of: path))
+        guard let node = files[path] else { return }
+        change(.rename(path, node, to: target), in: Self.parent(of: path))
     }
 
     private mutating func change(_ change: Change, in directory: String) {
@@ -63,9 +65,10 @@ struct Names {
         case .link(let path, let node): files[path] = node
         case .makeDirectory(let path): directories.insert(path)
         case .unlink(let path): files[path] = nil
-        case .rename(let path, let target):
-            // The file may be there by another change that was lost.
-            if let node = files.removeValue(forKey: path) { files[target] = node }
+        case .rename(let path, let node, let target):
+            // Where an earlier change is lost, another file may still have the old name.
+            if files[path] === node { files[path] = nil }
+            files[target] = node
         }
     }
 
@@ -133,8 +136,12 @@ struct Names {
         copy.files = files.mapValues(copied)
         copy.durableFiles = durableFiles.mapValues(copied)
         copy.pending = pending.map { entry in
-            guard case .link(let path, let node) = entry.change else { return entry }
-            return (entry.directory, .link(path, copied(node)))
+            switch entry.change {
+            case .link(let path, let node): return (entry.directory, .link(path, copied(node)))
+            case .rename(let path, let node, let target):
+                return (entry.directory, .rename(path, copied(node), to: target))
+            case .makeDirectory, .unlink: return entry
+            }
         }
         return copy
     }
