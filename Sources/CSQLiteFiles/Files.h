@@ -5,10 +5,15 @@
 #include <sqlite3.h>
 #include <stdint.h>
 
-// Frames that have been written to a log, or will be: see GatheredLog.c.
-typedef struct gathered_log {
+// What a file of ours begins with.
+typedef struct own_file {
     sqlite3_file file;
     sqlite3_file *real;
+} own_file;
+
+// Frames that have been written to a log, or will be: see GatheredLog.c.
+typedef struct gathered_log {
+    own_file own;
     // What is gathered, where it begins in the log and how much it is; NULL while nothing is.
     uint8_t *bytes;
     sqlite3_int64 offset;
@@ -23,8 +28,7 @@ typedef struct gathered_log {
 
 // A database file, whose pages are checked: see PageChecks.c.
 typedef struct checked_file {
-    sqlite3_file file;
-    sqlite3_file *real;
+    own_file own;
     // Its write-ahead log, while that is open.
     gathered_log *log;
 } checked_file;
@@ -32,6 +36,14 @@ typedef struct checked_file {
 // Opens the file with the base VFS behind ours.
 int checked_file_open(sqlite3_vfs *base, const char *path, sqlite3_file *file, int flags, int *out_flags);
 int gathered_log_open(sqlite3_vfs *base, const char *path, sqlite3_file *file, int flags, int *out_flags);
+
+// Calls that are the base's alone, whatever the file is (Files.c).
+int passed_lock(sqlite3_file *file, int level);
+int passed_unlock(sqlite3_file *file, int level);
+int passed_check_reserved(sqlite3_file *file, int *result);
+int passed_control(sqlite3_file *file, int operation, void *argument);
+int passed_sector_size(sqlite3_file *file);
+int passed_characteristics(sqlite3_file *file);
 
 // Nobody will read what was gathered: the transaction was rolled back.
 void gathered_log_drop(gathered_log *log);
@@ -42,6 +54,9 @@ enum {
     OWN_FILE_BYTES = (LARGER_FILE_BYTES + 15) & ~15,
 };
 
+static inline sqlite3_file *real_of(sqlite3_file *file) { return ((own_file *)file)->real; }
+
+// Where the base's file is, in the memory of one that is being opened.
 static inline sqlite3_file *base_file(sqlite3_file *file) { return (sqlite3_file *)((char *)file + OWN_FILE_BYTES); }
 
 #endif

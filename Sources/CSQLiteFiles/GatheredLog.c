@@ -15,7 +15,6 @@
 enum { GATHERED_BYTES = 64 << 10, FRAME_HEADER_BYTES = 24 };
 
 static gathered_log *log_of(sqlite3_file *file) { return (gathered_log *)file; }
-static sqlite3_file *real_of(sqlite3_file *file) { return log_of(file)->real; }
 
 static void forget_gathered(gathered_log *log) {
     sqlite3_free(log->bytes);
@@ -29,9 +28,14 @@ void gathered_log_drop(gathered_log *log) {
     forget_gathered(log);
 }
 
+static int write_through(gathered_log *log, const void *bytes, int count, sqlite3_int64 offset) {
+    sqlite3_file *real = log->own.real;
+    return real->pMethods->xWrite(real, bytes, count, offset);
+}
+
 static int write_gathered(gathered_log *log) {
     if (log->count == 0) return SQLITE_OK;
-    int code = log->real->pMethods->xWrite(log->real, log->bytes, log->count, log->offset);
+    int code = write_through(log, log->bytes, log->count, log->offset);
     // Where it failed SQLite gives up the transaction.
     forget_gathered(log);
     return code;
@@ -48,7 +52,7 @@ static int log_write(sqlite3_file *file, const void *bytes, int count, sqlite3_i
     }
     if (offset < log->end) {
         int code = write_gathered(log);
-        return code == SQLITE_OK ? log->real->pMethods->xWrite(log->real, bytes, count, offset) : code;
+        return code == SQLITE_OK ? write_through(log, bytes, count, offset) : code;
     }
     // Of the page that is written now, whether its header is gathered or went ahead.
     int commits = log->commits;
@@ -58,7 +62,7 @@ static int log_write(sqlite3_file *file, const void *bytes, int count, sqlite3_i
     }
     log->end = offset + count;
     if (!log->bytes && count <= GATHERED_BYTES) log->bytes = sqlite3_malloc(GATHERED_BYTES);
-    if (!log->bytes) return log->real->pMethods->xWrite(log->real, bytes, count, offset);
+    if (!log->bytes) return write_through(log, bytes, count, offset);
     if (log->count == 0) log->offset = offset;
     memcpy(log->bytes + log->count, bytes, (size_t)count);
     log->count += count;
@@ -71,7 +75,7 @@ static int log_close(sqlite3_file *file) {
     gathered_log *log = log_of(file);
     gathered_log_drop(log);
     if (log->database) log->database->log = NULL;
-    return log->real->pMethods->xClose(log->real);
+    return log->own.real->pMethods->xClose(log->own.real);
 }
 
 static int log_read(sqlite3_file *file, void *buffer, int count, sqlite3_int64 offset) {
@@ -95,35 +99,17 @@ static int log_size(sqlite3_file *file, sqlite3_int64 *size) {
     return code == SQLITE_OK ? real_of(file)->pMethods->xFileSize(real_of(file), size) : code;
 }
 
-static int log_lock(sqlite3_file *file, int level) { return real_of(file)->pMethods->xLock(real_of(file), level); }
-
-static int log_unlock(sqlite3_file *file, int level) { return real_of(file)->pMethods->xUnlock(real_of(file), level); }
-
-static int log_check_reserved(sqlite3_file *file, int *result) {
-    return real_of(file)->pMethods->xCheckReservedLock(real_of(file), result);
-}
-
-static int log_control(sqlite3_file *file, int operation, void *argument) {
-    return real_of(file)->pMethods->xFileControl(real_of(file), operation, argument);
-}
-
-static int log_sector_size(sqlite3_file *file) { return real_of(file)->pMethods->xSectorSize(real_of(file)); }
-
-static int log_characteristics(sqlite3_file *file) {
-    return real_of(file)->pMethods->xDeviceCharacteristics(real_of(file));
-}
-
 static const sqlite3_io_methods log_methods = {
-    1, log_close, log_read, log_write, log_truncate, log_sync, log_size, log_lock, log_unlock, log_check_reserved,
-    log_control, log_sector_size, log_characteristics,
+    1, log_close, log_read, log_write, log_truncate, log_sync, log_size, passed_lock, passed_unlock, passed_check_reserved,
+    passed_control, passed_sector_size, passed_characteristics,
 };
 
 int gathered_log_open(sqlite3_vfs *base, const char *path, sqlite3_file *file, int flags, int *out_flags) {
     gathered_log *log = log_of(file);
     memset(log, 0, sizeof *log);
-    log->real = base_file(file);
-    int code = base->xOpen(base, path, log->real, flags, out_flags);
-    if (!log->real->pMethods) return code;
+    log->own.real = base_file(file);
+    int code = base->xOpen(base, path, log->own.real, flags, out_flags);
+    if (!log->own.real->pMethods) return code;
     file->pMethods = &log_methods;
     log->database = (checked_file *)sqlite3_database_file_object(path);
     log->database->log = log;

@@ -5,7 +5,6 @@
 #include <string.h>
 
 static checked_file *checked_of(sqlite3_file *file) { return (checked_file *)file; }
-static sqlite3_file *real_of(sqlite3_file *file) { return checked_of(file)->real; }
 
 // MARK: The checksum
 
@@ -72,26 +71,6 @@ static int checked_size(sqlite3_file *file, sqlite3_int64 *size) {
     return real_of(file)->pMethods->xFileSize(real_of(file), size);
 }
 
-static int checked_lock(sqlite3_file *file, int level) { return real_of(file)->pMethods->xLock(real_of(file), level); }
-
-static int checked_unlock(sqlite3_file *file, int level) {
-    return real_of(file)->pMethods->xUnlock(real_of(file), level);
-}
-
-static int checked_check_reserved(sqlite3_file *file, int *result) {
-    return real_of(file)->pMethods->xCheckReservedLock(real_of(file), result);
-}
-
-static int checked_control(sqlite3_file *file, int operation, void *argument) {
-    return real_of(file)->pMethods->xFileControl(real_of(file), operation, argument);
-}
-
-static int checked_sector_size(sqlite3_file *file) { return real_of(file)->pMethods->xSectorSize(real_of(file)); }
-
-static int checked_characteristics(sqlite3_file *file) {
-    return real_of(file)->pMethods->xDeviceCharacteristics(real_of(file));
-}
-
 static int checked_shm_map(sqlite3_file *file, int region, int size, int extend, void volatile **memory) {
     return real_of(file)->pMethods->xShmMap(real_of(file), region, size, extend, memory);
 }
@@ -110,16 +89,16 @@ static int checked_shm_unmap(sqlite3_file *file, int deletes) {
 
 // Version 2: without xFetch no page is mapped into memory past the check.
 static const sqlite3_io_methods checked_methods = {
-    2, checked_close, checked_read, checked_write, checked_truncate, checked_sync, checked_size, checked_lock,
-    checked_unlock, checked_check_reserved, checked_control, checked_sector_size, checked_characteristics,
+    2, checked_close, checked_read, checked_write, checked_truncate, checked_sync, checked_size, passed_lock,
+    passed_unlock, passed_check_reserved, passed_control, passed_sector_size, passed_characteristics,
     checked_shm_map, checked_shm_lock, checked_shm_barrier, checked_shm_unmap, NULL, NULL,
 };
 
 int checked_file_open(sqlite3_vfs *base, const char *path, sqlite3_file *file, int flags, int *out_flags) {
     checked_file *checked = checked_of(file);
-    checked->real = base_file(file);
+    checked->own.real = base_file(file);
     checked->log = NULL;
-    int code = base->xOpen(base, path, checked->real, flags, out_flags);
-    file->pMethods = checked->real->pMethods ? &checked_methods : NULL;
+    int code = base->xOpen(base, path, checked->own.real, flags, out_flags);
+    file->pMethods = checked->own.real->pMethods ? &checked_methods : NULL;
     return code;
 }
