@@ -380,7 +380,7 @@ final class WriteBehind: @unchecked Sendable {
     }
 
     /// Lets memory forget what the shard holds now. In a book that goes on, its own steps do that, as they come
-    /// (`Partition.forget`): the flush thread would take the lock from them each time anew, and what it frees lies in the memory
+    /// (`Partition.journal`): the flush thread would take the lock from them each time anew, and what it frees lies in the memory
     /// of another thread than what they take. The partition is locked, and is again afterwards.
     private func forgetSteps(of book: Book) {
         let limits = core.limits

@@ -33,8 +33,8 @@ enum Limits {
     static let turnMsMax: Int64 = 100
     /// A paced run begins what became due in such spans together: to wake for each call would cost more than the call.
     static let paceTickNs: Int64 = 200_000
-    /// How often each connection of a paced run begins calls, of about as long: not each in each tick, which would make a write
-    /// for every few calls. (h2load's `--rps` gathers for 10 ms.)
+    /// How often each connection of a paced run begins calls, or a little less often: in each tick would be a write for every few
+    /// calls.
     static let pacePeriodNs: Int64 = 1_000_000
     /// Calls that the modest tenant beside a flood may have in flight.
     static let modestLanes = 64
