@@ -33,13 +33,14 @@ package enum StorageLimits {
     /// it writes at once.
     static let manyRows = 32
     static let rowsAtOnce = 256
-    /// Bytes of a shard's write-ahead log above which it is moved into the file; a quarter of it after a flush of so many records.
+    /// Bytes of a shard's write-ahead log above which it is moved into the file; see `ShardBounds`.
     package static let checkpointBytes: Int64 = 4 << 20
+    /// Records of one flush from which on the log is moved sooner.
     static let busyRecords = 4_096
     /// Bytes of a log that are read and written once more in one go.
     static let rewrittenChunkBytes = 1 << 20
     /// Page cache of one handle, KiB.
-    static let pageCacheKiB = 512
+    package static let pageCacheKiB = 512
     /// How long a handle waits for a lock that another process (a backup, sqlite3) holds, milliseconds.
     static let busyTimeoutMs: Int32 = 5_000
     /// Open reservations whose feature and actor a handle remembers, so that their end needs no look-up.

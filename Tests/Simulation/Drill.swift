@@ -56,8 +56,7 @@ final class Drill: EngineObserver, @unchecked Sendable {
         }
         engine = try Engine(
             journal: journal,
-            shards: ShardStore(
-                path: "/data/shards", maxOpenShards: world.profile.maxOpenShards, fileSystem: disk),
+            shards: ShardStore(path: "/data/shards", bounds: world.profile.shards, fileSystem: disk),
             clock: world.clock, rules: world.rules, configuration: world.profile.engine, observer: self)
     }
 

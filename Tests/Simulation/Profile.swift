@@ -1,6 +1,7 @@
 import Engine
 import Ledger
 import SeededRandom
+import Storage
 
 /// What one seed's world is like: all bounds are small, so that they are met.
 struct Profile {
@@ -8,10 +9,7 @@ struct Profile {
     let coldTenants: Int
     let callers: Int
     let segmentBytes: Int64
-    let maxOpenShards: Int
-    let checkpointBytes: Int64
-    /// Of each shard: where it is small, pages are in the log before their transaction ends, and again when it does.
-    let pageCacheKiB: Int
+    let shards: ShardBounds
     /// Calls of the disk between crashes, on average.
     let callsToCrash: Int
     /// Of a thousand calls of the disk so many fail while the weather is bad.
@@ -27,9 +25,11 @@ struct Profile {
         coldTenants = random.number(4...40)
         callers = random.number(4...40)
         segmentBytes = Int64(random.number(4...48) << 10)
-        maxOpenShards = random.number(1...24)
-        checkpointBytes = Int64(random.number(random.chance(50) ? 32...256 : 512...4_096) << 10)
-        pageCacheKiB = random.number(random.chance(50) ? 8...64 : 128...512)
+        shards = ShardBounds(
+            openShards: random.number(1...24),
+            checkpointBytes: Int64(random.number(random.chance(50) ? 32...256 : 512...4_096) << 10),
+            // Where it is small, pages are in the log before their transaction ends, and again when it does.
+            pageCacheKiB: random.number(random.chance(50) ? 8...64 : 128...512))
         callsToCrash = random.number(300...6_000)
         stormPerMille = random.number(1...60)
         meetingsPerMille = random.number(0...120)

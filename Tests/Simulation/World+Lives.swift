@@ -53,9 +53,7 @@ extension World {
         adoptDoubtful()
         for tenant in tenants { tenant.allAreOver() }
         dropped = 0
-        shards = ShardStore(
-            path: "/data/shards", maxOpenShards: profile.maxOpenShards, checkpointBytes: profile.checkpointBytes,
-            pageCacheKiB: profile.pageCacheKiB, fileSystem: disk)
+        shards = ShardStore(path: "/data/shards", bounds: profile.shards, fileSystem: disk)
         engine = try Engine(
             journal: journal, shards: shards, clock: clock, rules: rules, configuration: profile.engine, observer: self)
         travels.courier = Courier(directory: directory!, office: Office(world: self))

@@ -102,7 +102,7 @@ import Testing
             let tests = Self(disk: disk)
             var book = BookDriver(tenant: acme, seed: 6)
             // The one place is taken: the shard is closed after each use, and the proof's connection is the only one.
-            let store = ShardStore(path: "/shards", maxOpenShards: 1, fileSystem: disk)
+            let store = ShardStore(path: "/shards", bounds: ShardBounds(openShards: 1), fileSystem: disk)
             var other = BookDriver(tenant: "globex", seed: 7)
             try other.run(steps: 5, into: store)
             try book.run(steps: 40, into: store)

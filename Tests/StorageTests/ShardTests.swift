@@ -10,7 +10,9 @@ import Testing
 @Suite struct ShardTests {
     let temporary = TemporaryDirectory()
 
-    func store(maxOpenShards: Int = 4) -> ShardStore { ShardStore(path: temporary.path, maxOpenShards: maxOpenShards) }
+    func store(openShards: Int = 4) -> ShardStore {
+        ShardStore(path: temporary.path, bounds: ShardBounds(openShards: openShards))
+    }
 
     static let seeds = propertySeeds(0..<4)
 
@@ -187,7 +189,7 @@ import Testing
     }
 
     @Test func fewShardsAreOpenHoweverManyTenantsThereAre() throws {
-        let store = store(maxOpenShards: 2)
+        let store = store(openShards: 2)
         for round in 0..<3 {
             for number in 0..<9 {
                 let tenant = TenantID("tenant-\(number)" as String)!
@@ -207,7 +209,7 @@ import Testing
     }
 
     @Test func manyThreadsWorkOnManyTenants() async throws {
-        let store = store(maxOpenShards: 3)
+        let store = store(openShards: 3)
         try await withThrowingTaskGroup(of: Void.self) { group in
             for number in 0..<12 {
                 group.addTask {

@@ -40,8 +40,7 @@ package final class ShardStore: Sendable {
 
     private let path: String
     let fileSystem: any FileSystem
-    private let checkpointBytes: Int64
-    private let pageCacheKiB: Int
+    private let bounds: ShardBounds
     let logs: ShardLogs
     private let pool: ShardPool
     let manifest: ShardManifest
@@ -50,23 +49,19 @@ package final class ShardStore: Sendable {
 
     /// - Parameters:
     ///   - path: `shards` of a data directory; it must be there.
-    ///   - checkpointBytes: Bytes of a log above which it is moved into its file; a sixteenth of it where the shard is closed.
-    ///   - pageCacheKiB: of each open shard; a transaction of more pages writes some of them before it ends.
     ///   - mayWrite: False for those who look beside a server.
     ///   - notice: told on the thread that met with it.
     package init(
-        path: String, maxOpenShards: Int = StorageLimits.maxOpenShards,
-        checkpointBytes: Int64 = StorageLimits.checkpointBytes, pageCacheKiB: Int = StorageLimits.pageCacheKiB,
-        fileSystem: any FileSystem = LocalFileSystem(), mayWrite: Bool = true,
-        notice: @escaping @Sendable (ShardNotice) -> Void = { _ in }
+        path: String, bounds: ShardBounds = ShardBounds(), fileSystem: any FileSystem = LocalFileSystem(),
+        mayWrite: Bool = true, notice: @escaping @Sendable (ShardNotice) -> Void = { _ in }
     ) {
         self.notice = notice
         self.path = path
         self.fileSystem = fileSystem
         logs = ShardLogs(fileSystem)
-        self.checkpointBytes = checkpointBytes
-        self.pageCacheKiB = pageCacheKiB
-        pool = ShardPool(capacity: maxOpenShards, checkpointOnCloseBytes: checkpointBytes / 16, logs: logs)
+        self.bounds = bounds
+        pool = ShardPool(
+            capacity: bounds.openShards, checkpointOnCloseBytes: bounds.checkpointBytes / 16, logs: logs)
         manifest = ShardManifest(folder: path, fileSystem: fileSystem, mayWrite: mayWrite)
     }
 
@@ -109,7 +104,7 @@ package final class ShardStore: Sendable {
             unsynced.withLock { $0.extents[tenant] = ShardExtent(shard.meta) }
             // Where much comes at a time, a sync each time costs little, and is over soon for the journal, which waits for it.
             let isBusy = records.count >= StorageLimits.busyRecords
-            logs.checkpoint(shard, above: isBusy ? checkpointBytes / 4 : checkpointBytes)
+            logs.checkpoint(shard, above: isBusy ? bounds.checkpointBytes / 4 : bounds.checkpointBytes)
             return ShardExtent(shard.meta)
         }
     }
@@ -231,7 +226,7 @@ package final class ShardStore: Sendable {
         guard listed != nil || logs.isMade(tenant) else { return nil }
         if try !fileSystem.exists(file) { try replaceMissing(tenant, listed: listed) }
         let shard = try Shard(
-            tenant: tenant, path: file, isBrief: slot.isBrief, pageCacheKiB: pageCacheKiB, fileSystem)
+            tenant: tenant, path: file, isBrief: slot.isBrief, pageCacheKiB: bounds.pageCacheKiB, fileSystem)
         if let listed, shard.meta.position < listed {
             shard.close()
             throw .oldShard(path: file, position: shard.meta.position, listedThrough: listed)
@@ -262,7 +257,7 @@ package final class ShardStore: Sendable {
         try Shard.make(path: file, fileSystem)
         logs.wasMade(tenant)
         let shard = try Shard(
-            tenant: tenant, path: file, isBrief: slot.isBrief, pageCacheKiB: pageCacheKiB, fileSystem)
+            tenant: tenant, path: file, isBrief: slot.isBrief, pageCacheKiB: bounds.pageCacheKiB, fileSystem)
         slot.shard = shard
         return shard
     }

@@ -76,7 +76,9 @@ package final class TollgateServer: Sendable {
         do throws(StorageError) {
             engine = try Engine(
                 journal: journal(try LocalJournal(directory: data.journal)),
-                shards: ShardStore(path: data.shards, maxOpenShards: files.shards) { reporter.note($0) },
+                shards: ShardStore(path: data.shards, bounds: ShardBounds(openShards: files.shards)) {
+                    reporter.note($0)
+                },
                 clock: clock, rules: CatalogRules(catalogs), configuration: configuration.engine,
                 observer: reporter)
         } catch {

@@ -98,7 +98,7 @@ struct JournaledBook {
     /// - Parameter capacity: shards that stay open; with 0 each is opened for one use.
     static func process(_ book: JournaledBook, _ disk: SimulatedDisk, capacity: Int) -> Outcome {
         var outcome = Outcome()
-        let store = ShardStore(path: path, maxOpenShards: capacity, fileSystem: disk)
+        let store = ShardStore(path: path, bounds: ShardBounds(openShards: capacity), fileSystem: disk)
         defer { store.close() }
         for (index, run) in book.runs.enumerated() {
             guard flush(run, of: book.tenant, into: store) else { return outcome }
