@@ -160,7 +160,7 @@ enum Job: Sendable {
     var caller: (any StepCaller)? {
         switch self {
         case .step(_, let listener): listener
-        case .steps(let job): job.caller
+        case .steps(let job): job.listener
         case .limits(let job): job.listener
         case .read, .settle: nil
         }
@@ -168,7 +168,7 @@ enum Job: Sendable {
 
     /// How many wait for it to be told what came of them.
     var count: Int {
-        if case .steps(let job) = self { job.commands.count - job.next } else { 1 }
+        if case .steps(let job) = self { job.rest.count } else { 1 }
     }
 
     func fail(_ error: EngineError) {

@@ -116,14 +116,19 @@ package final class Engine: Sendable {
         core.partition(of: tenant).submit(.step(command, listener), tenant: tenant)
     }
 
-    /// Does many steps on a tenant's book, each by itself, in their order; told once, when all of them are durable.
+    /// Does many steps on a tenant's book, each by itself, in their order.
     /// - Parameter order: Shared by calls whose steps are taken in the order of the calls too, all for one tenant.
+    package func submit(_ steps: any StepsListener, tenant: TenantID, order: StepOrder? = nil) {
+        core.partition(of: tenant).submit(.steps(StepsJob(steps, order: order)), tenant: tenant)
+    }
+
+    /// The same for commands that are there; told once, when all of them are durable.
     package func submit(
         _ commands: [Command], tenant: TenantID, queue: (any CompletionQueue)? = nil,
         caller: (any StepCaller)? = nil, order: StepOrder? = nil, completion: @escaping ManyStepsCompletion
     ) {
-        let job = StepsJob(commands, queue: queue, caller: caller, order: order, completion: completion)
-        core.partition(of: tenant).submit(.steps(job), tenant: tenant)
+        let steps = ListedSteps(commands, queue: queue, caller: caller, completion: completion)
+        submit(steps, tenant: tenant, order: order)
     }
 
     /// Looks at a tenant's settled state and delivers what `body` made of it once all of it is durable: at once where it is,

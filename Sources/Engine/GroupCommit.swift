@@ -167,17 +167,16 @@ final class GroupCommit: @unchecked Sendable {
 
     // MARK: - Gathering
 
-    /// Journals one record, which the book's shard then lacks, and tells `waiter` when it is durable. The caller holds the
-    /// tenant's partition, so that a tenant's records stay in order.
+    /// Journals the record that `encode` appends, which the book's shard then lacks, and tells `waiter` when it is durable. The
+    /// caller holds the tenant's partition, so that a tenant's records stay in order.
     /// - Returns: how many bytes the record takes among those that the shard lacks.
-    func submit(_ entries: Few<Entry>, of book: Book, _ waiter: (any DurabilityWaiter)?) -> Int {
+    @inline(__always)
+    func submit(of book: Book, _ waiter: (any DurabilityWaiter)?, record encode: (inout [UInt8]) -> Void) -> Int {
         monitor.lock()
         defer { monitor.unlock() }
         let position = next
         var pendingBytes = 0
-        gathering.add(tenant: book.tenant) {
-            EntryCodec.encodeRecord(entries, into: &$0)
-        } added: { record in
+        gathering.add(tenant: book.tenant, record: encode) { record in
             pendingBytes = book.pending.append(record, at: position)
         }
         let byteCount = gathering.byteCount

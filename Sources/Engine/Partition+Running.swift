@@ -45,8 +45,7 @@ extension Partition {
         let settled = settle(book, at: now)
         if state.ledger.recall(for: command) != nil {
             if !settled.isEmpty { journal(settled, [], of: book, nil) }
-            let job = StepsJob([command], queue: listener.queue, caller: listener, order: nil) { listener.tell($0[0]) }
-            return steps(job, on: book, at: now)
+            return steps(StepsJob(SingleStep(command, for: listener)), on: book, at: now)
         }
         return decide(command, for: listener, settled, on: book, at: now)
     }
@@ -87,6 +86,20 @@ extension Partition {
             schedule(book)
             return nil
         }
+        return wait(book, waiter)
+    }
+
+    /// Journals what steps were decided to write, and has `waiter` told when that, and all that they saw, is durable.
+    func finish(_ book: Book, _ record: borrowing RecordWriter, _ waiter: any DurabilityWaiter) -> After? {
+        guard record.count > 0 else { return wait(book, waiter) }
+        journaled(
+            record.count, byteCount: groupCommit.submit(of: book, waiter) { record.write(into: &$0) }, of: book)
+        schedule(book)
+        return nil
+    }
+
+    /// Has `waiter` told when all that is journaled of the book is durable.
+    private func wait(_ book: Book, _ waiter: any DurabilityWaiter) -> After? {
         if groupCommit.wait(for: book.lastPosition, waiter) { return nil }
         return {
             if let queue = waiter.queue { queue.run { waiter.settled(nil) } } else { waiter.settled(nil) }
@@ -109,9 +122,14 @@ extension Partition {
     }
 
     private func journal(record entries: Few<Entry>, of book: Book, _ waiter: (any DurabilityWaiter)?) {
-        writeBehind.added(byteCount: groupCommit.submit(entries, of: book, waiter), to: book)
+        let byteCount = groupCommit.submit(of: book, waiter) { EntryCodec.encodeRecord(entries, into: &$0) }
+        journaled(entries.count, byteCount: byteCount, of: book)
+    }
+
+    private func journaled(_ entryCount: Int, byteCount: Int, of book: Book) {
+        writeBehind.added(byteCount: byteCount, to: book)
         // As many as may come of it and one more each, so that a book that never pauses does not grow.
-        book.forget(atMost: 2 * entries.count)
+        book.forget(atMost: 2 * entryCount)
     }
 
     func endRecall(_ began: UInt64, on book: Book) {

@@ -10,6 +10,9 @@ import Storage
 /// `@unchecked Sendable`: everything mutable is guarded by `monitor`. What each step touches is `@exclusivity(unchecked)`: the
 /// lock keeps accesses apart, and the check of each at run time costs more than the access.
 final class Partition: @unchecked Sendable {
+    /// Of the room for a record, 1,000 steps of some 130 bytes need half.
+    private static let keptRecordBytes = 256 * 1024
+
     let monitor = Monitor()
     unowned(unsafe) let core: EngineCore
     @exclusivity(unchecked) private var books: [TenantID: Book] = [:]
@@ -18,6 +21,8 @@ final class Partition: @unchecked Sendable {
     private var hand = 0
     @exclusivity(unchecked) private var deadlines = DeadlineHeap()
     private let maxResident: Int
+    /// What the steps of a job are encoded in, one after the other.
+    @exclusivity(unchecked) private var recordWriter = RecordWriter()
     // What each step needs of the core, at hand.
     let groupCommit: GroupCommit
     let writeBehind: WriteBehind
@@ -109,6 +114,7 @@ final class Partition: @unchecked Sendable {
         guard book.waiting.count < core.limits.maxWaitingJobs else {
             return fail([job], .overloaded(.book))
         }
+        if case .steps(let many) = job { many.listener.keep() }
         book.waiting.append(job)
         if book.phase == .asleep { return load(book) }
         return nil
@@ -190,7 +196,7 @@ final class Partition: @unchecked Sendable {
     /// Tells the jobs that they are not done, and the steps that wait behind them. The lock is held.
     private func fail(_ jobs: [Job], _ error: EngineError) -> After {
         var all = jobs
-        for case .steps(let job) in jobs where job.results != nil {
+        for case .steps(let job) in jobs where job.hasLooked {
             guard let order = job.order else { continue }
             all += order.waiting.map { .steps($0) }
             order.waiting = []
@@ -262,6 +268,18 @@ final class Partition: @unchecked Sendable {
             if book.phase == .awake { leaveRing(book) }
             book.sleep()
         }
+    }
+
+    /// An empty writer, of the room that the last record left.
+    func takeRecordWriter() -> RecordWriter {
+        var writer = RecordWriter()
+        swap(&writer, &recordWriter)
+        return writer
+    }
+
+    func put(back writer: consuming RecordWriter) {
+        recordWriter = writer
+        recordWriter.removeAll(keepingAtMost: Self.keptRecordBytes)
     }
 
     // MARK: - Time

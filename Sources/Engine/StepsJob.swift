@@ -18,42 +18,34 @@ package final class StepOrder: @unchecked Sendable {
 /// Many steps on a tenant's book, each by itself, in their order. One that memory does not know enough of has those behind it
 /// wait for its look-up.
 struct StepsJob: Sendable {
-    let commands: [Command]
-    let queue: (any CompletionQueue)?
-    let caller: (any StepCaller)?
-    let completion: ManyStepsCompletion
+    let listener: any StepsListener
     let order: StepOrder?
     /// The first that is not decided.
     var next = 0
     /// What the shard knew for steps from there on.
     var found: [Int: Recalled] = [:]
-    /// Gathers the results where not all steps are decided in one go.
-    var results: StepResults?
+    /// Whether they were not all decided in one go.
+    var hasLooked = false
 
-    init(
-        _ commands: [Command], queue: (any CompletionQueue)?, caller: (any StepCaller)?, order: StepOrder?,
-        completion: @escaping ManyStepsCompletion
-    ) {
-        self.commands = commands
-        self.queue = queue
-        self.caller = caller
+    init(_ listener: any StepsListener, order: StepOrder? = nil) {
+        self.listener = listener
         self.order = order
-        self.completion = completion
     }
+
+    /// Those that are not decided.
+    var rest: Range<Int> { next..<listener.stepCount }
 
     /// Stands behind a job of its order that looks something up.
     /// - Returns: false where there is none, so that it is its turn.
     func waitForTurn() -> Bool {
-        guard let order, order.isLooking, next == 0, results == nil else { return false }
+        guard let order, order.isLooking, next == 0, !hasLooked else { return false }
+        listener.keep()
         order.waiting.append(self)
         return true
     }
 
     /// Tells those that are not decided that they will not be.
-    func fail(_ error: EngineError) {
-        let failures = [StepOutcome](repeating: .failure(error), count: commands.count - next)
-        if let results { results.set(from: next, failures) } else { completion(failures) }
-    }
+    func fail(_ error: EngineError) { listener.tell(rest, error) }
 }
 
 extension Partition {
@@ -61,34 +53,16 @@ extension Partition {
     func steps(_ job: StepsJob, on book: Book, at now: Instant) -> After? {
         var job = job
         let settled = settle(book, at: now)
-        var entries: Few<Entry> = []
-        var outcomes: [StepOutcome] = []
-        outcomes.reserveCapacity(job.commands.count - job.next)
+        if !settled.isEmpty { journal(settled, [], of: book, nil) }
         let first = job.next
-        while job.next < job.commands.count,
-            let decision = decide(job.commands[job.next], job.found[job.next], on: book, at: now)
-        {
-            entries.append(contentsOf: decision.entries)
-            outcomes.append(.success(StepResult(outcome: decision.outcome, replayed: decision.replayed)))
-            job.found[job.next] = nil
-            job.next += 1
-        }
-        let isWhole = job.next == job.commands.count
-        if isWhole, job.results == nil {
-            return finish(book, settled, entries, ClosureWaiter(queue: job.queue, job.telling(outcomes)))
-        }
-        let results = job.results ?? StepResults(count: job.commands.count, job.completion)
-        job.results = results
-        var told: After?
-        if outcomes.isEmpty {
-            journal(settled, [], of: book, nil)
-        } else {
-            told = finish(
-                book, settled, entries,
-                ClosureWaiter(queue: job.queue) { [outcomes] error in
-                    results.set(from: first, error.map { error in outcomes.map { _ in .failure(error) } } ?? outcomes)
-                })
-        }
+        var record = takeRecordWriter()
+        while job.next < job.listener.stepCount, decideNext(of: &job, on: book, at: now, &record) { job.next += 1 }
+        let decided = first..<job.next
+        let isWhole = job.rest.isEmpty
+        let told =
+            decided.isEmpty && !isWhole ? nil : finish(book, record, StepsWaiter(decided, of: job.listener))
+        put(back: record)
+        if isWhole, !job.hasLooked { return told }
         let rest = isWhole ? release(job.order, on: book) : lookUpRest(of: job, on: book)
         return {
             told?()
@@ -96,23 +70,38 @@ extension Partition {
         }
     }
 
-    /// Nil where the step needs a look-up first.
-    private func decide(_ command: Command, _ found: Recalled?, on book: Book, at now: Instant) -> Decision? {
+    /// Decides the next step.
+    /// - Returns: false where it needs a look-up first.
+    private func decideNext(
+        of job: inout StepsJob, on book: Book, at now: Instant, _ record: inout RecordWriter
+    ) -> Bool {
+        guard let command = job.listener.command(at: job.next) else {
+            job.listener.passed(at: job.next)
+            return true
+        }
+        let found = job.found.isEmpty ? nil : job.found.removeValue(forKey: job.next)
         if let found {
             book.state!.ledger.adopt(found, for: Recall(step: command.key, reservation: command.reservation))
         } else if book.state!.ledger.recall(for: command) != nil {
-            return nil
+            return false
         }
-        return decide(command, on: book, at: now, recalled: found != nil)
+        let decision = decide(command, on: book, at: now, recalled: found != nil)
+        job.listener.decided(at: job.next, decision.outcome, replayed: decision.replayed)
+        record.add(decision.entries)
+        return true
     }
 
     /// Looks up what the steps that are left need, all at once.
     private func lookUpRest(of job: StepsJob, on book: Book) -> After? {
+        var job = job
+        job.hasLooked = true
+        job.listener.keep()
         var recalls: [(index: Int, recall: Recall)] = []
         // All anew: what an earlier look-up did not find may be in the shard, and out of memory, by now.
-        for index in job.next..<job.commands.count {
-            let command = job.commands[index]
-            guard book.state!.ledger.recall(for: command) != nil else { continue }
+        for index in job.rest {
+            guard let command = job.listener.command(at: index), book.state!.ledger.recall(for: command) != nil else {
+                continue
+            }
             recalls.append((index, Recall(step: command.key, reservation: command.reservation)))
         }
         job.order?.isLooking = true
@@ -150,7 +139,7 @@ extension Partition {
                 failed?()
             }
         case .success(let found):
-            if job.caller?.hasGone == true { return abandon(job, .callerGone, on: book) }
+            if job.listener.hasGone { return abandon(job, .callerGone, on: book) }
             var job = job
             job.found = [:]
             // A state that was thrown away meanwhile may lack, when it comes back, what was looked up for the one before.
@@ -163,8 +152,8 @@ extension Partition {
     /// Those of the steps that are not decided are told the error; what waits behind them goes on.
     func abandon(_ job: StepsJob, _ error: EngineError, on book: Book) -> After? {
         // Only a job that looked something up has others behind it.
-        let next = job.results == nil ? nil : release(job.order, on: book)
-        core.shortages.count(error, job.commands.count - job.next)
+        let next = job.hasLooked ? release(job.order, on: book) : nil
+        core.shortages.count(error, job.rest.count)
         return {
             job.fail(error)
             next?()
@@ -182,14 +171,5 @@ extension Partition {
             }
         }
         return afters.isEmpty ? nil : { for after in afters { after() } }
-    }
-}
-
-extension StepsJob {
-    /// What tells the results of all steps, or that none is durable.
-    fileprivate func telling(_ outcomes: [StepOutcome]) -> @Sendable (EngineError?) -> Void {
-        { [completion] error in
-            completion(error.map { error in outcomes.map { _ in .failure(error) } } ?? outcomes)
-        }
     }
 }

@@ -94,10 +94,15 @@ package enum EntryCodec {
 
     package static func encodeRecord(_ entries: Few<Entry>, into bytes: inout [UInt8]) {
         ByteWriter.append(to: &bytes) { bytes in
-            bytes.append(version)
-            bytes.appendVarint(UInt64(entries.count))
+            beginRecord(of: entries.count, &bytes)
             entries.forEach { append($0, to: &bytes) }
         }
+    }
+
+    /// What stands before the entries of a record.
+    static func beginRecord(of count: Int, _ bytes: inout ByteWriter) {
+        bytes.append(version)
+        bytes.appendVarint(UInt64(count))
     }
 
     package static func encodeRecord(_ entries: [Entry], into bytes: inout [UInt8]) {

@@ -192,6 +192,26 @@ def test_a_stream_of_steps_is_answered_by_tag(acme):
     assert acme.balance().available_micros == 500 * CREDIT
 
 
+def test_a_message_that_cannot_be_read_ends_a_stream_of_steps_behind_those_before_it(acme):
+    from tollgate.v1 import metering_pb2 as m
+
+    def request(tag):
+        charge = m.ChargeRequest(reservation_id=new_id(), amount_micros=CREDIT)
+        return m.MeterRequest(tag=tag, step=m.Step(charge=charge)).SerializeToString()
+
+    meter = acme.channel.stream_stream(
+        "/tollgate.v1.Metering/Meter", request_serializer=bytes, response_deserializer=m.MeterResponse.FromString)
+    # A step that claims more bytes than there are.
+    messages = [request(1), request(2), request(3), request(4)[:-1], request(5)]
+    tags = []
+    with refused(StatusCode.INTERNAL):
+        for answer in meter(iter(messages)):
+            assert answer.result.charge.charged_micros == CREDIT
+            tags.append(answer.tag)
+    assert tags == [1, 2, 3]
+    assert acme.balance().available_micros == 997 * CREDIT
+
+
 def test_the_actor_may_come_from_the_metadata(server, acme):
     from tollgate.v1 import metering_pb2 as m
 

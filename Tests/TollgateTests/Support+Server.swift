@@ -72,7 +72,7 @@ final class ServerPlace: Sendable {
     }
 }
 
-/// A journal whose batches wait before anything of them is written, from `hold` to `letGo`.
+/// A journal whose batches wait before anything of them is written, from `hold` to `letGo` or `fail`.
 ///
 /// `@unchecked Sendable`: what changes is guarded by `condition`.
 final class HeldJournal: Journal, @unchecked Sendable {
@@ -80,14 +80,22 @@ final class HeldJournal: Journal, @unchecked Sendable {
     private let condition = NSCondition()
     private var isHeld = false
     private var waiting = 0
+    /// Whether the batches that wait are not written.
+    private var fails = false
 
     init(_ base: LocalJournal) { self.base = base }
 
     func hold() { condition.withLock { isHeld = true } }
 
-    func letGo() {
+    func letGo() { end(failing: false) }
+
+    /// The batch that waits comes to nothing; those after it are written.
+    func fail() { end(failing: true) }
+
+    private func end(failing: Bool) {
         condition.withLock {
             isHeld = false
+            fails = failing
             condition.broadcast()
         }
     }
@@ -96,11 +104,14 @@ final class HeldJournal: Journal, @unchecked Sendable {
     var isAsked: Bool { condition.withLock { waiting > 0 } }
 
     func append(_ batch: borrowing JournalBatch) throws(StorageError) {
-        condition.withLock {
+        let comesToNothing = condition.withLock {
             waiting += 1
             while isHeld { condition.wait() }
             waiting -= 1
+            defer { fails = false }
+            return fails
         }
+        if comesToNothing { throw .system(operation: "fdatasync", path: "journal", errno: 5) }
         try base.append(batch)
     }
 

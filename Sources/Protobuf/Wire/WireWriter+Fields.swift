@@ -24,8 +24,9 @@ extension WireWriter {
     @inlinable
     public mutating func write(unlessZero number: Int64, tag: UInt32) {
         guard number != 0 else { return }
-        putTag(tag)
-        putVarint(UInt64(bitPattern: number))
+        reserve(2 * Limits.varintByteCountMax)
+        storeVarint(UInt64(tag))
+        storeVarint(UInt64(bitPattern: number))
     }
 
     /// A string that proto3 leaves out where it is empty.

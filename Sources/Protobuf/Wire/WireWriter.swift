@@ -82,14 +82,22 @@ public struct WireWriter: ~Copyable {
     @usableFromInline
     mutating func putLongVarint(_ value: UInt64) {
         reserve(Limits.varintByteCountMax)
+        storeVarint(value)
+    }
+
+    /// A varint where there is room for it.
+    @inlinable
+    @inline(__always)
+    mutating func storeVarint(_ value: UInt64) {
         var rest = value
+        var place = base + length
         while rest >= 0x80 {
-            base.storeBytes(of: UInt8(truncatingIfNeeded: rest) | 0x80, toByteOffset: length, as: UInt8.self)
-            length += 1
+            place.storeBytes(of: UInt8(truncatingIfNeeded: rest) | 0x80, as: UInt8.self)
+            place += 1
             rest >>= 7
         }
-        base.storeBytes(of: UInt8(truncatingIfNeeded: rest), toByteOffset: length, as: UInt8.self)
-        length += 1
+        place.storeBytes(of: UInt8(truncatingIfNeeded: rest), as: UInt8.self)
+        length = place + 1 - base
     }
 
     /// Four little-endian bytes.

@@ -88,20 +88,27 @@ package enum FieldCheck {
     }
 
     /// Quantities, each unit once, sorted by unit.
-    package static func quantities(_ quantities: [Quantity]) throws(InvalidField) -> [Quantity] {
+    /// - Parameter areNamed: The names of the units need no check.
+    package static func quantities(
+        _ quantities: [Quantity], areNamed: Bool = false
+    ) throws(InvalidField) -> [Quantity] {
         guard quantities.count <= Limits.maxQuantities else {
             throw InvalidField("quantities", "has more than \(Limits.maxQuantities) entries")
         }
         var isSorted = true
-        for (index, quantity) in quantities.enumerated() {
-            guard !quantity.unit.isEmpty else { throw InvalidField("quantities", "has an empty unit") }
-            try name(quantity.unit, "quantities", maxBytes: Limits.maxUnitBytes)
-            guard quantity.count >= 0 else {
-                throw InvalidField("quantities[\"\(quantity.unit)\"]", "must not be negative")
+        for index in quantities.indices {
+            if !areNamed { try unit(quantities[index].unit) }
+            guard quantities[index].count >= 0 else {
+                throw InvalidField("quantities[\"\(quantities[index].unit)\"]", "must not be negative")
             }
-            if index > 0, quantity.unit < quantities[index - 1].unit { isSorted = false }
+            if index > 0, quantities[index].unit < quantities[index - 1].unit { isSorted = false }
         }
         return isSorted ? quantities : quantities.sorted { $0.unit < $1.unit }
+    }
+
+    private static func unit(_ unit: String) throws(InvalidField) {
+        guard !unit.isEmpty else { throw InvalidField("quantities", "has an empty unit") }
+        try name(unit, "quantities", maxBytes: Limits.maxUnitBytes)
     }
 
     /// Labels, each key once, sorted by key.

@@ -23,9 +23,9 @@ final class MeterStream: DirectStreamHandler, @unchecked Sendable {
     private var catalogs: UInt64
     /// Steps that are not answered, those that are read among them.
     private var underWay = 0
-    /// Steps that this turn has read, and their tags.
-    private var steps = ReadSteps()
-    private var tags: [UInt64] = []
+    /// The requests that this turn has brought, and where each ends.
+    private var arrived = StepBytes()
+    private var ends: [Int] = []
     /// How the requests ended; nil while more may come. The inner nil is for a caller that has sent all.
     private var ending: RPCError??
 
@@ -43,27 +43,12 @@ final class MeterStream: DirectStreamHandler, @unchecked Sendable {
     }
 
     func received(_ request: UnsafeRawBufferPointer) {
-        lookUpPrices()
-        do throws(WireError) {
-            var tag: UInt64 = 0
-            var step: StepRequest?
-            var reader = try WireReader(request)
-            while let field = try reader.nextTag() {
-                switch field {
-                case 8: tag = try reader.uint64()
-                case 18:
-                    try reader.nested { (reader) throws(WireError) in
-                        step = try handlers.readStep(&reader, units: prices.units, after: step)
-                    }
-                default: try reader.skip(field)
-                }
-            }
-            handlers.add(step, access, prices, to: &steps)
-            noteRead(tag, byteCount: request.count)
-        } catch {
-            // What was taken before is answered before the stream says so.
-            requestsEnded(undecodable(MeterRequest.self, error))
-        }
+        underWay += 1
+        stream.took(byteCount: request.count)
+        arrived.append(request)
+        ends.append(arrived.count)
+        // Once everything that has arrived is there.
+        if ends.count == 1 { stream.context.loop.execute { [self] in submitArrived() } }
     }
 
     /// Another catalog holds from the next step on.
@@ -74,27 +59,30 @@ final class MeterStream: DirectStreamHandler, @unchecked Sendable {
         prices = handlers.catalogs.current.prices(for: access.tenant)
     }
 
-    private func noteRead(_ tag: UInt64, byteCount: Int) {
-        underWay += 1
-        stream.took(byteCount: byteCount)
-        tags.append(tag)
-        // Once everything that has arrived is read.
-        if tags.count == 1 { stream.context.loop.execute { [self] in submitRead() } }
-    }
-
-    private func submitRead() {
-        let (steps, tags) = (steps, tags)
-        self.steps = ReadSteps()
-        self.tags = []
-        let places = steps.places
+    private func submitArrived() {
+        let (bytes, ends) = (arrived, ends)
+        arrived = StepBytes()
+        self.ends = []
         // Nobody waits for what a caller that has gone had sent.
-        guard stream.isOpen else { return gaveUp(tags.count) }
-        handlers.engine.submit(
-            steps.commands, tenant: access.tenant, queue: stream.context.loop, caller: stream.context.caller,
-            order: order
-        ) { [self] results in
-            stream.onLoop { [self] in answer(places, tags, results) }
+        guard stream.isOpen else { return gaveUp(ends.count) }
+        lookUpPrices()
+        var requests = StepRequests()
+        var tags: [UInt64] = []
+        tags.reserveCapacity(ends.count)
+        do throws(WireError) {
+            for index in ends.indices {
+                tags.append(try requests.readMeterRequest(bytes.bytes.part(index, of: ends), units: prices.units))
+            }
+        } catch {
+            // What was taken before is answered before the stream says so.
+            ending = .some(undecodable(MeterRequest.self, error))
+            gaveUp(ends.count - tags.count)
         }
+        guard !tags.isEmpty else { return goOn() }
+        let run = StepsRun(
+            stream: bytes, requests, tags: tags, access: access, prices: prices, context: stream.context
+        ) { [self] answers, ends in answer(answers, ends) }
+        handlers.engine.submit(run, tenant: access.tenant, order: order)
     }
 
     private func gaveUp(_ count: Int) {
@@ -102,15 +90,12 @@ final class MeterStream: DirectStreamHandler, @unchecked Sendable {
         stream.gave(count)
     }
 
-    /// Writes a `MeterResponse` for each step.
-    private func answer(_ places: [ReadSteps.Place], _ tags: [UInt64], _ results: [StepOutcome]) {
-        places.forEachAnswer(results) { index, write in
-            stream.send { response in
-                response.write(unlessZero: Int64(bitPattern: tags[index]), tag: 8)
-                response.write(nested: 18, write)
-            }
+    /// Sends each of the `MeterResponse`s.
+    private func answer(_ answers: borrowing WireWriter, _ ends: [Int]) {
+        answers.withUnsafeBytes { bytes in
+            for index in ends.indices { stream.send { $0.putRaw(bytes.part(index, of: ends)) } }
         }
-        gaveUp(places.count)
+        gaveUp(ends.count)
         goOn()
     }
 

@@ -69,13 +69,3 @@ struct MeteringHandlers: Sendable {
         }
     }
 }
-
-extension Result<TenantAccess, RPCError> {
-    /// The names of units to look a request's own up in. One that nobody may make is read all the same.
-    var units: NameTable<String> {
-        switch self {
-        case .success(let access): access.principal.prices.units
-        case .failure: TenantPrices.none.units
-        }
-    }
-}

@@ -51,7 +51,7 @@ package struct StepReader: Sendable {
             if let amount {
                 .amount(amount)
             } else {
-                .quantities(try FieldCheck.quantities(request.quantities), quality: .unspecified, price: nil)
+                .quantities(try quantities(of: request), quality: .unspecified, price: nil)
             }
         var contents = Fingerprint(kind: Kind.commit.rawValue)
         contents.add(reservation)
@@ -142,8 +142,7 @@ package struct StepReader: Sendable {
             } else {
                 // A feature or unit without a price is refused by the ledger, and so is no quantity where there is no
                 // fixed price: it looks first whether the step was done before the catalog changed.
-                .quantities(
-                    try FieldCheck.quantities(request.quantities), quality: quality, price: feature?.price)
+                .quantities(try quantities(of: request), quality: quality, price: feature?.price)
             }
 
         var contents = Fingerprint(kind: kind.rawValue)
@@ -173,6 +172,10 @@ package struct StepReader: Sendable {
         }
         let quantities = request.quantities.map { Quantity(unit: $0.key, count: $0.value) }
         return .quantities(try FieldCheck.quantities(quantities), quality: quality, price: price)
+    }
+
+    private func quantities(of request: borrowing StepRequest) throws(InvalidField) -> [Quantity] {
+        try FieldCheck.quantities(request.quantities, areNamed: !request.hasForeignUnits)
     }
 
     private func ttl(_ ttl: (seconds: Int64, nanos: Int32)?) throws(InvalidField) -> Int64 {

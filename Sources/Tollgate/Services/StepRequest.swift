@@ -23,6 +23,8 @@ package struct StepRequest {
     package private(set) var comment = BorrowedText()
     /// Each unit once, in the order of the request; one more than may be at most.
     package private(set) var quantities: [Quantity] = []
+    /// Whether some of the units are not the catalog's, whose names were checked when it was read.
+    private(set) var hasForeignUnits = false
     /// Each key once; one more than may be at most.
     package private(set) var labels: [Label] = []
     package private(set) var quality: Int32 = 0
@@ -136,7 +138,9 @@ package struct StepRequest {
         }
         // A request with more than may be is refused: the rest is read, but not kept.
         guard quantities.count <= Limits.maxQuantities else { return }
-        let unit = units[name] ?? name.string
+        let known = units[name]
+        if known == nil { hasForeignUnits = true }
+        let unit = known ?? name.string
         if let index = quantities.firstIndex(where: { $0.unit == unit }) {
             quantities[index].count = count
         } else {

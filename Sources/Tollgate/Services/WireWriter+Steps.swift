@@ -64,19 +64,6 @@ extension WireWriter {
         }
     }
 
-    /// The fields of a `tollgate.v1.StepResult`: the answer of one step among many, or its error.
-    mutating func put(_ result: borrowing Result<StepResult, EngineError>, of kind: StepKind) {
-        switch result {
-        case .failure(let error): put(RPCError(error))
-        case .success(let step):
-            switch step.outcome {
-            case .failure(let refusal): put(RPCError(refusal: refusal))
-            case .success(let answer):
-                write(nested: kind.tag) { $0.put(answer, replayed: step.replayed, to: kind) }
-            }
-        }
-    }
-
     /// The fields of a `tollgate.v1.StepResult` for a step that was refused or failed.
     mutating func put(_ error: RPCError) { write(message: error.status, tag: 122) }
 }
