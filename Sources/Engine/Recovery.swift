@@ -7,7 +7,7 @@ extension EngineCore {
     /// them it lacks is found out when the book is loaded or flushed, so that starting costs what the journal's tail costs,
     /// not what all the shards do.
     func recover() throws(StorageError) {
-        try shards.check(journalFrom: journal.firstPosition)
+        try shards.check(journal)
         var latest = Instant.zero
         // A test's clock does not start before what the book has seen.
         let manual = clock as? ManualClock

@@ -14,6 +14,8 @@ package enum StorageError: Error, Equatable, Sendable {
     case misplaced(path: String, reason: String)
     /// A tenant's shard was damaged, and has another name now.
     case setAside(tenant: String, path: String, reason: String)
+    /// The shards' manifest is damaged, or not that of the shards and the journal beside it.
+    case damagedManifest(path: String, reason: String)
     /// Another process works on the directory.
     case locked(path: String, holder: String)
     /// A bound of this module.
@@ -34,7 +36,7 @@ extension StorageError {
         switch self {
         case .system(_, _, let errno): errno == ENOSPC || errno == EDQUOT
         case .sqlite(let code, _, _, _): code & 0xFF == Self.sqliteFull
-        case .corrupt, .misplaced, .setAside, .locked, .limit, .conflict: false
+        case .corrupt, .misplaced, .setAside, .damagedManifest, .locked, .limit, .conflict: false
         }
     }
 
@@ -46,7 +48,7 @@ extension StorageError {
     /// True where bytes on the disk are not what was written.
     package var isCorruption: Bool {
         switch self {
-        case .corrupt, .misplaced, .setAside: true
+        case .corrupt, .misplaced, .setAside, .damagedManifest: true
         case .sqlite(let code, _, _, _): Self.sqliteDamages.contains(code & 0xFF)
         case .system, .locked, .limit, .conflict: false
         }
@@ -68,6 +70,8 @@ extension StorageError: CustomStringConvertible {
         case .setAside(let tenant, let path, let reason):
             "the book of tenant \(tenant) was set aside as \(path): \(reason); "
                 + "`tollgate restore --tenant \(tenant) --from BACKUP --data DIR` makes it anew"
+        case .damagedManifest(let path, let reason):
+            "\(path) is damaged: \(reason); `tollgate repair manifest --data DIR` makes it anew of the shards and the journal"
         case .locked(let path, let holder):
             "\(path) is in use by \(holder); stop that server first or use another directory"
         case .limit(let what): what

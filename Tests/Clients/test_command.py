@@ -12,7 +12,7 @@ import pytest
 from support import DEADLINE_S, Server, new_id
 
 COMMANDS = ["demo", "init", "serve", "tenant create", "tenant list", "tenant show", "key create", "key list",
-            "key revoke", "grant", "balance", "replay", "verify", "backup", "restore",
+            "key revoke", "grant", "balance", "replay", "verify", "backup", "restore", "repair manifest",
             "bench prepare", "bench load", "bench echo", "bench sync", "bench book"]
 
 
@@ -78,6 +78,10 @@ def test_wrong_usage_says_what_is_right(run):
     assert_wrong_usage(run("verify"), "--data DIR or --backup BACKUP")
     assert_wrong_usage(run("backup", "--data", "x"), "--to BACKUP")
     assert_wrong_usage(run("restore", "--from", "x"), "--to NEWDIR")
+    assert_wrong_usage(run("restore", "--from", "x", "--to", "y", "--empty"), "--empty goes with --data")
+    assert_wrong_usage(
+        run("restore", "--data", "x", "--tenant", "t", "--empty", "--from", "y"), "--from has no meaning beside --empty")
+    assert_wrong_usage(run("repair", "manifest"), "--data DIR")
     assert_wrong_usage(run("restore", "--from", "x", "--to", "y", "--until", "yesterday"), "--until")
     assert_wrong_usage(run("restore", "--from", "x", "--data", "y"), "--tenant")
     assert_wrong_usage(run("restore", "--data", "y", "--tenant", "t", "--until", "2026-11-20T10:00:00Z"), "--until")

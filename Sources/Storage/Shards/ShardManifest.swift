@@ -13,6 +13,7 @@ final class ShardManifest: @unchecked Sendable {
         var trimmedThrough: UInt64 = 0
     }
 
+    private let folder: String
     private let path: String
     private let fileSystem: any FileSystem
     private let mayWrite: Bool
@@ -25,8 +26,10 @@ final class ShardManifest: @unchecked Sendable {
     /// - Parameters:
     ///   - folder: that of the shards. The file is made when there is something to write down.
     ///   - mayWrite: False for those who look beside a server.
-    init(folder: String, fileSystem: any FileSystem, mayWrite: Bool = true) {
-        path = folder + "/" + Self.name
+    ///   - name: Another one while it is made anew.
+    init(folder: String, fileSystem: any FileSystem, mayWrite: Bool = true, name: String = ShardManifest.name) {
+        self.folder = folder
+        path = folder + "/" + name
         self.fileSystem = fileSystem
         self.mayWrite = mayWrite
     }
@@ -52,6 +55,14 @@ final class ShardManifest: @unchecked Sendable {
     /// The journal's last record that may have been trimmed.
     func trimmedThrough() throws(StorageError) -> UInt64 {
         try lock.locked { () throws(StorageError) in try loaded().trimmedThrough }
+    }
+
+    /// It vouches for nothing: as it is before the first shard was made durable, or where the file is gone.
+    func isEmpty() throws(StorageError) -> Bool {
+        try lock.locked { () throws(StorageError) in
+            let content = try loaded()
+            return content.extents.isEmpty && content.trimmedThrough == 0
+        }
     }
 
     /// The shards are durable this far. Durable itself when it returns.
@@ -104,6 +115,22 @@ final class ShardManifest: @unchecked Sendable {
         return try manifest.loaded().extents
     }
 
+    /// Leaves one durable file without a log, whatever it lists; its name is the caller's to make durable.
+    fileprivate func finish() throws(StorageError) {
+        try lock.locked { () throws(StorageError) in
+            let database = try opened()
+            guard try database.checkpoint() else {
+                throw .conflict("\(path) is being read by another process; try again")
+            }
+            database.close()
+            self.database = nil
+        }
+        for part in ["-wal", "-shm"] where try fileSystem.exists(path + part) { try fileSystem.remove(path + part) }
+        let file = try fileSystem.open(path, .existing)
+        defer { file.close() }
+        try file.sync()
+    }
+
     // MARK: - The file
 
     private static let create = """
@@ -117,21 +144,22 @@ final class ShardManifest: @unchecked Sendable {
     /// What `positions` and the like read; the lock is held.
     private func loaded() throws(StorageError) -> Content {
         if let content { return content }
-        var content = Content()
-        if try fileSystem.exists(path) {
-            // Its making may have been interrupted, which only who may write can undo.
-            if mayWrite {
-                content = try read(try opened())
-                self.content = content
-                return content
-            }
-            let file = try Database(
-                path: path, .readOnly, setup: ShardSchema.readOnlySetup, vfs: fileSystem.sqliteVFS)
-            defer { file.close() }
-            content = try read(file)
+        do throws(StorageError) {
+            let content = try readFile()
+            self.content = content
+            return content
+        } catch {
+            throw error.isCorruption ? .damagedManifest(path: path, reason: error.reason) : error
         }
-        self.content = content
-        return content
+    }
+
+    private func readFile() throws(StorageError) -> Content {
+        guard try fileSystem.exists(path) else { return Content() }
+        // Its making may have been interrupted, which only who may write can undo.
+        if mayWrite { return try read(try opened()) }
+        let file = try Database(path: path, .readOnly, setup: ShardSchema.readOnlySetup, vfs: fileSystem.sqliteVFS)
+        defer { file.close() }
+        return try read(file)
     }
 
     private func read(_ file: Database) throws(StorageError) -> Content {
@@ -192,11 +220,44 @@ final class ShardManifest: @unchecked Sendable {
         let tables = try database.statement("SELECT count(*) FROM sqlite_schema").first { $0.integer(0) }
         if tables == 0 {
             try database.transaction { () throws(StorageError) in try database.execute(Self.create) }
-            try fileSystem.syncDirectory(String(path.dropLast(Self.name.count + 1)))
+            try fileSystem.syncDirectory(folder)
         } else if try !Self.hasSequences(database) {
             try database.execute("ALTER TABLE shards ADD COLUMN sequence INTEGER NOT NULL DEFAULT 0")
         }
         self.database = database
         return database
+    }
+}
+
+extension ShardManifest {
+    /// Puts a manifest that lists this into the place of one that is damaged or gone. It is made under another name, so that
+    /// half of one is never taken for it; what was there is kept under a name of its own.
+    ///
+    /// - Returns: that name; nil where nothing was there.
+    static func replace(
+        inFolder folder: String, extents: [TenantID: ShardExtent], trimmedThrough: UInt64, _ fileSystem: any FileSystem
+    ) throws(StorageError) -> String? {
+        let names = ShardNames(file: folder + "/" + name)
+        let new = names.file + ".new"
+        for part in ["", "-wal", "-shm", "-journal"] where try fileSystem.exists(new + part) {
+            try fileSystem.remove(new + part)
+        }
+        let manifest = ShardManifest(folder: folder, fileSystem: fileSystem, name: name + ".new")
+        defer { manifest.close() }
+        try manifest.list(extents)
+        try manifest.willTrim(through: trimmedThrough)
+        try manifest.finish()
+
+        var aside: String?
+        if try fileSystem.exists(names.file) {
+            aside = try names.setAsideFile(fileSystem)
+        } else {
+            // Where only its name had been changed when a process before this one ended.
+            try names.moveLog(to: try names.setAside(fileSystem).first ?? names.setAside(1), fileSystem)
+            try fileSystem.syncDirectory(folder)
+        }
+        try fileSystem.rename(new, to: names.file)
+        try fileSystem.syncDirectory(folder)
+        return aside
     }
 }

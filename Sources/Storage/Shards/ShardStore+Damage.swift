@@ -46,7 +46,7 @@ struct ShardNames: Sendable {
 
     /// A log that stayed behind would be taken for that of the next file.
     func moveLog(to aside: String?, _ fileSystem: any FileSystem) throws(StorageError) {
-        for part in ["-wal", "-shm"] where try fileSystem.exists(file + part) {
+        for part in ["-wal", "-shm", "-journal"] where try fileSystem.exists(file + part) {
             if let aside, try !fileSystem.exists(aside + part) {
                 try fileSystem.rename(file + part, to: aside + part)
             } else {
@@ -152,9 +152,10 @@ extension StorageError {
     /// Pages that make no sense, and a file of another kind.
     private static let damagedBytes: Set<Int32> = [11, 26]
 
-    fileprivate var reason: String {
+    /// What is wrong, without the file's name and what to do about it.
+    var reason: String {
         switch self {
-        case .corrupt(_, let reason): reason
+        case .corrupt(_, let reason), .misplaced(_, let reason): reason
         case .sqlite(let code, let message, _, _): "SQLite error \(code) (\(message))"
         default: description
         }

@@ -38,7 +38,7 @@ package final class ShardStore: Sendable {
         var setAside: [TenantID: SetAside] = [:]
     }
 
-    private let path: String
+    let path: String
     let fileSystem: any FileSystem
     private let bounds: ShardBounds
     let logs: ShardLogs
@@ -116,13 +116,8 @@ package final class ShardStore: Sendable {
 
     /// The tenants that have a file, or should have one, sorted.
     package func tenants() throws(StorageError) -> [TenantID] {
-        var tenants = Set(try manifest.tenants())
-        for folder in try fileSystem.list(path) where folder.utf8.count == 2 {
-            for name in try fileSystem.list(path + "/" + folder) where name.hasSuffix(Self.suffix) {
-                if let tenant = TenantID(name.dropLast(Self.suffix.count)) { tenants.insert(tenant) }
-            }
-        }
-        return tenants.sorted()
+        let files = try Self.tenantsWithFiles(in: path, fileSystem) { $0 == Self.suffix }
+        return files.union(try manifest.tenants()).sorted()
     }
 
     /// By tenant, how far its shard was made durable.
@@ -310,18 +305,6 @@ extension ShardStore {
     /// The journal is about to be trimmed through this record, as the shards hold what they need of it.
     package func willTrimJournal(through position: UInt64) throws(StorageError) {
         try manifest.willTrim(through: position)
-    }
-
-    /// A journal that begins later than the manifest allows was trimmed for other shards than these.
-    package func check(journalFrom first: UInt64) throws(StorageError) {
-        let trimmed = try manifest.trimmedThrough()
-        guard first <= trimmed + 1 else {
-            throw .corrupt(
-                path: path + "/" + ShardManifest.name,
-                reason:
-                    "the journal begins at record \(first), and this says that it was trimmed through \(trimmed) at most: "
-                    + "the manifest is missing or older than the journal")
-        }
     }
 
     /// Makes the folders of new files survive.

@@ -7,8 +7,8 @@ extension Program {
         KeyCommands.create, KeyCommands.list, KeyCommands.revoke, CreditCommands.grant, CreditCommands.revoke,
         CreditCommands.balance, SettingsCommands.show, SettingsCommands.ai, SettingsCommands.setQuality,
         LimitCommand.limits, AuditCommand.audit, ReplayCommand.replay,
-        VerifyCommand.verify, BackupCommand.backup, RestoreCommand.restore, BenchPrepareCommand.prepare,
-        BenchLoadCommand.load, BenchEchoCommand.echo,
-        BenchSyncCommand.sync, BenchBookCommand.book, BenchLedgerCommand.ledger,
+        VerifyCommand.verify, BackupCommand.backup, RestoreCommand.restore, RepairCommand.manifest,
+        BenchPrepareCommand.prepare, BenchLoadCommand.load, BenchEchoCommand.echo, BenchSyncCommand.sync,
+        BenchBookCommand.book, BenchLedgerCommand.ledger,
     ]
 }

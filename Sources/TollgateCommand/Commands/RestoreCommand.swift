@@ -11,6 +11,8 @@ enum RestoreCommand {
         "--data", "DIR", "with --tenant: where its book is damaged or gone")
     private static let until = OptionSpec.value(
         "--until", "TIME", "as it was at this moment, such as 2026-11-20T10:00:00Z")
+    private static let empty = OptionSpec.toggle(
+        "--empty", "with --tenant and --data: nothing is left of its book, and it begins anew")
     static let generation = OptionSpec.value("--generation", "N", "an older copy than the newest")
 
     static let restore = Subcommand(
@@ -24,15 +26,20 @@ enum RestoreCommand {
             With --tenant and --data: a book that the server set aside as damaged is made of the backup, of
             what can still be read of it, and of the journal; each entry is proven by the chain of hashes.
             A server that runs goes on and takes the book at its next call. What nothing covers is named.
+
+            With --empty, and no server: a tenant that `tollgate repair manifest` found without any trace of
+            a book begins anew. Only who knows that it never had credits should say so.
             """,
-        options: [source, target, data, BackupCommand.tenant, until, generation, ServerConnection.json],
+        options: [source, target, data, BackupCommand.tenant, until, generation, empty, ServerConnection.json],
         work: .blocking { (arguments, console) throws(CommandError) in
             let tenant = try VerifyCommand.tenant(arguments)
             switch (arguments.value(target), arguments.value(data)) {
             case (let target?, nil):
+                if arguments.has(empty) { throw arguments.wrong("--empty goes with --data") }
                 try restore(to: target, only: tenant, arguments, console)
             case (nil, let data?):
                 guard let tenant else { throw arguments.wrong("--data wants --tenant: one book is healed at a time") }
+                if arguments.has(empty) { return try beginAnew(tenant, in: data, arguments, console) }
                 try heal(tenant, in: data, arguments, console)
             default:
                 throw arguments.wrong(
@@ -73,6 +80,25 @@ enum RestoreCommand {
             "\(grouped(report.tenants)) tenants restored: \(grouped(report.books)) books of \(grouped(report.entries)) "
                 + "entries, each proven; the backup is of \(momentText(report.moment))")
         console.message("start it with `tollgate serve --data \(target)`")
+    }
+
+    private static func beginAnew(
+        _ tenant: TenantID, in data: String, _ arguments: ParsedArguments, _ console: Console
+    ) throws(CommandError) {
+        for option in [source, until, generation] where arguments.value(option) != nil {
+            throw arguments.wrong("\(option.name) has no meaning beside --empty")
+        }
+        VerifyCommand.becomeOwner(of: data)
+        do throws(StorageError) {
+            try EmptyBook(dataPath: data, tenant: tenant).begin()
+        } catch {
+            throw .failed("\(error)")
+        }
+        if arguments.has(ServerConnection.json) {
+            return try console.line(
+                JSONText.object([("ok", .bool(true)), ("tenant", .string(tenant.description))]).text)
+        }
+        try console.line("tenant \(tenant) begins anew, with an empty book")
     }
 
     private static func heal(

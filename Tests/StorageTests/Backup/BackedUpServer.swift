@@ -24,7 +24,7 @@ final class BackedUpServer {
 
     init(
         tenants: [TenantID], at instant: Instant = Instant(microseconds: 1_767_225_600_000_000),
-        on disk: (any FileSystem)? = nil
+        on disk: (any FileSystem)? = nil, segmentBytes: Int64 = 32 << 10
     ) throws {
         temporary = disk == nil ? TemporaryDirectory() : nil
         path = temporary?.path ?? ""
@@ -32,7 +32,7 @@ final class BackedUpServer {
         data = try DataDirectory(path: path + "/data", create: true, fileSystem: fileSystem)
         directory = try Directory(path: data.directory, fileSystem: fileSystem)
         journal = try LocalJournal(
-            directory: data.journal, fileSystem: fileSystem, segmentBytes: 32 << 10,
+            directory: data.journal, fileSystem: fileSystem, segmentBytes: segmentBytes,
             spares: disk == nil ? .inBackground : .byHand)
         store = ShardStore(path: data.shards, fileSystem: fileSystem)
         for tenant in tenants { try add(tenant, at: instant) }
