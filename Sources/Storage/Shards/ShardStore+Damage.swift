@@ -164,9 +164,10 @@ extension StorageError {
 
 extension StorageError {
     static func lostShard(path: String, listedThrough position: UInt64) -> StorageError {
+        // Of a book that was restored, or of which the manifest was lost, no record is known.
         .misplaced(
             path: path,
-            reason: "the file is missing; it held the journal's records up to \(position)")
+            reason: "the file is missing" + (position == 0 ? "" : "; it held the journal's records up to \(position)"))
     }
 
     static func oldShard(path: String, position: UInt64, listedThrough listed: UInt64) -> StorageError {

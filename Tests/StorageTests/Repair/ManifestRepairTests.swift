@@ -267,6 +267,17 @@ import Testing
         expectNoStart(server)
     }
 
+    @Test func booksThatAreAheadOfTheirJournalAreNamedAndStay() throws {
+        let server = try server()
+        remove(manifest(of: server))
+        let journal = server.dataPath + "/journal"
+        for name in try LocalFileSystem().list(journal) { unlink(journal + "/" + name) }
+        let report = try repair(server)
+        #expect(report.listed == 2 && report.lost.map(\.tenant) == ["acme", "beta"])
+        for lost in report.lost { #expect(lost.file == nil && lost.reason.contains("not its own")) }
+        #expect(try LocalFileSystem().exists(file(of: "acme", server)))
+    }
+
     @Test func aTenantWithoutATraceIsRefusedUntilSomebodyKnowsBetter() throws {
         let server = try server { try $0.add("ghost", at: .zero) }
         remove(manifest(of: server))
