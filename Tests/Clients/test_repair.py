@@ -72,8 +72,9 @@ def assert_no_start(server, *parts):
 @pytest.fixture
 def stopped(server):
     """A stopped server whose journal was trimmed, and the balances that it had."""
-    server.tenant(IDLE, credits=GRANTED)
-    loads = [Load(server, server.tenant(name, credits=GRANTED) and name) for name in TENANTS]
+    for name in [IDLE, *TENANTS]:
+        server.tenant(name, credits=GRANTED)
+    loads = [Load(server, name) for name in TENANTS]
     wait_until(lambda: len(segments(server)) > 1, "a second segment")
     for load in loads:
         load.stop()

@@ -46,8 +46,8 @@ import Testing
     private static func directory(withPending count: Int) throws -> (TemporaryDirectory, obstacle: String) {
         let directory = try TemporaryDirectory()
         let obstacle = ShardStore.file(of: acme, in: directory.path + "/shards")
-        try FileManager.default.createDirectory(atPath: obstacle, withIntermediateDirectories: true)
         let harness = try Harness(directory) { $0.limits.maxStopFlushMs = 0 }
+        try FileManager.default.createDirectory(atPath: obstacle, withIntermediateDirectories: true)
         _ = try harness.step(grant(id(1), 1_000))
         for number in 2...count { _ = try harness.step(reserve(id(number), 1)) }
         harness.engine.stop()

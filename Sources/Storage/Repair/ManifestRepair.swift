@@ -59,33 +59,11 @@ package struct ManifestRepair {
         report.fault = try fault(ofManifestBeside: journal)
         guard report.fault != nil else { return report }
 
-        let findings = try findings(journal)
         var extents: [TenantID: ShardExtent] = [:]
-        var folders: Set<String> = []
-        for (tenant, finding) in findings.sorted(by: { $0.key < $1.key }) {
+        for (tenant, finding) in try findings(journal).sorted(by: { $0.key < $1.key }) {
             let names = ShardNames(file: ShardStore.file(of: tenant, in: data.shards))
-            switch finding.result {
-            case .whole(let extent):
-                try settle(tenant, names.file, extent, isVouchedFor: !finding.isInJournal)
-                folders.insert(names.folder)
-                extents[tenant] = extent
-                report.listed += 1
-                if !finding.hasTenant { report.strangers.append(tenant) }
-                guard extent.position > journal.durablePosition else { break }
-                let reason =
-                    "it holds record \(extent.position), and the journal, which ends at \(journal.durablePosition), is not its own"
-                report.lost.append(.init(tenant: tenant, reason: reason, file: nil))
-            case .unlisted:
-                report.inJournal += 1
-                if finding.isDamaged { _ = try names.setAsideFile(fileSystem) }
-            case .lost(let extent, let reason):
-                let isThere = try fileSystem.exists(names.file)
-                let aside = isThere ? try names.setAsideFile(fileSystem) : nil
-                extents[tenant] = extent
-                report.lost.append(.init(tenant: tenant, reason: reason, file: aside))
-            }
+            extents[tenant] = try settle(finding, of: tenant, names, journalEnd: journal.durablePosition, &report)
         }
-        for folder in folders { try fileSystem.syncDirectory(folder) }
         report.trimmedThrough = journal.firstPosition - 1
         report.setAside = try ShardManifest.replace(
             inFolder: data.shards, extents: extents, trimmedThrough: report.trimmedThrough, fileSystem)
@@ -110,23 +88,54 @@ package struct ManifestRepair {
         return nil
     }
 
+    /// Makes durable what is to be listed of a book, and sets aside what is not.
+    ///
+    /// - Returns: what is listed; nil for nothing.
+    private func settle(
+        _ finding: Finding, of tenant: TenantID, _ names: ShardNames, journalEnd: UInt64,
+        _ report: inout ManifestRepairReport
+    ) throws(StorageError) -> ShardExtent? {
+        switch finding.result {
+        case .whole(let extent):
+            try makeDurable(tenant, names, extent, isVouchedFor: !finding.isInJournal)
+            report.listed += 1
+            if !finding.hasTenant { report.strangers.append(tenant) }
+            if extent.position > journalEnd {
+                let reason =
+                    "it holds record \(extent.position), and the journal, which ends at \(journalEnd), is not its own"
+                report.lost.append(.init(tenant: tenant, reason: reason, file: nil))
+            }
+            return extent
+        case .unlisted:
+            report.inJournal += 1
+            if finding.isDamaged { _ = try names.setAsideFile(fileSystem) }
+            return nil
+        case .lost(let extent, let reason):
+            let isThere = try fileSystem.exists(names.file)
+            let aside = isThere ? try names.setAsideFile(fileSystem) : nil
+            report.lost.append(.init(tenant: tenant, reason: reason, file: aside))
+            return extent
+        }
+    }
+
     /// Makes a whole shard durable, so that it may be vouched for.
     ///
     /// - Parameter isVouchedFor: An earlier manifest vouched for what its file then held.
-    private func settle(
-        _ tenant: TenantID, _ file: String, _ extent: ShardExtent, isVouchedFor: Bool
+    private func makeDurable(
+        _ tenant: TenantID, _ names: ShardNames, _ extent: ShardExtent, isVouchedFor: Bool
     ) throws(StorageError) {
         // What an earlier process left may stand in the kernel's memory alone; see `ShardLogs`.
-        try fileSystem.makeDurable(log: file + "-wal")
-        if !isVouchedFor { try fileSystem.writeAgain(file) }
-        let shard = try Shard(tenant: tenant, path: file, fileSystem)
+        try fileSystem.makeDurable(log: names.file + "-wal")
+        if !isVouchedFor { try fileSystem.writeAgain(names.file) }
+        let shard = try Shard(tenant: tenant, path: names.file, fileSystem)
         defer { shard.close() }
         guard try shard.database.checkpoint() else {
-            throw .conflict("\(file) is being read by another process; try again")
+            throw .conflict("\(names.file) is being read by another process; try again")
         }
         try shard.database.sync()
+        try fileSystem.syncDirectory(names.folder)
         guard ShardExtent(shard.meta) == extent else {
-            throw .conflict("\(file) is written by another process, though the directory is locked")
+            throw .conflict("\(names.file) is written by another process, though the directory is locked")
         }
     }
 }
@@ -151,10 +160,14 @@ extension ManifestRepair {
         let withFiles = try ShardStore.tenantsWithFiles(in: layout.shards, fileSystem) {
             $0.hasPrefix(ShardStore.suffix)
         }
+        let withSetAside = try ShardStore.tenantsWithFiles(in: layout.shards, fileSystem) {
+            $0.hasPrefix(ShardNames.setAsideSuffix)
+        }
         var remains: [TenantID: ShardRemains] = [:]
         for (index, tenant) in withFiles.sorted().enumerated() {
             progress(CopyProgress(tenant: tenant, done: index, of: withFiles.count))
-            remains[tenant] = try ShardRemains(of: tenant, in: layout.shards, fileSystem)
+            remains[tenant] = try ShardRemains(
+                of: tenant, in: layout.shards, hasSetAside: withSetAside.contains(tenant), fileSystem)
         }
         let traces = try JournalTrace.traces(of: journal, held: remains.mapValues(\.position))
 

@@ -20,11 +20,15 @@ struct ShardRemains {
     private init() {}
 
     /// Proves the book, and changes nothing.
-    init(of tenant: TenantID, in shards: String, _ fileSystem: any FileSystem) throws(StorageError) {
+    ///
+    /// - Parameter hasSetAside: Files of it were set aside: folders are long, and not to be read for each tenant.
+    init(
+        of tenant: TenantID, in shards: String, hasSetAside: Bool, _ fileSystem: any FileSystem
+    ) throws(StorageError) {
         let names = ShardNames(file: ShardStore.file(of: tenant, in: shards))
         if try fileSystem.exists(names.file) { file = try Self.prove(names.file, tenant, fileSystem) }
         isRestored = try fileSystem.exists(names.restored)
-        for path in try names.setAside(fileSystem) {
+        for path in hasSetAside ? try names.setAside(fileSystem) : [] {
             guard let extent = Self.glance(path, tenant, fileSystem) else { continue }
             if extent.sequence >= setAside?.sequence ?? 0 { setAside = extent }
         }

@@ -27,6 +27,9 @@ struct ShardNames: Sendable {
 
     func setAside(_ number: Int) -> String { "\(file).damaged-\(number)" }
 
+    /// What follows the tenant's name in that of a file that was set aside, up to its number.
+    static let setAsideSuffix = ShardStore.suffix + ".damaged-"
+
     /// The files that were set aside, the newest first.
     func setAside(_ fileSystem: any FileSystem) throws(StorageError) -> [String] {
         try numbers(fileSystem).reversed().map { setAside($0) }

@@ -12,8 +12,8 @@ enum RepairCommand {
             The manifest alone knew whether a book is missing or older than it was. What journal, directory
             and files that were set aside show of that is named: such a tenant is refused, and never begins
             anew, until `tollgate restore --tenant T --from BACKUP --data DIR` heals its book. Then it exits
-            1. What none of them shows, only a backup knows: `tollgate backup` names books that end before
-            their copies.
+            1. What none of them shows, only a backup knows: `tollgate backup` onto it refuses a book that
+            ends before its copy.
             """,
         options: [InitCommand.data, ServerConnection.json],
         work: .blocking { (arguments, console) throws(CommandError) in
@@ -33,6 +33,11 @@ enum RepairCommand {
             for book in report.lost { console.message("tollgate: tenant \(book.tenant) is refused: \(sentence(book))") }
             for tenant in report.strangers {
                 console.message("the directory has no tenant \(tenant): was its book copied here?")
+            }
+            if report.trimmedThrough > 0 {
+                console.message(
+                    "whether a book is older than it was, where nothing here shows it, only a backup knows: `tollgate backup` "
+                        + "onto it refuses a book that ends before its copy")
             }
             if !report.lost.isEmpty { throw .reported }
         })
