@@ -295,6 +295,17 @@ import Testing
         #expect(try LocalFileSystem().exists(file(of: "acme", server)))
     }
 
+    @Test func aBookOfNoTenantIsListedAndNamed() throws {
+        let server = try server { server in
+            for record in try SomeBooks.records("gamma", seed: 43, steps: 10) { try server.take(record, of: "gamma") }
+            try server.flush("gamma")
+        }
+        remove(manifest(of: server))
+        let report = try repair(server)
+        #expect(report.strangers == ["gamma"] && report.listed == 3 && report.lost.isEmpty)
+        #expect(try books(of: server)["gamma"] != nil)
+    }
+
     @Test func aTenantWithoutATraceIsRefusedUntilSomebodyKnowsBetter() throws {
         let server = try server { try $0.add("ghost", at: .zero) }
         remove(manifest(of: server))
