@@ -208,6 +208,22 @@ import Testing
         #expect(store.openCount == 0)
     }
 
+    @Test func placesAreGivenUpWhereTooManyTenantsTakeTurns() throws {
+        let store = store(openShards: 8)
+        let tenants = (0..<200).map { TenantID("tenant-\($0)" as String)! }
+        for (number, tenant) in tenants.enumerated() {
+            var book = BookDriver(tenant: tenant, seed: UInt64(number))
+            book.step(.grant(GrantCommand(id: book.newID(), fingerprint: 1, kind: .gifted, amountMicros: 5)))
+            try book.flush(into: store)
+            if number < 16 { #expect(store.openCount == min(number + 1, 8)) }
+        }
+        for _ in 0..<4 { for tenant in tenants { _ = try store.load(tenant) } }
+        #expect(store.openCount == 1)
+        // Fewer tenants than places find them again.
+        for _ in 0..<200 { for tenant in tenants.prefix(6) { _ = try store.load(tenant) } }
+        #expect(store.openCount == 6)
+    }
+
     @Test func manyThreadsWorkOnManyTenants() async throws {
         let store = store(openShards: 3)
         try await withThrowingTaskGroup(of: Void.self) { group in

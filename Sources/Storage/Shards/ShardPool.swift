@@ -1,10 +1,12 @@
+import CLinux
 import Locks
 
 /// The open shards: at most so many stay open, each used by one thread at a time.
 ///
-/// Where all places are taken, who writes much takes that of the shard that was not used for longest; who writes little, or
-/// only looks, opens its shard for this one use. So many tenants with few steps each cost one short opening a flush, and not
-/// an opening of their own and the closing of somebody else's.
+/// Where all places are taken, who writes much takes that of the shard that was not used for longest, and so does anybody where
+/// that one was idle for long; else who writes little, or only looks, opens its shard for this one use. So many tenants with few steps each cost one short opening a flush, and not
+/// an opening of their own and the closing of somebody else's. Where so many tenants take turns that a place hardly ever
+/// spares an opening, most places are given up, since each takes memory all the time.
 ///
 /// `@unchecked Sendable`: `state` is guarded by `stateLock`, a pthread mutex, which the thread sanitizer understands.
 final class ShardPool: @unchecked Sendable {
@@ -28,6 +30,13 @@ final class ShardPool: @unchecked Sendable {
         var slots: [TenantID: Slot] = [:]
         var briefCount = 0
         var clock: UInt64 = 0
+        /// No shard that is kept was last used before this.
+        private var oldestUse: UInt64 = 0
+        /// What part of the uses all places would spare an opening, on average over the last ones.
+        private var worth = 1.0
+        /// Whether most places are given up, and whether some still are to be.
+        private var isShrunk = false
+        private var isShrinking = false
     }
 
     private let stateLock = Lock()
@@ -52,7 +61,7 @@ final class ShardPool: @unchecked Sendable {
         _ tenant: TenantID, isMuch: Bool = false, _ body: (Slot) throws(StorageError) -> Result
     ) throws(StorageError) -> Result {
         let (slot, victim) = enter(tenant, isMuch: isMuch)
-        if let victim { close(victim, checkpointAbove: checkpointOnCloseBytes) }
+        if let victim { giveUp(victim) }
         defer { leave(tenant, slot) }
         return try slot.lock.locked { () throws(StorageError) in
             do throws(StorageError) {
@@ -103,19 +112,30 @@ final class ShardPool: @unchecked Sendable {
             state.clock += 1
             var victim: Slot?
             let slot: Slot
-            if let known = state.slots[tenant] {
+            let known = state.slots[tenant]
+            state.noteUse(isSpared: known.map { !$0.isBrief } ?? false, capacity)
+            let places = state.places(of: capacity)
+            if let known {
                 slot = known
             } else {
-                let isFull = state.slots.count - state.briefCount >= capacity
-                if isFull, isMuch { victim = state.takeLeastRecentlyUsed() }
+                let isFull = state.keptCount >= places
+                if isFull, isMuch || state.hasIdle(capacity) { victim = state.takeLeastRecentlyUsed() }
                 slot = Slot(isBrief: isFull && victim == nil)
                 if slot.isBrief { state.briefCount += 1 }
                 state.slots[tenant] = slot
             }
             slot.users += 1
             slot.lastUse = state.clock
+            if victim == nil, state.keptCount > places { victim = state.shrink() }
             return (slot, victim)
         }
+    }
+
+    private func giveUp(_ victim: Slot) {
+        close(victim, checkpointAbove: checkpointOnCloseBytes)
+        // What many shards had goes back to the system: what comes meanwhile keeps the allocator from doing that by itself.
+        let hasShrunk = stateLock.locked { state.hasShrunk(from: capacity) }
+        if hasShrunk { cl_release_memory() }
     }
 
     private func leave(_ tenant: TenantID, _ slot: Slot) {
@@ -143,6 +163,50 @@ final class ShardPool: @unchecked Sendable {
 }
 
 extension ShardPool.State {
+    /// Places are given up where they spare a smaller part than this, and taken again where they would spare a larger one.
+    private static let leastWorth = 0.25
+    private static let enoughWorth = 0.5
+    /// Of so many places one is left.
+    private static let shrinking = 8
+    /// Uses, times the places, after which a shard is idle; over as many what places are worth is averaged.
+    private static let idleUses = 4
+
+    fileprivate var keptCount: Int { slots.count - briefCount }
+
+    /// A shard is used, and has to be opened unless that is spared. While there are free places that tells nothing.
+    fileprivate mutating func noteUse(isSpared: Bool, _ capacity: Int) {
+        let places = places(of: capacity)
+        guard keptCount >= places else { return }
+        let spared = isSpared ? Double(capacity) / Double(places) : 0
+        worth += (spared - worth) / Double(Self.idleUses * capacity)
+        if worth < Self.leastWorth { isShrunk = true }
+        if worth > Self.enoughWorth { isShrunk = false }
+    }
+
+    fileprivate func places(of capacity: Int) -> Int {
+        isShrunk ? max(1, capacity / Self.shrinking) : capacity
+    }
+
+    /// Whether a place is taken by a shard that many others were used since.
+    fileprivate mutating func hasIdle(_ capacity: Int) -> Bool {
+        let limit = UInt64(Self.idleUses * capacity)
+        guard clock - oldestUse > limit else { return false }
+        oldestUse = slots.values.lazy.filter { !$0.isBrief }.map(\.lastUse).min() ?? clock
+        return clock - oldestUse > limit
+    }
+
+    fileprivate mutating func shrink() -> ShardPool.Slot? {
+        isShrinking = true
+        return takeLeastRecentlyUsed()
+    }
+
+    /// Whether the last place that was to be given up was: true once.
+    fileprivate mutating func hasShrunk(from capacity: Int) -> Bool {
+        guard isShrinking, keptCount <= places(of: capacity) else { return false }
+        isShrinking = false
+        return true
+    }
+
     /// Takes out the idle slot that was not used for longest; nil where all are in use.
     fileprivate mutating func takeLeastRecentlyUsed() -> ShardPool.Slot? {
         let oldest = slots.filter { $0.value.users == 0 && !$0.value.isBrief }.min {
