@@ -80,7 +80,7 @@ final class MeterStream: DirectStreamHandler, @unchecked Sendable {
         }
         guard !tags.isEmpty else { return goOn() }
         let run = StepsRun(
-            stream: bytes, requests, tags: tags, access: access, prices: prices, context: stream.context
+            requests, from: .stream(bytes, tags: tags), access: access, prices: prices, context: stream.context
         ) { [self] answers, ends in answer(answers, ends) }
         handlers.engine.submit(run, tenant: access.tenant, order: order)
     }

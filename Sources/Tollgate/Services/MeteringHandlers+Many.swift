@@ -17,7 +17,9 @@ extension MeteringHandlers {
             guard (1...Limits.maxBatchSteps).contains(count) else {
                 throw RPCError(InvalidField("steps", "must be 1 to \(Limits.maxBatchSteps) steps"))
             }
-            let run = StepsRun(batch: bytes, requests, access: access, context: call.context) { answers, _ in
+            let run = StepsRun(
+                requests, from: .batch(bytes), access: access, prices: access.principal.prices, context: call.context
+            ) { answers, _ in
                 answers.withUnsafeBytes { bytes in call.respond(encoding: { $0.putRaw(bytes) }) }
             }
             engine.submit(run, tenant: access.tenant)

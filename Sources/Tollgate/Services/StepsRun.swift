@@ -11,17 +11,23 @@ import TollgateSchema
 /// `@unchecked Sendable`: what the engine calls under the lock of the tenant's book touches nothing that `settled` does, which is
 /// called on the loop; what is told at the end is no longer written then. `@exclusivity(unchecked)`: as in `Partition`.
 final class StepsRun: StepsListener, @unchecked Sendable {
+    /// From where the steps come, and where their requests lie.
+    enum Source {
+        /// From a `BatchRequest`, valid within the call that brings it. Answers are `BatchResponse.results`.
+        case batch(UnsafeRawBufferPointer)
+        /// From a `Meter` stream, with their tags. Answers are `MeterResponse`s.
+        case stream(StepBytes, tags: [UInt64])
+    }
+
     private let access: TenantAccess
     private let prices: TenantPrices
     private let context: ServerContext
-    /// The tags of a stream's steps, each the first field of its answer.
-    private let tags: [UInt64]?
     private let completion: (borrowing WireWriter, [Int]) -> Void
     private let reader = StepReader()
 
     @exclusivity(unchecked) private var requests: StepRequests
-    /// A batch's bytes, valid within its call.
-    @exclusivity(unchecked) private var lent: UnsafeRawBufferPointer?
+    private let source: Source
+    /// What a batch's bytes were copied to.
     @exclusivity(unchecked) private var kept: StepBytes?
     /// Why steps are refused before the ledger sees them.
     @exclusivity(unchecked) private var refusals: [Int: RPCError] = [:]
@@ -32,49 +38,23 @@ final class StepsRun: StepsListener, @unchecked Sendable {
     private var settledCount = 0
     private var failures: [(steps: Range<Int>, error: EngineError)] = []
 
-    /// - Parameters:
-    ///   - lent: Where the requests lie, until the call that brings them returns.
-    ///   - kept: Where they lie for good.
-    ///   - completion: Called once on the loop, with the answers and where each of them ends.
-    private init(
-        _ requests: consuming StepRequests, lent: UnsafeRawBufferPointer?, kept: StepBytes?, tags: [UInt64]?,
-        access: TenantAccess, prices: TenantPrices, context: ServerContext,
-        completion: @escaping (borrowing WireWriter, [Int]) -> Void
+    /// - Parameter completion: Called once on the loop, with the answers and where each of them ends.
+    init(
+        _ requests: consuming StepRequests, from source: Source, access: TenantAccess, prices: TenantPrices,
+        context: ServerContext, completion: @escaping (borrowing WireWriter, [Int]) -> Void
     ) {
         self.requests = requests
-        self.lent = lent
-        self.kept = kept
-        self.tags = tags
+        self.source = source
         self.access = access
         self.prices = prices
         self.context = context
         self.completion = completion
-        ends.reserveCapacity(self.requests.all.count)
-        refuseUnnamed()
-    }
-
-    /// The steps of a batch: answers are `BatchResponse.results`.
-    convenience init(
-        batch bytes: UnsafeRawBufferPointer, _ requests: consuming StepRequests, access: TenantAccess,
-        context: ServerContext, completion: @escaping (borrowing WireWriter, [Int]) -> Void
-    ) {
-        self.init(
-            requests, lent: bytes, kept: nil, tags: nil, access: access, prices: access.principal.prices,
-            context: context, completion: completion)
-    }
-
-    /// Steps of a `Meter` stream: answers are `MeterResponse`s.
-    convenience init(
-        stream bytes: StepBytes, _ requests: consuming StepRequests, tags: [UInt64], access: TenantAccess,
-        prices: TenantPrices, context: ServerContext, completion: @escaping (borrowing WireWriter, [Int]) -> Void
-    ) {
-        self.init(
-            requests, lent: nil, kept: bytes, tags: tags, access: access, prices: prices, context: context,
-            completion: completion)
+        ends.reserveCapacity(stepCount)
+        refuseBeforehand()
     }
 
     /// Refuses steps that the ledger is not to see, once.
-    private func refuseUnnamed() {
+    private func refuseBeforehand() {
         for index in requests.unnamed {
             refusals[index] = RPCError(
                 InvalidField("step", "must be one of reserve, commit, release, refund, extend and charge"))
@@ -109,16 +89,15 @@ final class StepsRun: StepsListener, @unchecked Sendable {
     }
 
     func keep() {
-        guard let bytes = lent else { return }
+        guard kept == nil, case .batch(let bytes) = source else { return }
         let copy = StepBytes(bytes)
-        let count = requests.all.count
+        let count = stepCount
         requests = StepRequests()
         do throws(WireError) {
             _ = try requests.readBatch(copy.bytes, units: prices.units, keeping: count)
         } catch {
             preconditionFailure("what was read once can be read again")
         }
-        lent = nil
         kept = copy
     }
 
@@ -142,11 +121,11 @@ final class StepsRun: StepsListener, @unchecked Sendable {
 
     /// Writes an answer, whose fields as a `StepResult` are `body`'s.
     private func write(at index: Int, to writer: inout WireWriter, _ body: (inout WireWriter) -> Void) {
-        if let tags {
+        switch source {
+        case .batch: writer.write(nested: 10, body)
+        case .stream(_, let tags):
             writer.write(unlessZero: Int64(bitPattern: tags[index]), tag: 8)
             writer.write(nested: 18, body)
-        } else {
-            writer.write(nested: 10, body)
         }
     }
 
