@@ -12,6 +12,8 @@ extension LedgerState {
             } else if let end = governance.subscription?.cycle?.end, end <= now {
                 turnCycle(at: end, under: rules, &entries)
             } else {
+                // Who settles until nothing is due would never end.
+                precondition(nextDeadline.map { $0 > now } ?? true, "what is due was not ended")
                 return entries
             }
         }
