@@ -18,18 +18,6 @@ package protocol StepListener: DurabilityWaiter, StepCaller {
     func decided(_ outcome: borrowing Result<StepAnswer, Refusal>, replayed: Bool)
 }
 
-extension StepListener {
-    /// Tells what came of a step that is durable already, or was not done.
-    func tell(_ outcome: StepOutcome) {
-        switch outcome {
-        case .success(let result):
-            decided(result.outcome, replayed: result.replayed)
-            settled(nil)
-        case .failure(let error): settled(error)
-        }
-    }
-}
-
 /// Calls a closure with the outcome.
 ///
 /// `@unchecked Sendable`: the result is written before the listener is handed to who tells it, and read by that one alone.

@@ -61,14 +61,6 @@ extension Few {
 extension Few<Entry> {
     package var count: Int { endIndex }
     package var isEmpty: Bool { endIndex == 0 }
-
-    package mutating func append(contentsOf others: Few<Entry>) {
-        if isEmpty {
-            self = others
-        } else {
-            others.forEach { append($0) }
-        }
-    }
 }
 
 extension Few: RandomAccessCollection, MutableCollection {

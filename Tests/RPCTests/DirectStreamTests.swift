@@ -123,7 +123,7 @@ final class Follower: DirectStreamHandler, Sendable {
 
     func goOn() {
         state.withLock { $0.isPaused = false }
-        stream.onLoop { [stream] in stream.requestMore() }
+        stream.context.loop.execute { [stream] in stream.requestMore() }
     }
 
     var wantsMore: Bool { !isPaused && stream.isWritable && stream.mayTake(having: 0) }

@@ -1,7 +1,9 @@
 import Foundation
+import Ledger
 import RPC
 import Storage
 import Testing
+import TollgateSchema
 
 @testable import Tollgate
 
@@ -24,6 +26,29 @@ final class ServerPlace: Sendable {
         let directory = try Directory(path: data.directory)
         defer { directory.close() }
         try body(directory)
+    }
+
+    /// Runs `body` while a server is there whose journal can be held, with a tenant that has 100 micros and is named.
+    static func withHeldJournal(_ body: (ClientChannel, HeldJournal) async throws -> Void) async throws {
+        let place = try ServerPlace()
+        let id = try #require(TenantID("acme"))
+        let tenant = TenantRecord(
+            id: id, plan: "", displayName: "", timeZone: "UTC", createdAt: Instant(microseconds: 1))
+        try place.withDirectory { _ = try $0.createTenant(tenant) }
+        var held: HeldJournal?
+        try await place.withServer(tenant: "acme") { journal in
+            let made = HeldJournal(journal)
+            held = made
+            return made
+        } _: { channel in
+            let journal = try #require(held)
+            defer { journal.letGo() }
+            var grant = GrantCreditsRequest()
+            (grant.grantID, grant.tenantID, grant.amountMicros) = ("01900000-0000-7000-8000-000000000000", "acme", 100)
+            grant.kind = .purchased
+            _ = try await AdminClient(channel).grantCredits(grant)
+            try await body(channel, journal)
+        }
     }
 
     /// Runs `body` while a server is there, with connections that have the root key and name a tenant.

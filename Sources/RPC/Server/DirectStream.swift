@@ -24,11 +24,6 @@ package struct DirectStream: Sendable {
     /// What is known of the call.
     package var context: ServerContext { call.context }
 
-    /// Does something on the loop's thread: at once where this is it.
-    package func onLoop(_ body: @escaping @Sendable () -> Void) {
-        if call.home.loop.inLoop { body() } else { call.home.loop.execute(body) }
-    }
-
     // MARK: On the loop
 
     /// Whether the client takes more answers; where not, `becameWritable` follows.

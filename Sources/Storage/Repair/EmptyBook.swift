@@ -12,18 +12,15 @@ package struct EmptyBook {
 
     /// Refused where anything is known of the book.
     package func begin() throws(StorageError) {
-        let layout = DataDirectory.Layout(path: dataPath)
-        guard try fileSystem.exists(layout.version) else { throw .notADataDirectory(layout) }
-        let data = try DataDirectory(path: dataPath, create: false, fileSystem: fileSystem)
+        let data = try OfflineData(path: dataPath, fileSystem)
         defer { data.close() }
-        let journal = try LocalJournal(directory: data.journal, fileSystem: fileSystem, spares: .never)
-        defer { journal.close() }
-        let manifest = ShardManifest(folder: data.shards, fileSystem: fileSystem)
+        let (journal, shards) = (data.journal, data.directory.shards)
+        let manifest = ShardManifest(folder: shards, fileSystem: fileSystem)
         defer { manifest.close() }
         guard let listed = try manifest.extent(of: tenant) else {
             throw .conflict("nothing is missing of tenant \(tenant): it may begin its book as it is")
         }
-        let withFiles = try ShardStore.tenantsWithFiles(in: data.shards, fileSystem) {
+        let withFiles = try ShardStore.tenantsWithFiles(in: shards, fileSystem) {
             $0.hasPrefix(ShardStore.suffix)
         }
         let trace = try JournalTrace.traces(of: journal, held: [:])[tenant]

@@ -49,24 +49,21 @@ package struct ManifestRepair {
     }
 
     package func run() throws(StorageError) -> ManifestRepairReport {
-        let layout = DataDirectory.Layout(path: dataPath)
-        guard try fileSystem.exists(layout.version) else { throw .notADataDirectory(layout) }
-        let data = try DataDirectory(path: dataPath, create: false, fileSystem: fileSystem)
+        let data = try OfflineData(path: dataPath, fileSystem)
         defer { data.close() }
-        let journal = try LocalJournal(directory: data.journal, fileSystem: fileSystem, spares: .never)
-        defer { journal.close() }
+        let (journal, shards) = (data.journal, data.directory.shards)
         var report = ManifestRepairReport()
         report.fault = try fault(ofManifestBeside: journal)
         guard report.fault != nil else { return report }
 
         var extents: [TenantID: ShardExtent] = [:]
         for (tenant, finding) in try findings(journal).sorted(by: { $0.key < $1.key }) {
-            let names = ShardNames(file: ShardStore.file(of: tenant, in: data.shards))
+            let names = ShardNames(file: ShardStore.file(of: tenant, in: shards))
             extents[tenant] = try settle(finding, of: tenant, names, journalEnd: journal.durablePosition, &report)
         }
         report.trimmedThrough = journal.firstPosition - 1
         report.setAside = try ShardManifest.replace(
-            inFolder: data.shards, extents: extents, trimmedThrough: report.trimmedThrough, fileSystem)
+            inFolder: shards, extents: extents, trimmedThrough: report.trimmedThrough, fileSystem)
         return report
     }
 

@@ -30,7 +30,7 @@ final class ShardPool: @unchecked Sendable {
         var slots: [TenantID: Slot] = [:]
         var briefCount = 0
         var clock: UInt64 = 0
-        /// No shard that is kept was last used before this.
+        /// When the shard that was not used for longest had been used, as of the last look.
         private var oldestUse: UInt64 = 0
         /// What part of the uses all places would spare an opening, on average over the last ones.
         private var worth = 1.0
@@ -119,7 +119,7 @@ final class ShardPool: @unchecked Sendable {
                 slot = known
             } else {
                 let isFull = state.keptCount >= places
-                if isFull, isMuch || state.hasIdle(capacity) { victim = state.takeLeastRecentlyUsed() }
+                if isFull { victim = isMuch ? state.takeLeastRecentlyUsed() : state.takeIdle(capacity) }
                 slot = Slot(isBrief: isFull && victim == nil)
                 if slot.isBrief { state.briefCount += 1 }
                 state.slots[tenant] = slot
@@ -187,12 +187,15 @@ extension ShardPool.State {
         isShrunk ? max(1, capacity / Self.shrinking) : capacity
     }
 
-    /// Whether a place is taken by a shard that many others were used since.
-    fileprivate mutating func hasIdle(_ capacity: Int) -> Bool {
+    /// Takes out a slot that many others were used since; nil where there is none.
+    fileprivate mutating func takeIdle(_ capacity: Int) -> ShardPool.Slot? {
         let limit = UInt64(Self.idleUses * capacity)
-        guard clock - oldestUse > limit else { return false }
-        oldestUse = slots.values.lazy.filter { !$0.isBrief }.map(\.lastUse).min() ?? clock
-        return clock - oldestUse > limit
+        // All places are looked at only where one may be idle.
+        guard clock - oldestUse > limit, let oldest = leastRecentlyUsed else { return nil }
+        oldestUse = oldest.value.lastUse
+        guard clock - oldestUse > limit else { return nil }
+        slots[oldest.key] = nil
+        return oldest.value
     }
 
     fileprivate mutating func shrink() -> ShardPool.Slot? {
@@ -207,12 +210,13 @@ extension ShardPool.State {
         return true
     }
 
-    /// Takes out the idle slot that was not used for longest; nil where all are in use.
+    private var leastRecentlyUsed: Dictionary<TenantID, ShardPool.Slot>.Element? {
+        slots.lazy.filter { $0.value.users == 0 && !$0.value.isBrief }.min { $0.value.lastUse < $1.value.lastUse }
+    }
+
+    /// Takes out the slot nobody uses that was not used for longest; nil where all are in use.
     fileprivate mutating func takeLeastRecentlyUsed() -> ShardPool.Slot? {
-        let oldest = slots.filter { $0.value.users == 0 && !$0.value.isBrief }.min {
-            $0.value.lastUse < $1.value.lastUse
-        }
-        guard let oldest else { return nil }
+        guard let oldest = leastRecentlyUsed else { return nil }
         slots[oldest.key] = nil
         return oldest.value
     }

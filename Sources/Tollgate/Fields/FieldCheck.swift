@@ -88,16 +88,16 @@ package enum FieldCheck {
     }
 
     /// Quantities, each unit once, sorted by unit.
-    /// - Parameter areNamed: The names of the units need no check.
+    /// - Parameter areKnown: The units are the catalog's, whose names need no check.
     package static func quantities(
-        _ quantities: [Quantity], areNamed: Bool = false
+        _ quantities: [Quantity], areKnown: Bool = false
     ) throws(InvalidField) -> [Quantity] {
         guard quantities.count <= Limits.maxQuantities else {
             throw InvalidField("quantities", "has more than \(Limits.maxQuantities) entries")
         }
         var isSorted = true
         for index in quantities.indices {
-            if !areNamed { try unit(quantities[index].unit) }
+            if !areKnown { try unit(quantities[index].unit) }
             guard quantities[index].count >= 0 else {
                 throw InvalidField("quantities[\"\(quantities[index].unit)\"]", "must not be negative")
             }

@@ -175,7 +175,7 @@ package struct StepReader: Sendable {
     }
 
     private func quantities(of request: borrowing StepRequest) throws(InvalidField) -> [Quantity] {
-        try FieldCheck.quantities(request.quantities, areNamed: !request.hasForeignUnits)
+        try FieldCheck.quantities(request.quantities, areKnown: !request.hasForeignUnits)
     }
 
     private func ttl(_ ttl: (seconds: Int64, nanos: Int32)?) throws(InvalidField) -> Int64 {

@@ -76,24 +76,7 @@ import TollgateSchema
 
     @Test(arguments: [0, 1]) func eachStepIsToldThatTheDiskDidNotTakeIt(way: Int) async throws {
         let run = Self.ways[way]
-        let place = try ServerPlace()
-        let id = try #require(TenantID("acme"))
-        let tenant = TenantRecord(
-            id: id, plan: "", displayName: "", timeZone: "UTC", createdAt: Instant(microseconds: 1))
-        try place.withDirectory { _ = try $0.createTenant(tenant) }
-        var held: HeldJournal?
-        try await place.withServer(tenant: "acme") { journal in
-            let made = HeldJournal(journal)
-            held = made
-            return made
-        } _: { channel in
-            let journal = try #require(held)
-            defer { journal.letGo() }
-            var grant = GrantCreditsRequest()
-            (grant.grantID, grant.tenantID, grant.amountMicros) = ("01900000-0000-7000-8000-000000000000", "acme", 100)
-            grant.kind = .purchased
-            _ = try await AdminClient(channel).grantCredits(grant)
-
+        try await ServerPlace.withHeldJournal { channel, journal in
             journal.hold()
             async let failed = run(MeteringClient(channel))
             while !journal.isAsked { try await Task.sleep(for: .milliseconds(1)) }
