@@ -9,6 +9,8 @@
 typedef struct own_file {
     sqlite3_file file;
     sqlite3_file *real;
+    // Bytes that were written since the last sync.
+    int unsynced;
 } own_file;
 
 // Frames that have been written to a log, or will be: see GatheredLog.c.
@@ -36,6 +38,10 @@ typedef struct checked_file {
 // Opens the file with the base VFS behind ours.
 int checked_file_open(sqlite3_vfs *base, const char *path, sqlite3_file *file, int flags, int *out_flags);
 int gathered_log_open(sqlite3_vfs *base, const char *path, sqlite3_file *file, int flags, int *out_flags);
+
+// A write, and a sync of its own where much was written since the last one (Files.c).
+int write_through(sqlite3_file *file, const void *bytes, int count, sqlite3_int64 offset);
+int sync_through(sqlite3_file *file, int flags);
 
 // Calls that are the base's alone, whatever the file is (Files.c).
 int passed_lock(sqlite3_file *file, int level);

@@ -28,14 +28,9 @@ void gathered_log_drop(gathered_log *log) {
     forget_gathered(log);
 }
 
-static int write_through(gathered_log *log, const void *bytes, int count, sqlite3_int64 offset) {
-    sqlite3_file *real = log->own.real;
-    return real->pMethods->xWrite(real, bytes, count, offset);
-}
-
 static int write_gathered(gathered_log *log) {
     if (log->count == 0) return SQLITE_OK;
-    int code = write_through(log, log->bytes, log->count, log->offset);
+    int code = write_through(&log->own.file, log->bytes, log->count, log->offset);
     // Where it failed SQLite gives up the transaction.
     forget_gathered(log);
     return code;
@@ -52,7 +47,7 @@ static int log_write(sqlite3_file *file, const void *bytes, int count, sqlite3_i
     }
     if (offset < log->end) {
         int code = write_gathered(log);
-        return code == SQLITE_OK ? write_through(log, bytes, count, offset) : code;
+        return code == SQLITE_OK ? write_through(file, bytes, count, offset) : code;
     }
     // Of the page that is written now, whether its header is gathered or went ahead.
     int commits = log->commits;
@@ -62,7 +57,7 @@ static int log_write(sqlite3_file *file, const void *bytes, int count, sqlite3_i
     }
     log->end = offset + count;
     if (!log->bytes && count <= GATHERED_BYTES) log->bytes = sqlite3_malloc(GATHERED_BYTES);
-    if (!log->bytes) return write_through(log, bytes, count, offset);
+    if (!log->bytes) return write_through(file, bytes, count, offset);
     if (log->count == 0) log->offset = offset;
     memcpy(log->bytes + log->count, bytes, (size_t)count);
     log->count += count;
@@ -91,7 +86,7 @@ static int log_truncate(sqlite3_file *file, sqlite3_int64 size) {
 
 static int log_sync(sqlite3_file *file, int flags) {
     int code = write_gathered(log_of(file));
-    return code == SQLITE_OK ? real_of(file)->pMethods->xSync(real_of(file), flags) : code;
+    return code == SQLITE_OK ? sync_through(file, flags) : code;
 }
 
 static int log_size(sqlite3_file *file, sqlite3_int64 *size) {

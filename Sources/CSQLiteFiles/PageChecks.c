@@ -52,20 +52,19 @@ static int checked_read(sqlite3_file *file, void *buffer, int count, sqlite3_int
 }
 
 static int checked_write(sqlite3_file *file, const void *bytes, int count, sqlite3_int64 offset) {
-    sqlite3_file *real = real_of(file);
-    if (!is_page(count, offset)) return real->pMethods->xWrite(real, bytes, count, offset);
+    if (!is_page(count, offset)) return write_through(file, bytes, count, offset);
     // The bytes are SQLite's, which may look at them again.
     uint8_t page[PAGE_CHECKS_PAGE_BYTES];
     memcpy(page, bytes, summed_bytes);
     page_sum(page, offset, page + summed_bytes);
-    return real->pMethods->xWrite(real, page, count, offset);
+    return write_through(file, page, count, offset);
 }
 
 static int checked_truncate(sqlite3_file *file, sqlite3_int64 size) {
     return real_of(file)->pMethods->xTruncate(real_of(file), size);
 }
 
-static int checked_sync(sqlite3_file *file, int flags) { return real_of(file)->pMethods->xSync(real_of(file), flags); }
+static int checked_sync(sqlite3_file *file, int flags) { return sync_through(file, flags); }
 
 static int checked_size(sqlite3_file *file, sqlite3_int64 *size) {
     return real_of(file)->pMethods->xFileSize(real_of(file), size);
@@ -96,8 +95,8 @@ static const sqlite3_io_methods checked_methods = {
 
 int checked_file_open(sqlite3_vfs *base, const char *path, sqlite3_file *file, int flags, int *out_flags) {
     checked_file *checked = checked_of(file);
+    memset(checked, 0, sizeof *checked);
     checked->own.real = base_file(file);
-    checked->log = NULL;
     int code = base->xOpen(base, path, checked->own.real, flags, out_flags);
     file->pMethods = checked->own.real->pMethods ? &checked_methods : NULL;
     return code;
