@@ -14,6 +14,7 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -72,6 +73,17 @@ int cl_signal_read(int descriptor) {
 }
 
 int cl_sync_file_system(int descriptor) { return syncfs(descriptor); }
+
+int cl_set_direct(int descriptor, int is_direct) {
+    int flags = fcntl(descriptor, F_GETFL);
+    if (flags < 0) return -1;
+    return fcntl(descriptor, F_SETFL, is_direct ? flags | O_DIRECT : flags & ~O_DIRECT);
+}
+
+ssize_t cl_write_durably(int descriptor, const void *bytes, size_t count, int64_t offset) {
+    struct iovec part = {.iov_base = (void *)bytes, .iov_len = count};
+    return pwritev2(descriptor, &part, 1, offset, RWF_DSYNC);
+}
 
 int cl_fallocate(int descriptor, int64_t offset, int64_t length) {
     return fallocate(descriptor, 0, offset, length);

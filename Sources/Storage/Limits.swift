@@ -13,6 +13,8 @@ package enum StorageLimits {
     package static let maxBatchBytes = 256 << 20
     /// Bytes of zeros written and synced in one go while a spare segment is prepared, so that the syncs of appends between do not wait for a whole segment.
     static let preparationChunkBytes = 256 << 10
+    /// Bytes of the memory from which the journal is written, at most so many in one go.
+    static let directBytes = 1 << 20
 
     /// Bytes of the pieces in which a tenant's records wait for its shard; in between half of what waits already.
     static let leastRunPieceBytes = 992

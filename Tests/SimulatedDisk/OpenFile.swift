@@ -91,6 +91,9 @@ extension OpenFile {
         try disk.perform(.size, path, by: self) { _ in node.bytes.count }
     }
 
+    /// Its bytes, as the product's own memory has it: no call of the disk.
+    var knownLength: Int { disk.lock.locked { node.bytes.count } }
+
     func cut(to count: Int) throws(Failure) {
         try disk.perform(.truncate, path, at: count, by: self) { [node] state, isCrash in
             if isCrash, Bool.random(using: &state.random) { node.truncate(to: count) }
@@ -125,6 +128,8 @@ extension OpenFile {
 
 /// A file as the product has it open.
 final class SimulatedFile: File {
+    private static let blockBytes = 4_096
+
     private let file: OpenFile
 
     init(_ file: OpenFile) {
@@ -153,6 +158,18 @@ final class SimulatedFile: File {
 
     func write(_ bytes: UnsafeRawBufferPointer, at offset: Int64) throws(StorageError) {
         try check("write") { () throws(Failure) in try file.put(bytes, at: Int(offset)) }
+    }
+
+    /// One write, with zeros up to the end of the block or of the file.
+    func append(
+        _ head: UnsafeRawBufferPointer, _ body: UnsafeRawBufferPointer, at offset: Int64
+    ) throws(StorageError) {
+        let end = Int(offset) + head.count + body.count
+        let blockEnd = (end + Self.blockBytes - 1) / Self.blockBytes * Self.blockBytes
+        let zeros = max(0, min(blockEnd, file.knownLength) - end)
+        let bytes = Array(head) + Array(body) + [UInt8](repeating: 0, count: zeros)
+        try bytes.span.withUnsafeBytes { (bytes) throws(StorageError) in try write(bytes, at: offset) }
+        try sync()
     }
 
     func sync() throws(StorageError) {

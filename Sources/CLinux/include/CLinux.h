@@ -5,6 +5,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 // One readiness report. `data` is what was given to cl_epoll_control: a registration id, never a descriptor,
 // so that a late event of a closed descriptor can be told from a new one.
@@ -41,6 +42,11 @@ int cl_signal_descriptor(void);
 int cl_signal_read(int descriptor);
 // syncfs(2): all of the file system that the descriptor is on.
 int cl_sync_file_system(int descriptor);
+// Whether the descriptor's reads and writes go past the kernel's page cache (fcntl(2), O_DIRECT): 0, or -1 with errno EINVAL where
+// the file system cannot do that.
+int cl_set_direct(int descriptor, int is_direct);
+// pwritev2(2) with RWF_DSYNC: what it has written when it returns survives a power cut.
+ssize_t cl_write_durably(int descriptor, const void *bytes, size_t count, int64_t offset);
 int cl_fallocate(int descriptor, int64_t offset, int64_t length);
 // An exclusive flock(2) that does not wait: 0, or -1 with errno EWOULDBLOCK where another process holds it.
 int cl_lock_exclusive(int descriptor);

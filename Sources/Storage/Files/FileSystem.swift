@@ -36,6 +36,9 @@ package protocol File: AnyObject, Sendable {
     func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int64) throws(StorageError) -> Int
     /// Writes all of it.
     func write(_ bytes: UnsafeRawBufferPointer, at offset: Int64) throws(StorageError)
+    /// Writes both, one behind the other, and makes them survive a power cut. For a file that one thread writes from its beginning
+    /// on: what stands behind them, up to the end of a block of the disk, may be zero afterwards.
+    func append(_ head: UnsafeRawBufferPointer, _ body: UnsafeRawBufferPointer, at offset: Int64) throws(StorageError)
     /// Makes everything written, and the size, survive a power cut.
     func sync() throws(StorageError)
     /// Reserves room on the disk, so that later writes below `length` cannot fail for want of it.
@@ -62,6 +65,20 @@ extension File {
     func readAll() throws(StorageError) -> [UInt8] {
         let length = Int(try size())
         return try [UInt8](capacity: length) { (buffer) throws(StorageError) in try read(into: buffer, at: 0) }
+    }
+
+    func append(
+        _ head: UnsafeRawBufferPointer, _ body: UnsafeRawBufferPointer, at offset: Int64
+    ) throws(StorageError) {
+        if !head.isEmpty { try write(head, at: offset) }
+        if !body.isEmpty { try write(body, at: offset + Int64(head.count)) }
+        try sync()
+    }
+
+    func append(_ head: [UInt8], _ body: [UInt8] = [], at offset: Int64) throws(StorageError) {
+        try head.readable { (head) throws(StorageError) in
+            try body.readable { (body) throws(StorageError) in try append(head, body, at: offset) }
+        }
     }
 
     func write(_ bytes: [UInt8], at offset: Int64) throws(StorageError) {

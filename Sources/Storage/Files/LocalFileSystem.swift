@@ -87,9 +87,9 @@ package struct LocalFileSystem: FileSystem {
     }
 }
 
-/// The one place of this module that reads errno: calls again what a signal interrupted, and throws what failed.
+/// Calls again what a signal interrupted, and throws what failed.
 @discardableResult
-private func check<Value: SignedInteger>(
+func check<Value: SignedInteger>(
     _ operation: String, _ path: String, _ call: () -> Value
 ) throws(StorageError) -> Value {
     while true {
@@ -100,10 +100,13 @@ private func check<Value: SignedInteger>(
     }
 }
 
-/// `@unchecked Sendable`: positional reads and writes may come from many threads; only `close` needs its owner's care.
+/// `@unchecked Sendable`: positional reads and writes may come from many threads; `append` and `close` need their owner's care.
 private final class LocalFile: File, @unchecked Sendable {
     private var descriptor: Int32
     private let path: String
+    /// What was appended last, where the file is written past the page cache at the moment.
+    private var tail: DirectTail?
+    private var canBeDirect = true
 
     init(descriptor: Int32, path: String) {
         self.descriptor = descriptor
@@ -119,6 +122,7 @@ private final class LocalFile: File, @unchecked Sendable {
     }
 
     func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int64) throws(StorageError) -> Int {
+        try useCache()
         var done = 0
         while done < buffer.count {
             let rest = UnsafeMutableRawBufferPointer(rebasing: buffer[done...])
@@ -132,11 +136,40 @@ private final class LocalFile: File, @unchecked Sendable {
     }
 
     func write(_ bytes: UnsafeRawBufferPointer, at offset: Int64) throws(StorageError) {
+        try useCache()
         var done = 0
         while done < bytes.count {
             let rest = UnsafeRawBufferPointer(rebasing: bytes[done...])
             done += try check("write", path) { pwrite(descriptor, rest.baseAddress, rest.count, off_t(offset) + done) }
         }
+    }
+
+    func append(
+        _ head: UnsafeRawBufferPointer, _ body: UnsafeRawBufferPointer, at offset: Int64
+    ) throws(StorageError) {
+        if tail == nil, canBeDirect {
+            canBeDirect = cl_set_direct(descriptor, 1) == 0
+            if canBeDirect { tail = DirectTail(descriptor: descriptor, path: path) }
+        }
+        do throws(StorageError) {
+            if let tail { return try tail.append(head, body, at: offset) }
+        } catch {
+            // A file system may take the flag, and nothing that is written with it.
+            switch error {
+            case .system(_, _, EINVAL), .system(_, _, EOPNOTSUPP): canBeDirect = false
+            default: throw error
+            }
+        }
+        if !head.isEmpty { try write(head, at: offset) }
+        if !body.isEmpty { try write(body, at: offset + Int64(head.count)) }
+        try sync()
+    }
+
+    /// Ends writing past the page cache, for which memory, offsets and lengths must be a disk's.
+    private func useCache() throws(StorageError) {
+        guard tail != nil else { return }
+        try check("reset", path) { cl_set_direct(descriptor, 0) }
+        tail = nil
     }
 
     func sync() throws(StorageError) {

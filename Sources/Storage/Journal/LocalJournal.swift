@@ -82,8 +82,7 @@ package final class LocalJournal: Journal, @unchecked Sendable {
     private func writeInPlace(_ batch: borrowing JournalBatch) throws(StorageError) {
         let start = writer!.offset
         do throws(StorageError) {
-            try writer!.write(batch)
-            try writer!.file.sync()
+            try writer!.append(batch)
         } catch {
             hasFailed = true
             writer!.scrub(at: start)
@@ -106,7 +105,7 @@ package final class LocalJournal: Journal, @unchecked Sendable {
         do throws(StorageError) {
             begun = try SegmentWriter(
                 beginning: SegmentHeader(first: first, epoch: epoch, salt: randomSalt()), in: file, capacity: capacity)
-            if batch.count > 0 { try begun!.write(batch) }
+            if batch.count > 0 { try begun!.append(batch) }
             try file.sync()
             // Where the failed segment began at the same position, it has nothing that counts and is replaced.
             try fileSystem.rename(path, to: target)

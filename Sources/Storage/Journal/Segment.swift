@@ -47,11 +47,10 @@ struct SegmentWriter {
         offset + Int64(BatchHeader.byteCount + batch.byteCount) <= capacity
     }
 
-    /// Writes the batch; it is durable once the file is synced.
-    mutating func write(_ batch: borrowing JournalBatch) throws(StorageError) {
+    /// Writes the batch, durably.
+    mutating func append(_ batch: borrowing JournalBatch) throws(StorageError) {
         let (header, sum) = BatchHeader(batch, salt: salt, previous: chain).encoded()
-        try file.write(header, at: offset)
-        try file.write(batch.payload, at: offset + Int64(header.count))
+        try file.append(header, batch.payload, at: offset)
         offset += Int64(header.count + batch.byteCount)
         chain = sum
     }

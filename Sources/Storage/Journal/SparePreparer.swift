@@ -160,9 +160,9 @@ extension File {
             if shouldStop() { return false }
             let count = min(Int64(zeros.count), length - offset)
             try zeros.readable { (bytes) throws(StorageError) in
-                try write(UnsafeRawBufferPointer(rebasing: bytes[..<Int(count)]), at: offset)
+                let none = UnsafeRawBufferPointer(start: nil, count: 0)
+                try append(UnsafeRawBufferPointer(rebasing: bytes[..<Int(count)]), none, at: offset)
             }
-            try sync()
             offset += count
         }
         return true
