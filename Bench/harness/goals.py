@@ -55,7 +55,8 @@ def lines(results, plan):
             "p99_us",
             GOAL_HALF_P99_US,
             milliseconds,
-            note=lambda: f"at {count(results.median('half/1/8x64'))} steps/s",
+            note=lambda: f"at {count(results.median('half/1/8x64'))} steps/s; "
+            f"the host kept {results.median('half/1/8x64', 'stolen_percent') or 0:.1f}% of the processors from it",
         ),
         cpu_line(results, one),
         balance_line(results),

@@ -178,6 +178,12 @@ def thread_cpu_us(pid):
     return threads
 
 
+def stolen_us():
+    """For how long this machine's processors, added up, had work and were kept from it: those of a guest, by its host."""
+    with open("/proc/stat") as file:
+        return int(file.readline().split()[8]) * TICK_US
+
+
 def settle(pid, quiet_us_per_second=20_000, seconds=SETTLE_SECONDS):
     """Waits until a server does nothing any more, and tells how long that took."""
     began = time.monotonic()

@@ -65,8 +65,8 @@ def order(name):
 def table(results):
     rows = [
         "| system | tenants | in flight | steps/s | p50 ms | p99 ms | server µs/step | client µs/step "
-        "| caught up after s |",
-        "|---|---:|---|---:|---:|---:|---:|---:|---:|",
+        "| caught up after s | stolen % |",
+        "|---|---:|---|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for name in sorted(set(results.samples) | set(results.failures), key=order):
         system, *rest = name.split("/")
@@ -76,7 +76,7 @@ def table(results):
         first = rest[0] if rest else ""
         tenants = f"{int(first):,}" if first.isdigit() else first
         if name not in results.samples:
-            rows.append(f"| {SYSTEMS[system]} | {tenants} | {shape} | failed: {cell(results.reason(name))} | | | | | |")
+            rows.append(f"| {SYSTEMS[system]} | {tenants} | {shape} | failed: {cell(results.reason(name))} | | | | | | |")
             continue
         latency = [ranged(results, name, field, 1_000, ".2f") for field in ("p50_us", "p99_us")]
         cpu = [ranged(results, name, field, 1, ".2f") for field in ("server_cpu_us", "client_cpu_us")]
@@ -85,7 +85,8 @@ def table(results):
         rows.append(
             f"| {SYSTEMS[system]} | {tenants} | {shape} | {rate}{wrong} | "
             + " | ".join(latency + cpu)
-            + f" | {ranged(results, name, 'catch_up_seconds', 1, '.1f')} |"
+            + f" | {ranged(results, name, 'catch_up_seconds', 1, '.1f')}"
+            + f" | {ranged(results, name, 'stolen_percent', 1, '.1f')} |"
         )
     return rows
 

@@ -1,5 +1,6 @@
 """Tollgate as it is measured, and what all systems share: a throw-away server and `steps(shape, seconds)` for a run."""
 
+import os
 import pathlib
 import signal
 import time
@@ -64,8 +65,11 @@ class System:
 
         The server's CPU covers what it does after the last answer as well, until it has nothing left to do."""
         before, threads = self.cpu_us(), machine.thread_cpu_us(self.server.pid)
+        began, stolen = time.monotonic(), machine.stolen_us()
         report, client_us = work()
         answered = self.cpu_us()
+        lasted_us = (time.monotonic() - began) * 1e6 * os.cpu_count()
+        stolen_percent = (machine.stolen_us() - stolen) / lasted_us * 100
         caught_up = machine.settle(self.server.pid) if settles else None
         if self.server.process.poll() is not None:
             raise Failed(f"the server ended with {self.server.process.returncode}: {self.server.tail()}")
@@ -76,6 +80,7 @@ class System:
             self.cpu_us() - before,
             client_us,
             catch_up_seconds=caught_up,
+            stolen_percent=stolen_percent,
             server_cpu_us_until_answered=(answered - before) / steps,
             threads={name: (spent - threads.get(name, 0.0)) / steps for name, spent in after.items()},
         )

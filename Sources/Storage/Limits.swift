@@ -37,8 +37,6 @@ package enum StorageLimits {
     static let rowsAtOnce = 256
     /// Bytes of a shard's write-ahead log above which it is moved into the file; see `ShardBounds`.
     package static let checkpointBytes: Int64 = 4 << 20
-    /// Records of one flush from which on the log is moved sooner.
-    static let busyRecords = 4_096
     /// Bytes of a log that are read and written once more in one go.
     static let rewrittenChunkBytes = 1 << 20
     /// Page cache of one handle, KiB.

@@ -1,4 +1,5 @@
 import Glibc
+import Locks
 import SimulatedDisk
 import Testing
 
@@ -41,6 +42,36 @@ import Testing
         #expect(disk.calls - calls < 20, "\(disk.calls - calls) calls")
         let count = try rows(database)
         #expect(count == 500)
+    }
+
+    /// A sync of the journal would stand behind all that one of a shard covers.
+    @Test func whatIsMuchIsSyncedInPieces() throws {
+        let database = try open()
+        let unsynced = Protected<[String: Int]>([:])
+        let most = Protected<[String: Int]>([:])
+        disk.trace { line in
+            // "17: write /d/db-wal at 0, 32 bytes, …"
+            let words = line.split(separator: " ")
+            let file = String(words[2])
+            if words[1] == "sync" {
+                unsynced.withLock { $0[file] = 0 }
+            } else if words[1] == "write", let count = Int(words[5]) {
+                let now = unsynced.withLock { files in
+                    files[file, default: 0] += count
+                    return files[file]!
+                }
+                most.withLock { $0[file] = max($0[file] ?? 0, now) }
+            }
+        }
+        try add(20_000, to: database)
+        let log = database.logBytes
+        let isEmptied = try database.checkpoint()
+        disk.trace(nil)
+        #expect(isEmptied)
+        #expect(log > 8 << 20)
+        let (ofLog, ofFile) = most.withLock { ($0["/d/db-wal"] ?? 0, $0["/d/db"] ?? 0) }
+        #expect((200_000...330_000).contains(ofLog), "\(ofLog) bytes")
+        #expect((200_000...330_000).contains(ofFile), "\(ofFile) bytes")
     }
 
     /// SQLite writes such pages over, and then the checksums of all frames from there on, up to the one that ends the transaction.

@@ -102,9 +102,7 @@ package final class ShardStore: Sendable {
                 throw error
             }
             unsynced.withLock { $0.extents[tenant] = ShardExtent(shard.meta) }
-            // Where much comes at a time, a sync each time costs little, and is over soon for the journal, which waits for it.
-            let isBusy = records.count >= StorageLimits.busyRecords
-            logs.checkpoint(shard, above: isBusy ? bounds.checkpointBytes / 4 : bounds.checkpointBytes)
+            logs.checkpoint(shard, above: bounds.checkpointBytes)
             return ShardExtent(shard.meta)
         }
     }
