@@ -109,6 +109,8 @@ void cl_thread_short_turns(void) {
     syscall(SYS_sched_setattr, 0, &now, 0);
 }
 
+void cl_heaps(int most) { mallopt(M_ARENA_MAX, most); }
+
 void cl_release_memory(void) { malloc_trim(0); }
 
 void cl_thread_name(const char *name) { pthread_setname_np(pthread_self(), name); }

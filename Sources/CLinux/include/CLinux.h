@@ -58,6 +58,9 @@ void cl_thread_nice(int niceness);
 // turns gets them sooner, and others need not wait for a long one to end. From Linux 6.12 on; no effect before
 // (sched_setattr(2), SCHED_OTHER).
 void cl_thread_short_turns(void);
+// From how many heaps the process's threads take memory (mallopt(3), M_ARENA_MAX): what is free in one serves no other. Before
+// any thread is started.
+void cl_heaps(int most);
 // Gives memory that was freed back to the system, as far as whole pages of it are (malloc_trim(3)).
 void cl_release_memory(void);
 

@@ -54,6 +54,8 @@ enum ServeCommand {
             // Before any thread is started: each inherits that these signals are taken from here alone.
             let signals = cl_signal_descriptor()
             guard signals >= 0 else { throw .failed("signals cannot be taken: \(String(cString: strerror(errno)))") }
+            // Loops allocate most. What a thread that loads books leaves free is theirs to use.
+            cl_heaps(Int32(configuration.loopCount))
             let log = Logger()
             let server: TollgateServer
             let address: (host: String, port: Int)
