@@ -114,7 +114,7 @@ def governed(setup):
 
 
 def sync(setup, seconds):
-    """What one overwrite in place with fdatasync takes, as the journal does it."""
+    """What one overwrite in place with fdatasync takes."""
     directory = setup.directory / "sync"
     directory.mkdir(parents=True, exist_ok=True)
     try:

@@ -1,8 +1,8 @@
 import CLinux
 import Glibc
 
-/// Measures what the journal waits for: overwriting a file that was allocated and written once before, in place, and
-/// `fdatasync`.
+/// Measures what a durable write costs at the least: overwriting a file that was allocated and written once before, in place, and
+/// `fdatasync`. The journal does the same past the page cache.
 package struct SyncProbe {
     package struct Report: Sendable {
         package let byteCount: Int

@@ -10,7 +10,7 @@ enum BenchSyncCommand {
 
     static let sync = Subcommand(
         path: ["bench", "sync"], summary: "Measures how long the disk takes to make a write durable.",
-        details: "Overwrites a file in place and calls fdatasync after each write, as the journal does.",
+        details: "Overwrites a file in place and calls fdatasync after each write, the least that is durable.",
         positionals: [directory], options: [seconds, bytes, BenchOptions.json],
         work: .blocking { (arguments, console) throws(CommandError) in
             let byteCount = try arguments.integer(bytes, in: LoadLimits.syncBytes) ?? 0
