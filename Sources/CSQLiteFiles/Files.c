@@ -1,10 +1,9 @@
 #include "Files.h"
 
 // A disk has one queue: while it takes the megabytes that one file's sync covers, the sync of another, such as the journal's,
-// for which callers wait, stands behind all of them. So what is written goes to the disk in pieces of this size. It must be on it before
+// for which callers wait, stands behind all of them. So what is written goes to the disk in pieces. It must be on it before
 // the file's own next sync returns anyway, and to have it there earlier breaks no order between files: SQLite syncs a log
 // before it writes to the database, and the database before it empties the log.
-enum { PIECE_BYTES = 256 << 10 };
 
 int sync_through(sqlite3_file *file, int flags) {
     ((own_file *)file)->unsynced = 0;
@@ -16,7 +15,7 @@ int write_through(sqlite3_file *file, const void *bytes, int count, sqlite3_int6
     if (code != SQLITE_OK) return code;
     own_file *own = (own_file *)file;
     own->unsynced += count;
-    return own->unsynced >= PIECE_BYTES ? sync_through(file, SQLITE_SYNC_NORMAL | SQLITE_SYNC_DATAONLY) : SQLITE_OK;
+    return own->unsynced >= own->piece ? sync_through(file, SQLITE_SYNC_NORMAL | SQLITE_SYNC_DATAONLY) : SQLITE_OK;
 }
 
 int passed_lock(sqlite3_file *file, int level) { return real_of(file)->pMethods->xLock(real_of(file), level); }

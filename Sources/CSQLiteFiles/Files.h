@@ -9,8 +9,8 @@
 typedef struct own_file {
     sqlite3_file file;
     sqlite3_file *real;
-    // Bytes that were written since the last sync.
-    int unsynced;
+    // Bytes that were written since the last sync, and how many may be (Files.c).
+    int unsynced, piece;
 } own_file;
 
 // Frames that have been written to a log, or will be: see GatheredLog.c.
@@ -35,9 +35,16 @@ typedef struct checked_file {
     gathered_log *log;
 } checked_file;
 
+// Our VFS, and what it stands before.
+typedef struct own_vfs {
+    sqlite3_vfs vfs;
+    sqlite3_vfs *base;
+    int piece;
+} own_vfs;
+
 // Opens the file with the base VFS behind ours.
-int checked_file_open(sqlite3_vfs *base, const char *path, sqlite3_file *file, int flags, int *out_flags);
-int gathered_log_open(sqlite3_vfs *base, const char *path, sqlite3_file *file, int flags, int *out_flags);
+int checked_file_open(own_vfs *vfs, const char *path, sqlite3_file *file, int flags, int *out_flags);
+int gathered_log_open(own_vfs *vfs, const char *path, sqlite3_file *file, int flags, int *out_flags);
 
 // A write, and a sync of its own where much was written since the last one (Files.c).
 int write_through(sqlite3_file *file, const void *bytes, int count, sqlite3_int64 offset);

@@ -99,11 +99,12 @@ static const sqlite3_io_methods log_methods = {
     passed_control, passed_sector_size, passed_characteristics,
 };
 
-int gathered_log_open(sqlite3_vfs *base, const char *path, sqlite3_file *file, int flags, int *out_flags) {
+int gathered_log_open(own_vfs *vfs, const char *path, sqlite3_file *file, int flags, int *out_flags) {
     gathered_log *log = log_of(file);
     memset(log, 0, sizeof *log);
     log->own.real = base_file(file);
-    int code = base->xOpen(base, path, log->own.real, flags, out_flags);
+    log->own.piece = vfs->piece;
+    int code = vfs->base->xOpen(vfs->base, path, log->own.real, flags, out_flags);
     if (!log->own.real->pMethods) return code;
     file->pMethods = &log_methods;
     log->database = (checked_file *)sqlite3_database_file_object(path);

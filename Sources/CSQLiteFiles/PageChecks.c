@@ -93,11 +93,12 @@ static const sqlite3_io_methods checked_methods = {
     checked_shm_map, checked_shm_lock, checked_shm_barrier, checked_shm_unmap, NULL, NULL,
 };
 
-int checked_file_open(sqlite3_vfs *base, const char *path, sqlite3_file *file, int flags, int *out_flags) {
+int checked_file_open(own_vfs *vfs, const char *path, sqlite3_file *file, int flags, int *out_flags) {
     checked_file *checked = checked_of(file);
     memset(checked, 0, sizeof *checked);
     checked->own.real = base_file(file);
-    int code = base->xOpen(base, path, checked->own.real, flags, out_flags);
+    checked->own.piece = vfs->piece;
+    int code = vfs->base->xOpen(vfs->base, path, checked->own.real, flags, out_flags);
     file->pMethods = checked->own.real->pMethods ? &checked_methods : NULL;
     return code;
 }

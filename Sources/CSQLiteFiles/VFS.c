@@ -3,12 +3,12 @@
 
 #include <stdlib.h>
 
-static sqlite3_vfs *base_of(sqlite3_vfs *vfs) { return vfs->pAppData; }
+static sqlite3_vfs *base_of(sqlite3_vfs *vfs) { return ((own_vfs *)vfs)->base; }
 
 static int own_open(sqlite3_vfs *vfs, const char *path, sqlite3_file *file, int flags, int *out_flags) {
     sqlite3_vfs *base = base_of(vfs);
-    if (flags & SQLITE_OPEN_MAIN_DB) return checked_file_open(base, path, file, flags, out_flags);
-    if (flags & SQLITE_OPEN_WAL) return gathered_log_open(base, path, file, flags, out_flags);
+    if (flags & SQLITE_OPEN_MAIN_DB) return checked_file_open((own_vfs *)vfs, path, file, flags, out_flags);
+    if (flags & SQLITE_OPEN_WAL) return gathered_log_open((own_vfs *)vfs, path, file, flags, out_flags);
     // Journals and temporary files are the base's alone.
     return base->xOpen(base, path, file, flags, out_flags);
 }
@@ -43,15 +43,17 @@ static int own_time_int64(sqlite3_vfs *vfs, sqlite3_int64 *time) {
     return base_of(vfs)->xCurrentTimeInt64(base_of(vfs), time);
 }
 
-void *sqlite_files_register(const char *name, const char *base_name) {
+void *sqlite_files_register(const char *name, const char *base_name, int piece) {
     sqlite3_vfs *base = sqlite3_vfs_find(base_name);
-    sqlite3_vfs *vfs = base && base->iVersion >= 2 ? calloc(1, sizeof *vfs) : NULL;
-    if (!vfs) return NULL;
+    own_vfs *own = base && base->iVersion >= 2 ? calloc(1, sizeof *own) : NULL;
+    if (!own) return NULL;
+    own->base = base;
+    own->piece = piece;
+    sqlite3_vfs *vfs = &own->vfs;
     vfs->iVersion = 2;
     vfs->szOsFile = OWN_FILE_BYTES + base->szOsFile;
     vfs->mxPathname = base->mxPathname;
     vfs->zName = name;
-    vfs->pAppData = base;
     vfs->xOpen = own_open;
     vfs->xDelete = own_delete;
     vfs->xAccess = own_access;
@@ -62,7 +64,7 @@ void *sqlite_files_register(const char *name, const char *base_name) {
     vfs->xGetLastError = own_last_error;
     vfs->xCurrentTimeInt64 = own_time_int64;
     if (sqlite3_vfs_register(vfs, 0) == SQLITE_OK) return vfs;
-    free(vfs);
+    free(own);
     return NULL;
 }
 

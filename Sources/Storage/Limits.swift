@@ -37,6 +37,9 @@ package enum StorageLimits {
     static let rowsAtOnce = 256
     /// Bytes of a shard's write-ahead log above which it is moved into the file; see `ShardBounds`.
     package static let checkpointBytes: Int64 = 4 << 20
+    /// Bytes of a log or a database that are synced in one go: what is written goes to the disk in pieces, so that no sync of the
+    /// journal stands behind megabytes.
+    package static let syncedPieceBytes = 256 << 10
     /// Bytes of a log that are read and written once more in one go.
     static let rewrittenChunkBytes = 1 << 20
     /// Page cache of one handle, KiB.

@@ -66,7 +66,8 @@ package final class SimulatedDisk: FileSystem, @unchecked Sendable {
         for path in directories { state.names.makeDirectory(path) }
         state.names.syncAll()
         rawVFS = RegisteredVFS(of: self)
-        vfs = CheckedVFS(name: rawVFS.name + "-checked", over: rawVFS.name)
+        // The transactions of a simulation are small: in such pieces theirs are synced midway, too.
+        vfs = CheckedVFS(name: rawVFS.name + "-checked", over: rawVFS.name, pieceBytes: Self.syncedPieceBytes)
     }
 
     /// A disk with the same bytes, durable and not, of which nothing is open; what it does at random follows from `seed`.
@@ -75,6 +76,8 @@ package final class SimulatedDisk: FileSystem, @unchecked Sendable {
         lock.locked { copy.state.names = state.names.copy() }
         return copy
     }
+
+    package static let syncedPieceBytes = 16 << 10
 
     package var sqliteVFS: String? { vfs.name }
 

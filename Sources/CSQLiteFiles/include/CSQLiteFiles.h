@@ -17,10 +17,10 @@ enum { PAGE_CHECKS_PAGE_BYTES = 4096 };
 // Bytes at the end of a page that a database must keep free (SQLITE_FCNTL_RESERVE_BYTES, before its first page is written).
 enum { PAGE_CHECKS_RESERVED_BYTES = 4 };
 
-// Registers the VFS `name` over `base` (NULL: SQLite's default). The names stay the caller's and must live until
+// Registers the VFS `name` over `base` (NULL: SQLite's default). What is written to a file is synced each `piece` bytes. The names stay the caller's and must live until
 // sqlite_files_unregister. NULL where there is no memory or no such base. (SQLite's own types are left to CSQLite: a type
 // belongs to one module.)
-void *sqlite_files_register(const char *name, const char *base);
+void *sqlite_files_register(const char *name, const char *base, int piece);
 void sqlite_files_unregister(void *vfs);
 
 // Writes the checksums into the image of a database file, whose pages keep the bytes for it free.

@@ -70,6 +70,13 @@ extension File {
     func append(
         _ head: UnsafeRawBufferPointer, _ body: UnsafeRawBufferPointer, at offset: Int64
     ) throws(StorageError) {
+        try writeAndSync(head, body, at: offset)
+    }
+
+    /// Appends as every file can.
+    func writeAndSync(
+        _ head: UnsafeRawBufferPointer, _ body: UnsafeRawBufferPointer, at offset: Int64
+    ) throws(StorageError) {
         if !head.isEmpty { try write(head, at: offset) }
         if !body.isEmpty { try write(body, at: offset + Int64(head.count)) }
         try sync()

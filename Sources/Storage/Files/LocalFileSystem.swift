@@ -160,9 +160,7 @@ private final class LocalFile: File, @unchecked Sendable {
             default: throw error
             }
         }
-        if !head.isEmpty { try write(head, at: offset) }
-        if !body.isEmpty { try write(body, at: offset + Int64(head.count)) }
-        try sync()
+        try writeAndSync(head, body, at: offset)
     }
 
     /// Ends writing past the page cache, for which memory, offsets and lengths must be a disk's.

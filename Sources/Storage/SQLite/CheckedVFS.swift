@@ -12,8 +12,10 @@ package final class CheckedVFS: @unchecked Sendable {
     /// Over SQLite's own, for the machine's disks.
     static let local = CheckedVFS(name: "tollgate")
 
-    /// - Parameter base: the VFS that has the files, which must live longer; nil for SQLite's own.
-    package init(name: String, over base: String? = nil) {
+    /// - Parameters:
+    ///   - base: the VFS that has the files, which must live longer; nil for SQLite's own.
+    ///   - pieceBytes: after which what is written to a file is synced.
+    package init(name: String, over base: String? = nil, pieceBytes: Int = StorageLimits.syncedPieceBytes) {
         // Before the first use of SQLite in the process, which the registration is.
         _ = Database.isConfigured
         self.name = name
@@ -24,7 +26,7 @@ package final class CheckedVFS: @unchecked Sendable {
             return copy
         }
         self.names = names
-        guard let vfs = sqlite_files_register(names[0], base == nil ? nil : names[1]) else {
+        guard let vfs = sqlite_files_register(names[0], base == nil ? nil : names[1], Int32(pieceBytes)) else {
             preconditionFailure("a VFS can be registered over \(base ?? "SQLite's own")")
         }
         self.vfs = vfs
